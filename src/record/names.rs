@@ -1,0 +1,229 @@
+//! The name, unit, kind and help of every instrument, and the label keys.
+//!
+//! OpenTelemetry semantic conventions where they have a name, `vitrine.` where they do
+//! not. What is stored, exposed on `/metrics` and queried is [`Instrument::exposed`],
+//! the translation that Prometheus 3 applies to OTLP by default, so that a dashboard
+//! works on this store and on a Prometheus alike.
+
+use super::MetricKind;
+
+/// One metric instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instrument {
+    /// The OpenTelemetry name.
+    pub name: &'static str,
+    /// The unit in UCUM, as OpenTelemetry writes it (`s`, `By`, `{request}`, `1`).
+    pub unit: &'static str,
+    /// Its kind; an up-down counter is exposed as a gauge.
+    pub kind: MetricKind,
+    /// One sentence for people.
+    pub help: &'static str,
+}
+
+impl Instrument {
+    /// Returns the name as Prometheus shows it, for example
+    /// `http_server_request_duration_seconds`.
+    pub fn exposed(&self) -> String {
+        exposed(self.name, self.unit, self.kind)
+    }
+}
+
+/// Translates an OpenTelemetry metric name as Prometheus 3 does by default
+/// (`UnderscoreEscapingWithSuffixes`): characters outside `[a-zA-Z0-9:]` become single
+/// underscores, the unit becomes a suffix, a counter ends in `_total`, a gauge of unit
+/// `1` in `_ratio`.
+pub fn exposed(name: &str, unit: &str, kind: MetricKind) -> String {
+    let mut tokens: Vec<&str> = name
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != ':')
+        .filter(|token| !token.is_empty())
+        .collect();
+    let is_total = tokens.last() == Some(&"total");
+    if is_total && kind == MetricKind::Counter {
+        tokens.pop();
+    }
+    let unit = match (unit, kind) {
+        ("1", MetricKind::Gauge) => "ratio",
+        _ => unit_word(unit),
+    };
+    if !unit.is_empty() && !tokens.contains(&unit) {
+        tokens.push(unit);
+    }
+    if kind == MetricKind::Counter {
+        tokens.push("total");
+    }
+    let res = tokens.join("_");
+    if res.starts_with(|first: char| first.is_ascii_digit()) { format!("_{res}") } else { res }
+}
+
+/// Returns the word for a UCUM unit in a Prometheus name; `""` for a unit in braces, for
+/// `1` and for none. A unit that is not in the table stands for itself.
+pub fn unit_word(unit: &str) -> &str {
+    match unit {
+        "d" => "days",
+        "h" => "hours",
+        "min" => "minutes",
+        "s" => "seconds",
+        "ms" => "milliseconds",
+        "us" => "microseconds",
+        "ns" => "nanoseconds",
+        "By" => "bytes",
+        "KiBy" => "kibibytes",
+        "MiBy" => "mebibytes",
+        "GiBy" => "gibibytes",
+        "%" => "percent",
+        "Hz" => "hertz",
+        "Cel" => "celsius",
+        "1" => "",
+        other if other.starts_with('{') => "",
+        other => other,
+    }
+}
+
+/// Declares the instruments once: a constant each, and [`ALL`] over all of them.
+macro_rules! instruments {
+    ($($constant:ident = $name:literal, $unit:literal, $kind:ident, $help:literal;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`: ", $help)]
+            pub const $constant: Instrument = Instrument {
+                name: $name, unit: $unit, kind: MetricKind::$kind, help: $help,
+            };
+        )*
+        /// Every instrument of this program.
+        pub const ALL: &[Instrument] = &[$($constant),*];
+    };
+}
+
+instruments! {
+    HTTP_REQUEST_DURATION = "http.server.request.duration", "s", Histogram,
+        "Time from a request's arrival to the last byte of its answer.";
+    HTTP_ACTIVE_REQUESTS = "http.server.active_requests", "{request}", Gauge,
+        "Requests being answered now.";
+
+    WORKER_IN_FLIGHT = "vitrine.worker.in_flight", "{job}", Gauge,
+        "Jobs that a worker holds now.";
+    WORKER_JOBS = "vitrine.worker.jobs", "{job}", Counter,
+        "Jobs that a worker ended, by outcome.";
+    WORKER_INCARNATION = "vitrine.worker.incarnation", "{incarnation}", Gauge,
+        "How often this worker number was filled; rises by one after each panic.";
+    WORKER_READY = "vitrine.worker.ready", "{worker}", Gauge,
+        "1 when the worker takes jobs, else 0.";
+    BALANCER_REJECTED = "vitrine.balancer.rejected", "{job}", Counter,
+        "Jobs that no worker could take, by reason.";
+    BALANCER_SPILLED = "vitrine.balancer.spilled", "{job}", Counter,
+        "Jobs given to a worker of another http thread.";
+
+    PROCESS_CPU_TIME = "process.cpu.time", "s", Counter,
+        "Processor seconds used by this process, by mode.";
+    PROCESS_MEMORY_USAGE = "process.memory.usage", "By", Gauge,
+        "Resident memory of this process.";
+    PROCESS_MEMORY_PSS = "vitrine.process.memory.pss", "By", Gauge,
+        "Resident memory with shared pages counted by share.";
+    PROCESS_OPEN_FDS = "process.unix.file_descriptor.count", "{file_descriptor}", Gauge,
+        "Open file descriptors.";
+    PROCESS_THREADS = "process.thread.count", "{thread}", Gauge,
+        "Threads of this process.";
+    PROCESS_UPTIME = "process.uptime", "s", Gauge,
+        "Time since this process started.";
+    BUILD_INFO = "vitrine.build.info", "", Gauge,
+        "Always 1; the version and the release are labels.";
+
+    STORE_SIZE = "vitrine.store.size", "By", Gauge,
+        "Allocated disk blocks of the store, by signal.";
+    STORE_SIZE_MAX = "vitrine.store.size.limit", "By", Gauge,
+        "Byte cap of the store, by signal.";
+    STORE_PARTITIONS = "vitrine.store.partitions", "{partition}", Gauge,
+        "Partitions on disk, by signal.";
+    STORE_SERIES = "vitrine.store.series", "{series}", Gauge,
+        "Series in the open chunks.";
+    STORE_STREAMS = "vitrine.store.streams", "{stream}", Gauge,
+        "Log streams with an open block.";
+    STORE_SAMPLES = "vitrine.store.samples", "{sample}", Counter,
+        "Samples accepted.";
+    STORE_LINES = "vitrine.store.lines", "{line}", Counter,
+        "Log lines accepted.";
+    STORE_DROPPED = "vitrine.store.dropped", "{record}", Counter,
+        "Samples and lines refused, by signal and reason.";
+    STORE_FLUSH_DURATION = "vitrine.store.flush.duration", "s", Histogram,
+        "Time of one flush; with the flush interval it bounds what a crash can lose.";
+
+    TELEMETRY_DROPPED = "vitrine.telemetry.dropped", "{record}", Counter,
+        "Records dropped because a ring was full, by signal.";
+    OTLP_EXPORTS = "vitrine.otlp.exports", "{export}", Counter,
+        "OTLP export attempts, by signal and outcome.";
+
+    RELOADS = "vitrine.config.reloads", "{reload}", Counter,
+        "Reloads, by outcome.";
+    LAST_RELOAD_SUCCESSFUL = "vitrine.config.last_reload.successful", "", Gauge,
+        "1 when the last reload was applied, 0 when it was refused.";
+    LAST_RELOAD_SUCCESS_TIME = "vitrine.config.last_reload.success.timestamp", "s", Gauge,
+        "When a configuration was last applied, as a Unix time.";
+    CV_PROBLEMS = "vitrine.cv.problems", "{problem}", Gauge,
+        "Problems found in the CV files, by severity.";
+    CV_STALE = "vitrine.cv.stale", "", Gauge,
+        "1 when the CV on disk is broken and an older one is shown.";
+}
+
+/// Label keys of our instruments, by their OpenTelemetry names.
+pub mod keys {
+    /// The known method or `_OTHER`.
+    pub const HTTP_METHOD: &str = "http.request.method";
+    /// The route's template.
+    pub const HTTP_ROUTE: &str = "http.route";
+    /// The status code.
+    pub const HTTP_STATUS: &str = "http.response.status_code";
+    /// `http` or `https`.
+    pub const URL_SCHEME: &str = "url.scheme";
+    /// The number of a worker.
+    pub const WORKER_ID: &str = "worker.id";
+    /// How something ended.
+    pub const OUTCOME: &str = "outcome";
+    /// Why something was refused.
+    pub const REASON: &str = "reason";
+    /// `metrics`, `logs` or `traces`.
+    pub const SIGNAL: &str = "signal";
+    /// `user` or `system`.
+    pub const CPU_MODE: &str = "cpu.mode";
+    /// `error` or `warning`.
+    pub const SEVERITY: &str = "severity";
+    /// The version of the binary.
+    pub const VERSION: &str = "version";
+    /// The release that the binary was shipped as.
+    pub const RELEASE: &str = "release";
+}
+
+/// The `job` label of our own metrics and the `service.name` of our resource.
+pub const SERVICE_NAME: &str = "vitrine";
+
+/// Upper bounds of [`HTTP_REQUEST_DURATION`] in seconds: those that the OTel HTTP
+/// conventions advise, with 0.5 and 1 ms in front because most pages take less than 5 ms.
+pub const HTTP_DURATION_BUCKETS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_translated_as_prometheus_does() {
+        let check = |name, unit, kind, expect: &str| assert_eq!(exposed(name, unit, kind), expect);
+        check(
+            "http.server.request.duration",
+            "s",
+            MetricKind::Histogram,
+            "http_server_request_duration_seconds",
+        );
+        check("http.server.active_requests", "{request}", MetricKind::Gauge, "http_server_active_requests");
+        check("process.cpu.time", "s", MetricKind::Counter, "process_cpu_time_seconds_total");
+        check("system.cpu.utilization", "1", MetricKind::Gauge, "system_cpu_utilization_ratio");
+        check("app.bytes.total", "By", MetricKind::Counter, "app_bytes_total");
+        check("1st..thing", "", MetricKind::Gauge, "_1st_thing");
+    }
+
+    #[test]
+    fn every_instrument_has_its_own_name() {
+        let mut names: Vec<String> = ALL.iter().map(Instrument::exposed).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+}

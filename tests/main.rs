@@ -1,0 +1,5 @@
+//! The black-box suite: one target, so that it links once.
+
+#![allow(clippy::unwrap_used)]
+
+mod tidy;
