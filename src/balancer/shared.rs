@@ -1,0 +1,420 @@
+//! What all threads of one balancer share: who is there, and what is wanted.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
+use tracing::{info, warn};
+
+use super::health::Mark;
+use super::incarnation::{Incarnation, Limits, Outcome, Slot};
+use super::{
+    Config, ControlError, Handler, LastPanic, Selection, Shutdown, WorkerId, WorkerSnapshot, WorkerState,
+};
+use crate::clock::Clock;
+use crate::record::access::cut;
+
+/// A longer panic text is cut: `/admin` shows it on one line.
+const PANIC_TEXT_MAX_BYTES: usize = 512;
+
+/// How long the tasks get to end once they were told to at the end of a shutdown. They
+/// need one poll each; a thread that is blocked for longer cannot be waited for.
+const TEAR_DOWN_MAX: Duration = Duration::from_millis(200);
+
+const SERVING: u8 = 0;
+const DRAINING: u8 = 1;
+const STOPPED: u8 = 2;
+
+/// What the threads are to bring about; each works on its own share of it.
+#[derive(Clone)]
+pub(super) struct Desired {
+    pub(super) config: Config,
+    pub(super) drained: BTreeSet<WorkerId>,
+    pub(super) stopped: bool,
+}
+
+impl Desired {
+    /// Returns true when this worker should have a task that takes jobs.
+    pub(super) fn wants(&self, id: WorkerId) -> bool {
+        !self.stopped && (id.0 as usize) < self.config.n_workers() && !self.drained.contains(&id)
+    }
+
+    pub(super) fn policy(&self) -> Policy {
+        Policy {
+            selection: self.config.selection,
+            spill_at: self.config.spill_at,
+            wait_max: self.config.wait_max,
+        }
+    }
+}
+
+/// What a thread needs to know at each dispatch.
+#[derive(Clone, Copy)]
+pub(super) struct Policy {
+    pub(super) selection: Selection,
+    pub(super) spill_at: usize,
+    pub(super) wait_max: Duration,
+}
+
+/// Why a job found no worker.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reason {
+    Overloaded,
+    Draining,
+    WorkerLost,
+}
+
+impl Reason {
+    pub(super) const ALL: [Reason; 3] = [Reason::Overloaded, Reason::Draining, Reason::WorkerLost];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Reason::Overloaded => "overloaded",
+            Reason::Draining => "draining",
+            Reason::WorkerLost => "worker_lost",
+        }
+    }
+}
+
+/// Every incarnation whose task has not ended, every slot, and which threads joined.
+struct Registry<J, R> {
+    live: Vec<Arc<Incarnation<J, R>>>,
+    slots: Vec<Arc<Slot>>,
+    threads: Vec<bool>,
+}
+
+pub(super) struct Shared<J, R> {
+    pub(super) handler: Handler<J, R>,
+    pub(super) desired: watch::Sender<Desired>,
+    clock: Clock,
+    started: Instant,
+    http_threads: usize,
+    /// Every incarnation that takes jobs, for spills; replaced whole when one comes or goes.
+    pub(super) board: ArcSwap<Vec<Arc<Incarnation<J, R>>>>,
+    /// Guards who is there; taken when that changes and by observers, never for a job.
+    registry: Mutex<Registry<J, R>>,
+    stage: AtomicU8,
+    /// Callers (and a shutdown) that wait for a job to end; 0 spares each job's end the wake.
+    pub(super) waiting: AtomicUsize,
+    /// Wakes one caller that waits for a place.
+    pub(super) freed: Notify,
+    /// Wakes whoever waits for jobs to end.
+    pub(super) ended: Notify,
+    /// Workers with a mark against them; 0 spares each dispatch the clock.
+    marked: AtomicUsize,
+    rejected: [AtomicU64; Reason::ALL.len()],
+    pub(super) spilled: AtomicU64,
+}
+
+impl<J, R> Shared<J, R> {
+    pub(super) fn new(config: Config, handler: Handler<J, R>, clock: Clock) -> Self {
+        let http_threads = config.http_threads.max(1);
+        let slots = (0..config.n_workers()).map(new_slot).collect();
+        Shared {
+            handler,
+            desired: watch::Sender::new(Desired { config, drained: BTreeSet::new(), stopped: false }),
+            clock,
+            started: Instant::now(),
+            http_threads,
+            board: ArcSwap::default(),
+            registry: Mutex::new(Registry { live: Vec::new(), slots, threads: Vec::new() }),
+            stage: AtomicU8::new(SERVING),
+            waiting: AtomicUsize::new(0),
+            freed: Notify::new(),
+            ended: Notify::new(),
+            marked: AtomicUsize::new(0),
+            rejected: Default::default(),
+            spilled: AtomicU64::new(0),
+        }
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry<J, R>> {
+        self.registry.lock().expect("nothing panics while it holds the registry")
+    }
+
+    /// Milliseconds since the balancer was made.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX / 2)
+    }
+
+    pub(super) fn is_serving(&self) -> bool {
+        self.stage.load(Ordering::SeqCst) == SERVING
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stage.load(Ordering::SeqCst) == STOPPED
+    }
+
+    pub(super) fn http_threads(&self) -> usize {
+        self.http_threads
+    }
+
+    /// Gives a joining thread the lowest free place.
+    pub(super) fn take_thread(&self) -> usize {
+        let threads = &mut self.registry().threads;
+        let idx = threads.iter().position(|taken| !taken).unwrap_or(threads.len());
+        match threads.get_mut(idx) {
+            Some(taken) => *taken = true,
+            None => threads.push(true),
+        }
+        idx
+    }
+
+    pub(super) fn give_thread_back(&self, idx: usize) {
+        self.registry().threads[idx] = false;
+    }
+
+    /// Enters a new incarnation of a worker.
+    pub(super) fn enter(&self, id: WorkerId, limits: Limits) -> Arc<Incarnation<J, R>> {
+        let mut registry = self.registry();
+        while registry.slots.len() <= id.0 as usize {
+            let slot = new_slot(registry.slots.len());
+            registry.slots.push(slot);
+        }
+        let slot = registry.slots[id.0 as usize].clone();
+        slot.health.void_probe(self.now_ms());
+        let incarnation = Arc::new(Incarnation::new(slot, limits));
+        registry.live.push(incarnation.clone());
+        self.post(&registry);
+        incarnation
+    }
+
+    /// Takes an incarnation off the board that was closed or has ended.
+    pub(super) fn refresh_board(&self) {
+        self.post(&self.registry());
+    }
+
+    /// Strikes an incarnation whose task has ended.
+    pub(super) fn strike(&self, ended: &Arc<Incarnation<J, R>>) {
+        let mut registry = self.registry();
+        registry.live.retain(|live| !Arc::ptr_eq(live, ended));
+        self.post(&registry);
+        drop(registry);
+        self.ended.notify_waiters();
+    }
+
+    fn post(&self, registry: &Registry<J, R>) {
+        let open = registry.live.iter().filter(|live| live.is_open()).cloned().collect();
+        self.board.store(Arc::new(open));
+    }
+
+    /// Returns how many tasks of a worker have not ended.
+    pub(super) fn n_live(&self, id: WorkerId) -> usize {
+        self.registry().live.iter().filter(|live| live.id() == id).count()
+    }
+
+    /// Counts the end of a job and tells those who wait for one.
+    pub(super) fn end_job(&self, incarnation: &Incarnation<J, R>, outcome: Outcome) {
+        incarnation.slot.count(outcome);
+        incarnation.release();
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.freed.notify_one();
+            self.ended.notify_waiters();
+        }
+    }
+
+    pub(super) fn reject(&self, reason: Reason) {
+        self.rejected[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn n_rejected(&self, reason: Reason) -> u64 {
+        self.rejected[reason as usize].load(Ordering::Relaxed)
+    }
+
+    /// Returns true when some worker has a mark against it.
+    pub(super) fn has_marks(&self) -> bool {
+        self.marked.load(Ordering::Relaxed) > 0
+    }
+
+    /// Returns true when so many are marked that the marks are not to be believed: then
+    /// the jobs are to blame, and fewer workers would only lose more of them. One worker
+    /// of one or of two is half of them, so some worker is always left.
+    pub(super) fn ignores_marks(&self) -> bool {
+        self.marked.load(Ordering::Relaxed) * 2 >= self.board.load().len()
+    }
+
+    /// Writes a panic down and takes the worker out of the choice if it was one too many.
+    pub(super) fn note_panic(&self, slot: &Slot, message: &str) {
+        let message = cut(message, PANIC_TEXT_MAX_BYTES).to_string();
+        let panic = LastPanic { at: self.clock.now(), message };
+        *slot.last_panic.lock().expect("nothing panics while it holds the text") = Some(panic);
+        let Some(ejection) = slot.health.note_panic(self.now_ms()) else { return };
+        if ejection.was_ready {
+            self.marked.fetch_add(1, Ordering::Relaxed);
+        }
+        let (id, lasts) = (slot.id, ejection.lasts);
+        warn!(worker.id = id.0, "worker {id} panicked too often and gets no jobs for {lasts:?}");
+    }
+
+    pub(super) fn pass_probe(&self, slot: &Slot) {
+        if slot.health.pass_probe(self.now_ms()) {
+            self.marked.fetch_sub(1, Ordering::Relaxed);
+            info!(worker.id = slot.id.0, "worker {} answered its probe and takes jobs again", slot.id);
+        }
+    }
+
+    /// Forgets the marks of a worker that leaves.
+    pub(super) fn forget_marks(&self, slot: &Slot) {
+        if slot.health.reset() {
+            self.marked.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn worker_count(&self) -> usize {
+        self.desired.borrow().config.n_workers()
+    }
+
+    pub(super) fn ready_count(&self) -> usize {
+        if !self.is_serving() {
+            return 0;
+        }
+        let board = self.board.load();
+        if self.ignores_marks() {
+            return board.len();
+        }
+        board.iter().filter(|open| open.slot.health.is_ready()).count()
+    }
+
+    /// Visits the slot of every worker that should be there.
+    pub(super) fn each_slot(&self, mut visit: impl FnMut(&Slot)) {
+        let n_workers = self.worker_count();
+        let slots: Vec<_> = self.registry().slots.iter().take(n_workers).cloned().collect();
+        slots.iter().for_each(|slot| visit(slot));
+    }
+
+    pub(super) fn snapshot(&self) -> Vec<WorkerSnapshot> {
+        let live = self.registry().live.clone();
+        let mut res = Vec::with_capacity(self.worker_count());
+        self.each_slot(|slot| res.push(self.snapshot_of(slot, &live)));
+        res
+    }
+
+    fn snapshot_of(&self, slot: &Slot, live: &[Arc<Incarnation<J, R>>]) -> WorkerSnapshot {
+        let own = || live.iter().filter(|live| live.id() == slot.id);
+        let state = match slot.health.mark(self.now_ms()) {
+            _ if own().next().is_none() => WorkerState::Stopped,
+            _ if !self.is_serving() || !own().any(|live| live.is_open()) => WorkerState::Draining,
+            Mark::Ready => WorkerState::Ready,
+            Mark::Ejected => WorkerState::Ejected,
+            Mark::HalfOpen | Mark::Probing => WorkerState::HalfOpen,
+        };
+        WorkerSnapshot {
+            id: slot.id,
+            incarnation: slot.incarnations.load(Ordering::Relaxed),
+            state,
+            http_thread: slot.id.0 as usize % self.http_threads,
+            in_flight: own().map(|live| live.running()).sum(),
+            queue_depth: own().map(|live| live.mailbox.len()).sum(),
+            done: slot.counted(Outcome::Answered),
+            panics: slot.counted(Outcome::Panicked),
+            deadlines: slot.counted(Outcome::Deadline),
+            cancelled: slot.counted(Outcome::Cancelled),
+            last_panic: slot.last_panic.lock().expect("nothing panics while it holds the text").clone(),
+        }
+    }
+
+    pub(super) fn apply(&self, config: Config) -> Result<(), ControlError> {
+        let (from, to) = (self.http_threads, config.http_threads.max(1));
+        if from != to {
+            return Err(ControlError::HttpThreads { from, to });
+        }
+        self.desired.send_modify(|desired| {
+            // A worker that goes takes its "drained" along: should it come back, it works.
+            let n_workers = config.n_workers();
+            desired.drained.retain(|id| (id.0 as usize) < n_workers);
+            if desired.drained.len() == n_workers {
+                desired.drained.clear();
+            }
+            desired.config = config;
+        });
+        Ok(())
+    }
+
+    pub(super) async fn drain(&self, worker: WorkerId, grace: Duration) -> Result<(), ControlError> {
+        let mut res = Ok(());
+        self.desired.send_if_modified(|desired| {
+            let n_workers = desired.config.n_workers();
+            if worker.0 as usize >= n_workers {
+                res = Err(ControlError::NoSuchWorker(worker));
+            } else if !desired.drained.contains(&worker) && desired.drained.len() + 1 >= n_workers {
+                res = Err(ControlError::LastWorker(worker));
+            }
+            res.is_ok() && desired.drained.insert(worker)
+        });
+        res?;
+        let is_gone = self.wait_until(grace, || self.n_live(worker) == 0).await;
+        let live = self.registry().live.clone();
+        let n_jobs = live.iter().filter(|live| live.id() == worker).map(|live| live.load()).sum();
+        if is_gone { Ok(()) } else { Err(ControlError::StillBusy { worker, n_jobs, grace }) }
+    }
+
+    pub(super) fn enable(&self, worker: WorkerId) -> Result<(), ControlError> {
+        if worker.0 as usize >= self.worker_count() {
+            return Err(ControlError::NoSuchWorker(worker));
+        }
+        self.desired.send_if_modified(|desired| desired.drained.remove(&worker));
+        Ok(())
+    }
+
+    pub(super) async fn shutdown(&self, grace: Duration) -> Shutdown {
+        self.stage.store(DRAINING, Ordering::SeqCst);
+        // Those who wait for a place learn that there will be none.
+        self.freed.notify_waiters();
+        self.wait_until(grace, || self.n_jobs() == 0).await;
+        let cut = self.n_jobs();
+        self.stage.store(STOPPED, Ordering::SeqCst);
+        self.desired.send_modify(|desired| desired.stopped = true);
+        self.wait_until(TEAR_DOWN_MAX, || self.registry().live.is_empty()).await;
+        if cut > 0 {
+            warn!(cut, "{cut} jobs were cut because the grace period of {grace:?} ended");
+        }
+        Shutdown { cut }
+    }
+
+    /// Returns how many jobs are waiting or running.
+    fn n_jobs(&self) -> usize {
+        self.registry().live.iter().map(|live| live.load()).sum()
+    }
+
+    /// Waits until `is_done`, which is asked whenever a job or a worker ended.
+    async fn wait_until(&self, at_most: Duration, is_done: impl Fn() -> bool) -> bool {
+        let _waiting = Waiting::enter(&self.waiting);
+        let until = Instant::now() + at_most;
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            // Enabled before the question, so that an end in between is not missed.
+            ended.as_mut().enable();
+            if is_done() {
+                return true;
+            }
+            if timeout_at(until, ended).await.is_err() {
+                return is_done();
+            }
+        }
+    }
+}
+
+fn new_slot(idx: usize) -> Arc<Slot> {
+    Arc::new(Slot::new(WorkerId(u32::try_from(idx).expect("workers are at most WORKERS_MAX"))))
+}
+
+/// Counts one who waits, for as long as it lives.
+pub(super) struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    pub(super) fn enter(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Waiting(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
