@@ -1,0 +1,3 @@
+//! What programs ask for: one module for each protocol spoken.
+
+pub mod metrics;

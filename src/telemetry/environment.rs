@@ -1,0 +1,238 @@
+//! The standard `OTEL_*` variables, laid over the settings.
+//!
+//! They are read through a function, so that a test needs no process environment. As the
+//! OpenTelemetry specification asks, an empty variable counts as unset, and one that
+//! cannot be understood is reported and ignored: it never keeps the process from
+//! starting.
+
+use std::time::Duration;
+
+use super::config::{Compression, Config, Fault, Headers, SignalConfig};
+
+/// Reads one environment variable.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Resource attributes that this program sets itself: the same instance and version must
+/// stand in the store, on `/metrics` and in what is exported.
+const OWN_ATTRIBUTES: &[&str] = &["service.instance.id", "service.version"];
+
+impl Config {
+    /// Returns these settings with the standard variables laid over them, and the
+    /// variables that could not be understood.
+    pub fn with_environment(mut self, lookup: Lookup<'_>) -> (Config, Vec<Fault>) {
+        let mut reader = Reader { lookup, faults: Vec::new() };
+        let otlp = &mut self.otlp;
+        if reader.get("OTEL_SDK_DISABLED").is_some_and(|(_, text)| text.eq_ignore_ascii_case("true")) {
+            otlp.enabled = false;
+        }
+        if let Some((_, endpoint)) = reader.get("OTEL_EXPORTER_OTLP_ENDPOINT") {
+            otlp.endpoint = Some(endpoint);
+        }
+        if let Some(headers) = reader.headers("OTEL_EXPORTER_OTLP_HEADERS") {
+            otlp.headers = headers;
+        }
+        if let Some(timeout) = reader.millis("OTEL_EXPORTER_OTLP_TIMEOUT") {
+            otlp.timeout = timeout;
+        }
+        if let Some(compression) = reader.compression("OTEL_EXPORTER_OTLP_COMPRESSION") {
+            otlp.compression = compression;
+        }
+        if let Some(interval) = reader.millis("OTEL_METRIC_EXPORT_INTERVAL") {
+            otlp.metric_interval = interval;
+        }
+        reader.protocol("OTEL_EXPORTER_OTLP_PROTOCOL");
+        reader.signal("METRICS", &mut otlp.metrics);
+        reader.signal("LOGS", &mut otlp.logs);
+        for (key, value) in reader.pairs("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default() {
+            if key == "service.name" {
+                otlp.service_name = value;
+            } else if OWN_ATTRIBUTES.contains(&key.as_str()) {
+                reader.fault("OTEL_RESOURCE_ATTRIBUTES", &key, "is set by vitrine itself and ignored");
+            } else {
+                otlp.resource_attributes.retain(|(known, _)| *known != key);
+                otlp.resource_attributes.push((key, value));
+            }
+        }
+        if let Some((_, name)) = reader.get("OTEL_SERVICE_NAME") {
+            otlp.service_name = name;
+        }
+        (self, reader.faults)
+    }
+}
+
+struct Reader<'a> {
+    lookup: Lookup<'a>,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn get(&self, key: &str) -> Option<(String, String)> {
+        let text = (self.lookup)(key)?.trim().to_string();
+        (!text.is_empty()).then(|| (key.to_string(), text))
+    }
+
+    fn fault(&mut self, key: &str, value: &str, expected: &str) {
+        self.faults.push(Fault { key: key.into(), value: value.into(), expected: expected.into() });
+    }
+
+    fn signal(&mut self, signal: &str, config: &mut SignalConfig) {
+        let name = |what: &str| format!("OTEL_EXPORTER_OTLP_{signal}_{what}");
+        if let Some((key, exporters)) = self.get(&format!("OTEL_{signal}_EXPORTER")) {
+            for exporter in exporters.split(',').map(str::trim) {
+                match exporter {
+                    "otlp" => config.enabled = true,
+                    "none" => config.enabled = false,
+                    other => self.fault(&key, other, "must be otlp or none"),
+                }
+            }
+        }
+        if let Some((_, endpoint)) = self.get(&name("ENDPOINT")) {
+            config.endpoint = Some(endpoint);
+        }
+        config.headers = self.headers(&name("HEADERS")).or(config.headers.take());
+        config.timeout = self.millis(&name("TIMEOUT")).or(config.timeout);
+        config.compression = self.compression(&name("COMPRESSION")).or(config.compression);
+        self.protocol(&name("PROTOCOL"));
+    }
+
+    fn millis(&mut self, key: &str) -> Option<Duration> {
+        let (_, text) = self.get(key)?;
+        match text.parse() {
+            Ok(millis) if millis > 0 => Some(Duration::from_millis(millis)),
+            _ => {
+                self.fault(key, &text, "must be a number of milliseconds above 0");
+                None
+            }
+        }
+    }
+
+    fn compression(&mut self, key: &str) -> Option<Compression> {
+        let (_, text) = self.get(key)?;
+        match text.as_str() {
+            "gzip" => Some(Compression::Gzip),
+            "none" => Some(Compression::None),
+            _ => {
+                self.fault(key, &text, "must be gzip or none");
+                None
+            }
+        }
+    }
+
+    // Nothing else is spoken, so the only use of the variable is to say so.
+    fn protocol(&mut self, key: &str) {
+        if let Some((_, text)) = self.get(key).filter(|(_, text)| text != "http/protobuf") {
+            self.fault(key, &text, "must be http/protobuf, which is used");
+        }
+    }
+
+    fn headers(&mut self, key: &str) -> Option<Headers> {
+        self.pairs(key).map(Headers)
+    }
+
+    /// Reads `key=value,key=value`, values percent-encoded as in W3C Baggage.
+    fn pairs(&mut self, key: &str) -> Option<Vec<(String, String)>> {
+        let (_, text) = self.get(key)?;
+        let mut res = Vec::new();
+        for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some((name, value)) if !name.trim().is_empty() => {
+                    res.push((name.trim().to_string(), percent_decoded(value.trim())));
+                }
+                // The pair itself may be a credential.
+                _ => self.fault(key, "***", "must be name=value pairs with commas between them"),
+            }
+        }
+        Some(res)
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut res = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let decoded = (first == b'%')
+            .then(|| std::str::from_utf8(after.get(..2)?).ok())
+            .flatten()
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        res.push(decoded.unwrap_or(first));
+        rest = if decoded.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&res).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::Signal;
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> (Config, Vec<Fault>) {
+        let lookup =
+            |key: &str| variables.iter().find(|(known, _)| *known == key).map(|(_, value)| value.to_string());
+        Config::default().with_environment(&lookup)
+    }
+
+    #[test]
+    fn no_variable_changes_nothing() {
+        assert_eq!(read(&[]), (Config::default(), vec![]));
+        assert_eq!(read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", " ")]).0, Config::default());
+    }
+
+    #[test]
+    fn signal_variables_win_over_common_ones() {
+        let (config, faults) = read(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318"),
+            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://b/x"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20t, x=1"),
+            ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "y=2"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "60000"),
+        ]);
+        assert_eq!(faults, []);
+        let metrics = config.otlp.target(Signal::Metrics).unwrap();
+        assert_eq!(metrics.url, "http://a:4318/v1/metrics");
+        let expect = [("authorization".into(), "Bearer t".into()), ("x".into(), "1".into())];
+        assert_eq!(metrics.headers.0, expect);
+        assert_eq!(metrics.compression, Compression::Gzip);
+        let logs = config.otlp.target(Signal::Logs).unwrap();
+        assert_eq!((logs.url.as_str(), logs.timeout), ("http://b/x", Duration::from_secs(2)));
+        assert_eq!(logs.headers.0, [("y".into(), "2".into())]);
+        assert_eq!(config.otlp.metric_interval, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn disabled_sdk_and_exporter_none_switch_export_off() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a");
+        let (config, _) = read(&[endpoint, ("OTEL_LOGS_EXPORTER", "none")]);
+        assert!(config.otlp.target(Signal::Logs).is_none() && config.otlp.target(Signal::Metrics).is_some());
+        let (config, _) = read(&[endpoint, ("OTEL_SDK_DISABLED", "TRUE")]);
+        assert!(config.otlp.target(Signal::Metrics).is_none());
+    }
+
+    #[test]
+    fn resource_attributes_are_read_and_own_ones_kept() {
+        let (config, faults) = read(&[
+            (
+                "OTEL_RESOURCE_ATTRIBUTES",
+                "service.name=a,deployment.environment.name=pr%C3%B3d,service.version=9",
+            ),
+            ("OTEL_SERVICE_NAME", "b"),
+        ]);
+        assert_eq!(config.otlp.service_name, "b");
+        assert_eq!(config.otlp.resource_attributes, [("deployment.environment.name".into(), "pród".into())]);
+        assert_eq!(faults.len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_reported_and_ignored() {
+        let (config, faults) = read(&[
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_METRICS_EXPORTER", "prometheus"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "secret"),
+        ]);
+        assert_eq!(config, Config::default());
+        assert_eq!(faults.len(), 4);
+        assert!(!format!("{faults:?}").contains("secret"));
+    }
+}

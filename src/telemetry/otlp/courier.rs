@@ -1,0 +1,224 @@
+//! Carries one request body to the far end, with retries.
+//!
+//! It blocks the export thread that calls it and nobody else. What may be tried again,
+//! and when, follows the OTLP specification: 429, 502, 503, 504 and a broken connection,
+//! after `Retry-After` or a growing pause with jitter.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use http::{Request, header};
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Response};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
+use prost::Message;
+
+use super::control::{Control, Phase};
+use super::health::Health;
+use crate::clock::Clock;
+use crate::telemetry::config::{Compression, Target};
+
+/// The first pause; doubled up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_millis(500);
+
+/// A far end that is back is noticed within half a minute.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// A far end may ask for a pause this long and no longer.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+
+/// Room for a partial success with its message; more is not read.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// Why a body did not arrive; [`Health`] knows the details.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotDelivered {
+    #[error("refused for good")]
+    Refused,
+    #[error("no success in the time given")]
+    TimedOut,
+    #[error("other settings took over")]
+    Retired,
+}
+
+/// Why one attempt failed.
+enum Failure {
+    Passing { cause: String, retry_after: Option<Duration> },
+    Lasting { cause: String },
+}
+
+/// Sends to one target.
+pub(super) struct Courier {
+    target: Target,
+    agent: ureq::Agent,
+    control: Arc<Control>,
+    health: Arc<Health>,
+    clock: Clock,
+    /// How long one body may be tried.
+    patience: Duration,
+    /// The far end asked not to be asked before; held to look and to set.
+    not_before: Mutex<Option<Instant>>,
+}
+
+impl Courier {
+    pub(super) fn new(
+        target: Target,
+        patience: Duration,
+        control: Arc<Control>,
+        health: Arc<Health>,
+        clock: Clock,
+    ) -> Self {
+        let config = ureq::Agent::config_builder()
+            // The status decides about a retry, so it must not become an error of the client.
+            .http_status_as_error(false)
+            // A redirect of a POST with credentials is a wrong setting, not something to follow.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .max_idle_connections(1)
+            .user_agent(concat!("vitrine/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let agent = ureq::Agent::new_with_config(config);
+        Courier { target, agent, control, health, clock, patience, not_before: Mutex::new(None) }
+    }
+
+    /// Delivers a body, or says why it will not arrive. Returns at the first command.
+    pub(super) fn deliver(&self, body: &[u8]) -> Result<(), NotDelivered> {
+        let (body, encoding) = self.encoded(body);
+        let give_up_at = Instant::now() + self.patience;
+        let mut pause = PAUSE_MIN;
+        loop {
+            let timeout = self.wait_for_turn(give_up_at)?;
+            let cause = match self.attempt(&body, encoding, timeout) {
+                Ok(rejected) => {
+                    self.health.arrived(self.target.display_url(), rejected);
+                    return Ok(());
+                }
+                Err(Failure::Lasting { cause }) => {
+                    self.health.failed(self.target.display_url(), &cause);
+                    return Err(NotDelivered::Refused);
+                }
+                Err(Failure::Passing { cause, retry_after }) => {
+                    let wait = retry_after.map_or_else(|| jittered(pause), |wait| wait.min(RETRY_AFTER_MAX));
+                    self.hold_back(wait);
+                    cause
+                }
+            };
+            self.health.failed(self.target.display_url(), &cause);
+            if matches!(self.control.phase(), Phase::Flushing(_)) {
+                return Err(NotDelivered::TimedOut);
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Waits until the far end may be asked; returns how long the attempt may take.
+    fn wait_for_turn(&self, give_up_at: Instant) -> Result<Duration, NotDelivered> {
+        let not_before = *self.not_before.lock().expect("no panic while the time is held");
+        if let Some(not_before) = not_before {
+            if not_before > give_up_at && self.control.phase() == Phase::Running {
+                return Err(NotDelivered::TimedOut);
+            }
+            self.control.pause(not_before.saturating_duration_since(Instant::now()));
+        }
+        match self.control.phase() {
+            Phase::Running => Ok(self.target.timeout),
+            Phase::Retired => Err(NotDelivered::Retired),
+            Phase::Flushing(until) => match until.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => Err(NotDelivered::TimedOut),
+                left => Ok(left.min(self.target.timeout)),
+            },
+        }
+    }
+
+    fn hold_back(&self, wait: Duration) {
+        *self.not_before.lock().expect("no panic while the time is held") = Some(Instant::now() + wait);
+    }
+
+    /// Sends once; what arrived may still have been refused in part.
+    fn attempt(
+        &self,
+        body: &[u8],
+        encoding: Option<&'static str>,
+        timeout: Duration,
+    ) -> Result<Option<(u64, String)>, Failure> {
+        let mut request =
+            Request::post(&self.target.url).header(header::CONTENT_TYPE, "application/x-protobuf");
+        if let Some(encoding) = encoding {
+            request = request.header(header::CONTENT_ENCODING, encoding);
+        }
+        for (name, value) in &self.target.headers.0 {
+            request = request.header(name, value);
+        }
+        let request = request.body(body).map_err(|err| Failure::Lasting { cause: err.to_string() })?;
+        let request = self.agent.configure_request(request).timeout_global(Some(timeout)).build();
+        let passing = |err: ureq::Error| Failure::Passing { cause: err.to_string(), retry_after: None };
+        let mut response = self.agent.run(request).map_err(passing)?;
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|text| self.retry_after(text));
+        let answer = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        match status {
+            200..300 => Ok(answer.ok().and_then(|answer| rejected(&answer))),
+            429 | 502 | 503 | 504 => Err(Failure::Passing { cause: format!("status {status}"), retry_after }),
+            _ => {
+                let answer = answer.unwrap_or_default();
+                let text = String::from_utf8_lossy(&answer);
+                Err(Failure::Lasting { cause: format!("status {status}: {}", text.trim().escape_debug()) })
+            }
+        }
+    }
+
+    /// Reads `Retry-After`: seconds, or an HTTP date.
+    fn retry_after(&self, text: &str) -> Option<Duration> {
+        if let Ok(seconds) = text.trim().parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date: SystemTime = httpdate::parse_http_date(text).ok()?;
+        let now = Duration::from_nanos(u64::try_from(self.clock.now().0).ok()?);
+        Some(date.duration_since(UNIX_EPOCH).ok()?.saturating_sub(now))
+    }
+
+    fn encoded<'b>(&self, body: &'b [u8]) -> (std::borrow::Cow<'b, [u8]>, Option<&'static str>) {
+        match self.target.compression {
+            Compression::None => (body.into(), None),
+            Compression::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(body).expect("writing to memory cannot fail");
+                (encoder.finish().expect("writing to memory cannot fail").into(), Some("gzip"))
+            }
+        }
+    }
+}
+
+/// Reads a partial success; the answers to metrics and logs have one shape on the wire.
+fn rejected(answer: &[u8]) -> Option<(u64, String)> {
+    let partial = ExportLogsServiceResponse::decode(answer).ok()?.partial_success?;
+    let n_rejected = u64::try_from(partial.rejected_log_records).unwrap_or(0);
+    (n_rejected > 0).then_some((n_rejected, partial.error_message))
+}
+
+/// Half to all of a pause, so that many programs do not come back at one moment.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + 0.5 * rand::random::<f64>())
+}
+
+impl fmt::Debug for Courier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Courier").field("url", &self.target.display_url()).finish_non_exhaustive()
+    }
+}
+
+/// Lets the SDK's metric exporter send through a courier, which sets the address and the
+/// headers itself: the SDK would also read them from the process environment.
+#[derive(Debug)]
+pub(super) struct SdkClient(pub(super) Arc<Courier>);
+
+#[async_trait::async_trait]
+impl HttpClient for SdkClient {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        self.0.deliver(request.body())?;
+        // Empty: the courier has read the answer, and the SDK would log what it refuses.
+        Ok(Response::new(Bytes::new()))
+    }
+}

@@ -1,0 +1,112 @@
+//! The `tracing` subscriber: a line on the terminal and a record in the ring.
+//!
+//! Spans exist for operations such as a start or a reload, so that their lines share a
+//! trace id; the request path makes none, because one costs more than all the rest of
+//! its telemetry.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanLimits};
+use tracing::{Dispatch, Metadata};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter, filter_fn};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::{Registry, reload};
+
+use super::capture::{self, Capture};
+use crate::clock::Clock;
+use crate::record::names;
+
+/// Log directives that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("must be a level (error, warn, info, debug, trace, off) or target=level pairs: {0}")]
+pub struct LevelError(String);
+
+/// Changes what is logged while the process runs.
+pub(super) struct LevelControl {
+    handle: reload::Handle<EnvFilter, Registry>,
+    /// The directives in force; never held while the filter is swapped by someone else.
+    current: Mutex<String>,
+}
+
+impl LevelControl {
+    pub(super) fn set(&self, level: &str) -> Result<(), LevelError> {
+        let mut current = self.current.lock().expect("no panic while the level is held");
+        if *current == level {
+            return Ok(());
+        }
+        self.handle.reload(parse_level(level)?).map_err(|err| LevelError(err.to_string()))?;
+        *current = level.to_string();
+        Ok(())
+    }
+}
+
+/// Reads directives, with the libraries below us held at warn unless they are named.
+pub(super) fn parse_level(level: &str) -> Result<EnvFilter, LevelError> {
+    let quiet: String = capture::NEVER.iter().map(|target| format!("{target}=warn,")).collect();
+    EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .parse(format!("{quiet}{level}"))
+        .map_err(|err| LevelError(err.to_string()))
+}
+
+/// Where people read the lines.
+pub(super) struct Terminal {
+    pub(super) writer: BoxMakeWriter,
+    pub(super) is_coloured: bool,
+}
+
+/// Joins the layers; the caller decides whether the result becomes the global subscriber.
+pub(super) fn build(
+    level: &str,
+    capture: Capture,
+    tracers: &SdkTracerProvider,
+    terminal: Terminal,
+    clock: Clock,
+) -> Result<(Dispatch, LevelControl), LevelError> {
+    let (filter, handle) = reload::Layer::new(parse_level(level)?);
+    let people = tracing_subscriber::fmt::layer()
+        .with_timer(LineTime(clock))
+        .with_target(false)
+        .with_ansi(terminal.is_coloured)
+        .with_writer(terminal.writer);
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(tracers.tracer(names::SERVICE_NAME))
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_filter(filter_fn(is_own_span));
+    let records = capture.with_filter(filter_fn(capture::wants));
+    let subscriber = tracing_subscriber::registry().with(filter).with(spans).with(records).with(people);
+    Ok((Dispatch::new(subscriber), LevelControl { handle, current: Mutex::new(level.to_string()) }))
+}
+
+fn is_own_span(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && metadata.target().starts_with(names::SERVICE_NAME)
+}
+
+/// Makes the provider that gives spans their ids. Nothing keeps the spans yet, so they
+/// are bounded to little.
+pub(super) fn tracers() -> SdkTracerProvider {
+    let limits = SpanLimits {
+        max_events_per_span: 8,
+        max_attributes_per_span: 32,
+        max_links_per_span: 8,
+        ..SpanLimits::default()
+    };
+    SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).with_span_limits(limits).build()
+}
+
+/// Writes the clock's time as RFC 3339 in UTC, to the millisecond.
+struct LineTime(Clock);
+
+impl FormatTime for LineTime {
+    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
+        let now = jiff::Timestamp::from_nanosecond(i128::from(self.0.now().0)).map_err(|_| fmt::Error)?;
+        write!(w, "{now:.3}")
+    }
+}
