@@ -25,7 +25,6 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
-use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Dispatch;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
@@ -106,9 +105,8 @@ pub struct Telemetry {
     level: LevelControl,
     pipeline: Arc<Pipeline>,
     exporters: Arc<Exporters>,
+    /// Held to add a counter or to read them all; never on the request path.
     drops: Arc<Mutex<Vec<DropSource>>>,
-    /// Kept because spans get their ids from it while it lives.
-    _tracers: SdkTracerProvider,
 }
 
 /// A counter of dropped records that someone else keeps.
@@ -155,13 +153,11 @@ impl Telemetry {
         let (sender, records) = ring::ring(RING_RECORDS);
         let capture = Capture::new(sender.clone(), clock.clone());
         let guard = capture.guard();
-        let tracers = subscriber::tracers();
-        let (dispatch, level) =
-            subscriber::build(&config.log_level, capture, &tracers, terminal, clock.clone())?;
+        let (dispatch, level) = subscriber::build(&config.log_level, capture, terminal, clock.clone())?;
         let pipeline = Arc::new(Pipeline::new(&config.otlp, &identity, clock.clone()));
         let resource = pipeline::attributes(&config.otlp, &identity);
         let exporters = Arc::new(Exporters::new(pipeline.clone(), resource, clock));
-        let telemetry = Telemetry { level, pipeline, exporters, drops: Arc::default(), _tracers: tracers };
+        let telemetry = Telemetry { level, pipeline, exporters, drops: Arc::default() };
         telemetry.count_drops(Signal::Logs, "app_ring", move || sender.dropped());
         telemetry.count_drops(Signal::Logs, "feedback_guard", move || guard.refused());
         let exporters = Arc::downgrade(&telemetry.exporters);

@@ -45,13 +45,13 @@ impl LevelControl {
     }
 }
 
-/// Reads directives, with the libraries below us held at warn unless they are named.
+/// Reads directives. What they do not name is logged from info up, and the libraries below
+/// us from warn up, or less when the directives say less of everything.
 pub(super) fn parse_level(level: &str) -> Result<EnvFilter, LevelError> {
-    let quiet: String = capture::NEVER.iter().map(|target| format!("{target}=warn,")).collect();
-    EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .parse(format!("{quiet}{level}"))
-        .map_err(|err| LevelError(err.to_string()))
+    let of_everything = level.split(',').filter_map(|directive| directive.trim().parse().ok()).next_back();
+    let of_libraries = of_everything.unwrap_or(LevelFilter::INFO).min(LevelFilter::WARN);
+    let libraries: String = capture::NEVER.iter().map(|target| format!("{target}={of_libraries},")).collect();
+    EnvFilter::builder().parse(format!("info,{libraries}{level}")).map_err(|err| LevelError(err.to_string()))
 }
 
 /// Where people read the lines.
@@ -64,7 +64,6 @@ pub(super) struct Terminal {
 pub(super) fn build(
     level: &str,
     capture: Capture,
-    tracers: &SdkTracerProvider,
     terminal: Terminal,
     clock: Clock,
 ) -> Result<(Dispatch, LevelControl), LevelError> {
@@ -73,9 +72,11 @@ pub(super) fn build(
         .with_timer(LineTime(clock))
         .with_target(false)
         .with_ansi(terminal.is_coloured)
+        // It would report a broken terminal with `eprintln!`, which panics on a closed pipe.
+        .log_internal_errors(false)
         .with_writer(terminal.writer);
     let spans = tracing_opentelemetry::layer()
-        .with_tracer(tracers.tracer(names::SERVICE_NAME))
+        .with_tracer(tracers().tracer(names::SERVICE_NAME))
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
@@ -91,7 +92,7 @@ fn is_own_span(metadata: &Metadata<'_>) -> bool {
 
 /// Makes the provider that gives spans their ids. Nothing keeps the spans yet, so they
 /// are bounded to little.
-pub(super) fn tracers() -> SdkTracerProvider {
+fn tracers() -> SdkTracerProvider {
     let limits = SpanLimits {
         max_events_per_span: 8,
         max_attributes_per_span: 32,

@@ -120,11 +120,30 @@ fn level_changes_at_run_time_and_a_wrong_one_changes_nothing() {
 }
 
 #[test]
+fn what_the_level_does_not_name_stays_at_info_and_off_is_off() {
+    let fixture = Fixture::new(Config { log_level: "vitrine::cv=debug".into(), ..Config::default() });
+    let bodies = || {
+        let found = fixture.run(|| {
+            debug!(target: "vitrine::cv", "cv");
+            debug!(target: "vitrine::app", "fine");
+            info!(target: "vitrine::app", "app");
+            warn!(target: "hyper", "library");
+        });
+        found.into_iter().map(|record| record.body).collect::<Vec<_>>()
+    };
+    assert_eq!(bodies(), ["cv", "app"]);
+    let before = fixture.screen();
+    fixture.telemetry.set_log_level("off").unwrap();
+    assert!(bodies().is_empty());
+    assert_eq!(fixture.screen(), before);
+}
+
+#[test]
 fn libraries_below_the_writer_reach_the_terminal_but_not_the_records() {
     let fixture = Fixture::new(Config { log_level: "trace".into(), ..Config::default() });
     let found = fixture.run(|| {
         error!(target: "opentelemetry_sdk", "one");
-        warn!(target: "sled::tree", "two");
+        warn!(target: "sled", "two");
         debug!(target: "hyper::client", "three");
         debug!(target: "vitrine::store", "four");
         debug!(target: "vitrine::telemetry::otlp", "five");

@@ -4,6 +4,7 @@
 //! and when, follows the OTLP specification: 429, 502, 503, 504 and a broken connection,
 //! after `Retry-After` or a growing pause with jitter.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -13,6 +14,7 @@ use http::{Request, header};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Response};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use prost::Message;
+use url::{Host, Url};
 
 use super::control::{Control, Phase};
 use super::health::Health;
@@ -48,6 +50,12 @@ enum Failure {
     Lasting { cause: String },
 }
 
+/// A body as it travels.
+pub(super) struct Payload<'b> {
+    body: Cow<'b, [u8]>,
+    encoding: Option<&'static str>,
+}
+
 /// Sends to one target.
 pub(super) struct Courier {
     target: Target,
@@ -69,7 +77,12 @@ impl Courier {
         health: Arc<Health>,
         clock: Clock,
     ) -> Self {
-        let config = ureq::Agent::config_builder()
+        let mut config = ureq::Agent::config_builder();
+        // A proxy from the environment is for the world outside, not for this machine.
+        if is_loopback(&target.url) {
+            config = config.proxy(None);
+        }
+        let config = config
             // The status decides about a retry, so it must not become an error of the client.
             .http_status_as_error(false)
             // A redirect of a POST with credentials is a wrong setting, not something to follow.
@@ -82,14 +95,26 @@ impl Courier {
         Courier { target, agent, control, health, clock, patience, not_before: Mutex::new(None) }
     }
 
-    /// Delivers a body, or says why it will not arrive. Returns at the first command.
-    pub(super) fn deliver(&self, body: &[u8]) -> Result<(), NotDelivered> {
-        let (body, encoding) = self.encoded(body);
+    /// Compresses a body as the target asks.
+    pub(super) fn payload<'b>(&self, body: &'b [u8]) -> Payload<'b> {
+        match self.target.compression {
+            Compression::None => Payload { body: body.into(), encoding: None },
+            Compression::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(body).expect("writing to memory cannot fail");
+                let body = encoder.finish().expect("writing to memory cannot fail");
+                Payload { body: body.into(), encoding: Some("gzip") }
+            }
+        }
+    }
+
+    /// Delivers a payload, or says why it will not arrive. Returns at the first command.
+    pub(super) fn deliver(&self, payload: &Payload<'_>) -> Result<(), NotDelivered> {
         let give_up_at = Instant::now() + self.patience;
         let mut pause = PAUSE_MIN;
         loop {
             let timeout = self.wait_for_turn(give_up_at)?;
-            let cause = match self.attempt(&body, encoding, timeout) {
+            let cause = match self.attempt(payload, timeout) {
                 Ok(rejected) => {
                     self.health.arrived(self.target.display_url(), rejected);
                     return Ok(());
@@ -136,21 +161,17 @@ impl Courier {
     }
 
     /// Sends once; what arrived may still have been refused in part.
-    fn attempt(
-        &self,
-        body: &[u8],
-        encoding: Option<&'static str>,
-        timeout: Duration,
-    ) -> Result<Option<(u64, String)>, Failure> {
+    fn attempt(&self, payload: &Payload<'_>, timeout: Duration) -> Result<Option<(u64, String)>, Failure> {
         let mut request =
             Request::post(&self.target.url).header(header::CONTENT_TYPE, "application/x-protobuf");
-        if let Some(encoding) = encoding {
+        if let Some(encoding) = payload.encoding {
             request = request.header(header::CONTENT_ENCODING, encoding);
         }
         for (name, value) in &self.target.headers.0 {
             request = request.header(name, value);
         }
-        let request = request.body(body).map_err(|err| Failure::Lasting { cause: err.to_string() })?;
+        let request =
+            request.body(payload.body.as_ref()).map_err(|err| Failure::Lasting { cause: err.to_string() })?;
         let request = self.agent.configure_request(request).timeout_global(Some(timeout)).build();
         let passing = |err: ureq::Error| Failure::Passing { cause: err.to_string(), retry_after: None };
         let mut response = self.agent.run(request).map_err(passing)?;
@@ -178,17 +199,6 @@ impl Courier {
         let now = Duration::from_nanos(u64::try_from(self.clock.now().0).ok()?);
         Some(date.duration_since(UNIX_EPOCH).ok()?.saturating_sub(now))
     }
-
-    fn encoded<'b>(&self, body: &'b [u8]) -> (std::borrow::Cow<'b, [u8]>, Option<&'static str>) {
-        match self.target.compression {
-            Compression::None => (body.into(), None),
-            Compression::Gzip => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-                encoder.write_all(body).expect("writing to memory cannot fail");
-                (encoder.finish().expect("writing to memory cannot fail").into(), Some("gzip"))
-            }
-        }
-    }
 }
 
 /// Reads a partial success; the answers to metrics and logs have one shape on the wire.
@@ -196,6 +206,15 @@ fn rejected(answer: &[u8]) -> Option<(u64, String)> {
     let partial = ExportLogsServiceResponse::decode(answer).ok()?.partial_success?;
     let n_rejected = u64::try_from(partial.rejected_log_records).unwrap_or(0);
     (n_rejected > 0).then_some((n_rejected, partial.error_message))
+}
+
+fn is_loopback(url: &str) -> bool {
+    match Url::parse(url).ok().as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// Half to all of a pause, so that many programs do not come back at one moment.
@@ -217,8 +236,71 @@ pub(super) struct SdkClient(pub(super) Arc<Courier>);
 #[async_trait::async_trait]
 impl HttpClient for SdkClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        self.0.deliver(request.body())?;
+        // Compressed by the exporter already, when it is.
+        let encoding = request.headers().contains_key(header::CONTENT_ENCODING).then_some("gzip");
+        self.0.deliver(&Payload { body: request.body().as_ref().into(), encoding })?;
         // Empty: the courier has read the answer, and the SDK would log what it refuses.
         Ok(Response::new(Bytes::new()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess;
+
+    use super::*;
+    use crate::clock::UnixNanos;
+    use crate::telemetry::config::{Headers, Signal, TIMEOUT};
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let clock = Clock::manual(UnixNanos(784_111_777_000_000_000));
+        let target = Target {
+            url: "http://localhost:1".into(),
+            headers: Headers::default(),
+            timeout: TIMEOUT,
+            compression: Compression::None,
+        };
+        let health = Arc::new(Health::new(Signal::Logs, clock.clone()));
+        let courier = Courier::new(target, TIMEOUT, Arc::new(Control::new()), health, clock);
+        let check = |text, expect: Option<u64>| {
+            assert_eq!(courier.retry_after(text), expect.map(Duration::from_secs), "{text}");
+        };
+        check("7", Some(7));
+        check("Sun, 06 Nov 1994 08:49:47 GMT", Some(10));
+        check("Sun, 06 Nov 1994 08:49:27 GMT", Some(0));
+        check("soon", None);
+        check("-1", None);
+    }
+
+    #[test]
+    fn only_a_partial_success_rejects_anything() {
+        let answer = |n_rejected| {
+            let partial = ExportLogsPartialSuccess {
+                rejected_log_records: n_rejected,
+                error_message: "too old".into(),
+            };
+            ExportLogsServiceResponse { partial_success: Some(partial) }.encode_to_vec()
+        };
+        assert_eq!(rejected(&answer(2)), Some((2, "too old".into())));
+        assert_eq!(rejected(&answer(0)), None);
+        assert_eq!(rejected(b""), None);
+        assert_eq!(rejected(b"<html>"), None);
+    }
+
+    #[test]
+    fn pauses_are_jittered_downwards() {
+        for _ in 0..100 {
+            let pause = jittered(PAUSE_MAX);
+            assert!(pause >= PAUSE_MAX / 2 && pause <= PAUSE_MAX);
+        }
+    }
+
+    #[test]
+    fn loopback_is_told_from_the_world() {
+        for url in ["http://localhost:4318", "http://127.0.0.2/", "http://[::1]:4318"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        assert!(!is_loopback("http://localhost.example.org"));
     }
 }

@@ -27,7 +27,7 @@ use self::courier::{Courier, NotDelivered, SdkClient};
 pub use self::health::ExportState;
 use self::health::Health;
 use self::queue::Queue;
-use super::config::{Otlp, Signal, Target};
+use super::config::{Compression, Otlp, Signal, Target};
 use super::pipeline::Pipeline;
 use crate::clock::Clock;
 use crate::record::LogRecord;
@@ -280,16 +280,19 @@ fn replace(place: &mut Option<Worker>, starting: Option<Starting>, health: &Heal
 }
 
 fn metric_exporter(courier: Arc<Courier>, target: &Target) -> Result<MetricExporter, ExportError> {
-    MetricExporter::builder()
+    let builder = MetricExporter::builder()
         .with_http()
         .with_http_client(SdkClient(courier))
         .with_endpoint(&target.url)
         .with_protocol(Protocol::HttpBinary)
         .with_timeout(target.timeout)
         // The courier retries: it can be told to stop, and it keeps the state.
-        .with_retry_policy(RetryPolicy::disabled())
-        .build()
-        .map_err(|source| ExportError::Target { url: target.display_url().to_string(), source })
+        .with_retry_policy(RetryPolicy::disabled());
+    let builder = match target.compression {
+        Compression::None => builder,
+        Compression::Gzip => builder.with_compression(opentelemetry_otlp::Compression::Gzip),
+    };
+    builder.build().map_err(|source| ExportError::Target { url: target.display_url().to_string(), source })
 }
 
 /// The thread of the metrics: reads and sends at each interval, and once more at the end.
@@ -339,7 +342,7 @@ impl LogExporter {
                 return true;
             }
             let body = encode::encode(&batch, &self.resource, self.clock.now());
-            match self.courier.deliver(&body) {
+            match self.courier.deliver(&self.courier.payload(&body)) {
                 Ok(()) => {}
                 Err(NotDelivered::Refused | NotDelivered::TimedOut) => {
                     self.health.drop_records(batch.len() as u64);

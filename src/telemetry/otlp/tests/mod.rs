@@ -21,7 +21,7 @@ use crate::record::access::{JOB_APP, own_stream};
 use crate::record::names;
 use crate::record::ring::Receiver;
 use crate::record::{Labels, LogRecord, Severity};
-use crate::telemetry::config::{Compression, Config, Headers, Signal, SignalConfig};
+use crate::telemetry::config::{Compression, Config, Headers, Signal};
 use crate::telemetry::{ExportState, Identity, Telemetry};
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -59,7 +59,7 @@ fn eventually(claim: &str, is_true: impl Fn() -> bool) {
     let give_up_at = Instant::now() + Duration::from_secs(20);
     while !is_true() {
         assert!(Instant::now() < give_up_at, "{claim}");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(2));
     }
 }
 
@@ -174,20 +174,28 @@ fn metrics_arrive_field_by_field() {
 }
 
 #[test]
-fn headers_and_compression_are_used() {
+fn headers_and_compression_are_used_for_both_signals() {
     let sink = Sink::accepting();
-    let mut config = only_logs(&sink.url());
+    let mut config = Config::default();
+    config.otlp.endpoint = Some(sink.url());
     config.otlp.headers = Headers(vec![("Authorization".into(), "Bearer t".into())]);
-    config.otlp.logs = SignalConfig { compression: Some(Compression::Gzip), ..config.otlp.logs };
+    config.otlp.compression = Compression::Gzip;
     let (telemetry, _records, _dispatch) = start(config);
     telemetry.export_logs(&[record("hello")]);
     telemetry.shutdown(STOP).unwrap();
-    let received = sink.wait_for(1);
-    assert_eq!(received[0].header("authorization"), "Bearer t");
-    assert_eq!(received[0].header("content-encoding"), "gzip");
-    let mut body = Vec::new();
-    flate2::read::GzDecoder::new(received[0].body.as_slice()).read_to_end(&mut body).unwrap();
-    assert!(ExportLogsServiceRequest::decode(body.as_slice()).is_ok());
+    let received = sink.wait_for(2);
+    for request in &received {
+        assert_eq!(request.header("authorization"), "Bearer t");
+        assert_eq!(request.header("content-encoding"), "gzip");
+        let mut body = Vec::new();
+        flate2::read::GzDecoder::new(request.body.as_slice()).read_to_end(&mut body).unwrap();
+        match request.path.as_str() {
+            "/v1/logs" => drop(ExportLogsServiceRequest::decode(body.as_slice()).unwrap()),
+            "/v1/metrics" => drop(ExportMetricsServiceRequest::decode(body.as_slice()).unwrap()),
+            other => panic!("{other}"),
+        }
+    }
+    assert_ne!(received[0].path, received[1].path);
 }
 
 #[test]
@@ -242,11 +250,10 @@ fn too_many_requests_is_retried_and_retry_after_is_heard() {
     });
     let (telemetry, records, _dispatch) = start(only_logs(&sink.url()));
     telemetry.export_logs(&[record("hello")]);
-    let first = sink.wait_for(1)[0].body.clone();
-    let refused_at = Instant::now();
-    assert_eq!(sink.wait_for(2)[1].body, first);
-    // The pause without the header would have ended by then.
-    assert!(refused_at.elapsed() > Duration::from_millis(700), "{:?}", refused_at.elapsed());
+    let received = sink.wait_for(2);
+    assert_eq!(received[0].body, received[1].body);
+    // Without the header the pause is half a second at most.
+    assert!(received[1].at - received[0].at > Duration::from_millis(900));
     eventually("the second attempt is noted", || logs_state(&telemetry).succeeded == 1);
     let state = logs_state(&telemetry);
     assert_eq!((state.is_up, state.failed, state.dropped), (Some(true), 1, 0));
@@ -254,6 +261,16 @@ fn too_many_requests_is_retried_and_retry_after_is_heard() {
     let lines: Vec<String> = records.drain(10).map(|record| record.body).collect();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].contains("is down: status 429") && lines[1].contains("works"), "{lines:?}");
+}
+
+#[test]
+fn tls_with_a_far_end_that_speaks_none_is_a_failure_like_any_other() {
+    let sink = Sink::accepting();
+    let (telemetry, _records, _dispatch) = start(only_logs(&sink.url().replace("http:", "https:")));
+    telemetry.export_logs(&[record("hello")]);
+    telemetry.shutdown(STOP).unwrap();
+    let state = logs_state(&telemetry);
+    assert_eq!((state.is_up, state.dropped), (Some(false), 1));
 }
 
 #[test]
