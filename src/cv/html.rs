@@ -83,6 +83,10 @@ const WITH_CONTENT: &[&str] = &["script", "style", "template", "iframe", "object
 const BLOCKS: &[&str] =
     &["p", "div", "ul", "ol", "table", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "section"];
 
+/// Longest element or code span that is looked for, in bytes. It bounds the search from each
+/// `<` and backtick, which keeps the reading of 10 MB of them quick; longer ones stay as text.
+const LENGTH_BYTES_MAX: usize = 4096;
+
 /// Returns the text without HTML elements and the name of the first one, or `None` if there is none.
 ///
 /// What stands between backticks is left alone: in Markdown that is code to be shown.
@@ -114,8 +118,9 @@ pub(super) fn strip(text: &str) -> Option<(String, &str)> {
 fn code_span(text: &str) -> usize {
     let n_ticks = text.len() - text.trim_start_matches('`').len();
     let after = &text[n_ticks..];
-    // A span does not cross a paragraph; looking no further also keeps this linear.
-    let paragraph = &after[..after.find("\n\n").unwrap_or(after.len()).min(after.len())];
+    let near = &after[..after.floor_char_boundary(LENGTH_BYTES_MAX)];
+    // A span does not cross a paragraph.
+    let paragraph = &near[..near.find("\n\n").unwrap_or(near.len())];
     match paragraph.find(&text[..n_ticks]) {
         Some(end) => n_ticks + end + n_ticks,
         None => n_ticks,
@@ -143,7 +148,8 @@ impl<'a> Tag<'a> {
         if !ELEMENTS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             return None;
         }
-        let ends = text.find('>').map(|idx| idx + 1);
+        let near = &text[..text.floor_char_boundary(LENGTH_BYTES_MAX)];
+        let ends = near.find('>').map(|idx| idx + 1);
         let len = match ends {
             Some(end) if !is_end && is_one_of(WITH_CONTENT, name) => end + content_len(&text[end..], name),
             Some(end) => end,
@@ -205,6 +211,15 @@ mod tests {
         check("a<SCRIPT src=x>alert(1)", Some("a"));
         check("a<script", Some("a"));
         check("a<!-- note -->b", Some("ab"));
+    }
+
+    #[test]
+    fn many_openings_are_read_in_linear_time() {
+        for piece in ["<b ", "`a", "<script></", "</", "``a`"] {
+            let text = piece.repeat(300_000);
+            let kept = strip(&text).map_or(text.len(), |(kept, _)| kept.len());
+            assert!(kept <= text.len());
+        }
     }
 
     #[test]

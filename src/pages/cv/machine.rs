@@ -34,12 +34,7 @@ pub(super) fn head(view: &CvView<'_>, title: &str) -> Markup {
 
 /// Writes JSON so that nothing in it can end the element around it.
 fn data_block(value: &Value) -> String {
-    value
-        .to_string()
-        .replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026")
-        .replace('@', "\\u0040")
+    value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 fn description(cv: &Cv) -> Option<String> {

@@ -303,3 +303,47 @@ fn the_stylesheet_is_small_and_asks_for_nothing() {
     assert!(css.len() < 15_000, "{} bytes", css.len());
     assert!(!css.contains("url(") && !css.contains("@import"));
 }
+
+/// Returns the colour properties of the nth block of the stylesheet that sets them, as channels.
+fn colours(css: &str, block: usize) -> std::collections::BTreeMap<&str, [f64; 3]> {
+    let block = css.split(":root {").nth(block + 1).unwrap().split('}').next().unwrap();
+    let hex = |value: &str| -> [f64; 3] {
+        let digits = value.trim().trim_start_matches('#');
+        let digits = if digits.len() == 3 {
+            digits.chars().flat_map(|c| [c, c]).collect()
+        } else {
+            digits.to_string()
+        };
+        [0, 2, 4].map(|idx| f64::from(u8::from_str_radix(&digits[idx..idx + 2], 16).unwrap()) / 255.0)
+    };
+    let lines = block.split(';').filter_map(|line| line.trim().split_once(": #"));
+    lines.map(|(name, value)| (name, hex(value))).collect()
+}
+
+/// Returns the contrast of two colours by WCAG 2.2.
+fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let linear = |channel: f64| {
+        if channel <= 0.04045 { channel / 12.92 } else { ((channel + 0.055) / 1.055).powf(2.4) }
+    };
+    let luminance = |[r, g, b]: [f64; 3]| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+#[test]
+fn text_has_contrast_in_light_in_dark_and_on_paper() {
+    let css = include_str!("../../../assets/web/cv.css");
+    for block in 0..3 {
+        let colours = colours(css, block);
+        let of = |name: &str| contrast(colours[name], colours["--paper"]);
+        assert!(of("--ink") >= 7.0, "{block}: {}", of("--ink"));
+        assert!(of("--soft") >= 4.5, "{block}: {}", of("--soft"));
+        assert!(of("--accent") >= 4.5, "{block}: {}", of("--accent"));
+    }
+}
+
+#[test]
+fn ten_megabytes_of_summary_have_a_page() {
+    let summary = "word *and* word ".repeat(600_000);
+    assert!(render_yaml(&format!("basics:\n  name: A\n  summary: {summary}\n")).len() > 9_000_000);
+}
