@@ -22,6 +22,8 @@ pub(super) struct Labels {
     pub sections: [&'static str; 11],
     /// Months as they stand in a date, short.
     pub months: [&'static str; 12],
+    /// Puts a date together from its numbers and the month's name.
+    pub date: fn(PartialDate, Option<&str>) -> String,
 }
 
 /// What is spoken here; the first is for every other language.
@@ -51,6 +53,7 @@ const ALL: &[Labels] = &[
             "References",
         ],
         months: ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+        date: day_month_year,
     },
     Labels {
         lang: "de",
@@ -79,6 +82,7 @@ const ALL: &[Labels] = &[
         months: [
             "Jan.", "Feb.", "März", "Apr.", "Mai", "Juni", "Juli", "Aug.", "Sept.", "Okt.", "Nov.", "Dez.",
         ],
+        date: day_month_year,
     },
     Labels {
         lang: "fr",
@@ -107,6 +111,7 @@ const ALL: &[Labels] = &[
         months: [
             "janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc.",
         ],
+        date: day_month_year,
     },
     Labels {
         lang: "es",
@@ -133,6 +138,7 @@ const ALL: &[Labels] = &[
             "Referencias",
         ],
         months: ["ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sept", "oct", "nov", "dic"],
+        date: day_month_year,
     },
     Labels {
         lang: "ru",
@@ -172,8 +178,106 @@ const ALL: &[Labels] = &[
             "нояб.",
             "дек.",
         ],
+        date: russian,
+    },
+    Labels {
+        lang: "zh",
+        skip: "跳到正文",
+        profile: "简介",
+        contact: "联系方式",
+        unnamed: "简历",
+        photo: "照片：",
+        born: "出生日期",
+        updated: "更新于",
+        present: "至今",
+        until: "至",
+        sections: [
+            "工作经历",
+            "项目",
+            "志愿服务",
+            "教育背景",
+            "技能",
+            "证书",
+            "奖项",
+            "著作",
+            "语言",
+            "兴趣",
+            "推荐",
+        ],
+        months: ["1月", "2月", "3月", "4月", "5月", "6月", "7月", "8月", "9月", "10月", "11月", "12月"],
+        date: year_month_day,
+    },
+    Labels {
+        lang: "ar",
+        skip: "انتقل إلى المحتوى",
+        profile: "نبذة",
+        contact: "التواصل",
+        unnamed: "السيرة الذاتية",
+        photo: "صورة",
+        born: "تاريخ الميلاد",
+        updated: "آخر تحديث",
+        present: "حتى الآن",
+        until: "حتى",
+        sections: [
+            "الخبرات",
+            "المشاريع",
+            "التطوع",
+            "التعليم",
+            "المهارات",
+            "الشهادات",
+            "الجوائز",
+            "المنشورات",
+            "اللغات",
+            "الاهتمامات",
+            "التوصيات",
+        ],
+        months: [
+            "يناير",
+            "فبراير",
+            "مارس",
+            "أبريل",
+            "مايو",
+            "يونيو",
+            "يوليو",
+            "أغسطس",
+            "سبتمبر",
+            "أكتوبر",
+            "نوفمبر",
+            "ديسمبر",
+        ],
+        date: day_month_year,
     },
 ];
+
+/// `29 Jun 2014`, as far as it is known.
+fn day_month_year(date: PartialDate, month: Option<&str>) -> String {
+    match (month, date.day) {
+        (Some(month), Some(day)) => format!("{day} {month} {}", date.year),
+        (Some(month), None) => format!("{month} {}", date.year),
+        (None, _) => date.year.to_string(),
+    }
+}
+
+/// `29 июня 2014`, but `июнь 2014`: after a day, the months that are not cut stand in the genitive.
+fn russian(date: PartialDate, month: Option<&str>) -> String {
+    let after_day = month.map(|month| match month {
+        "март" => "марта",
+        "май" => "мая",
+        "июнь" => "июня",
+        "июль" => "июля",
+        cut => cut,
+    });
+    day_month_year(date, if date.day.is_some() { after_day } else { month })
+}
+
+/// `2014年6月29日`, as far as it is known.
+fn year_month_day(date: PartialDate, month: Option<&str>) -> String {
+    match (month, date.day) {
+        (Some(month), Some(day)) => format!("{}年{month}{day}日", date.year),
+        (Some(month), None) => format!("{}年{month}", date.year),
+        (None, _) => format!("{}年", date.year),
+    }
+}
 
 impl Labels {
     /// Returns the words for a language, by its primary tag.
@@ -192,15 +296,32 @@ impl Labels {
     pub fn date(&self, date: PartialDate) -> String {
         let month =
             date.month.and_then(|month| self.months.get(usize::try_from(month).ok()?.checked_sub(1)?));
-        match (month, date.day) {
-            (Some(month), Some(day)) => format!("{day} {month} {}", date.year),
-            (Some(month), None) => format!("{month} {}", date.year),
-            (None, _) => date.year.to_string(),
-        }
+        (self.date)(date, month.copied())
     }
 
     /// Returns the text that describes the photo.
     pub fn photo_of(&self, name: &str) -> String {
         format!("{} {name}", self.photo)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_as_the_language_does() {
+        let full = PartialDate { year: 2014, month: Some(6), day: Some(29) };
+        let month = PartialDate { day: None, ..full };
+        let year = PartialDate { month: None, ..month };
+        for (lang, expect) in [
+            ("en-GB", ["29 Jun 2014", "Jun 2014", "2014"]),
+            ("ru", ["29 июня 2014", "июнь 2014", "2014"]),
+            ("zh-Hans", ["2014年6月29日", "2014年6月", "2014年"]),
+            ("tlh", ["29 Jun 2014", "Jun 2014", "2014"]),
+        ] {
+            let labels = Labels::of(lang);
+            assert_eq!([full, month, year].map(|date| labels.date(date)), expect, "{lang}");
+        }
     }
 }

@@ -132,7 +132,7 @@ fn contacts(cv: &Cv, labels: &Labels) -> Markup {
                     }
                 }
                 @if let Some(phone) = &basics.phone {
-                    li.contact { a href=(telephone(phone)) { (phone) } }
+                    li.contact { (telephone(phone)) }
                 }
                 @if let Some(url) = &basics.url {
                     li.contact { a href=(url.as_str()) rel="me" { (url.spoken()) } }
@@ -203,9 +203,16 @@ fn entities(text: &str) -> Markup {
     PreEscaped(text.chars().map(|character| format!("&#{};", u32::from(character))).collect())
 }
 
-fn telephone(phone: &str) -> String {
-    let digits = phone.chars().filter(|character| character.is_ascii_digit() || *character == '+');
-    format!("tel:{}", digits.collect::<String>())
+/// A number to call, or the words that stand for one ("on request").
+fn telephone(phone: &str) -> Markup {
+    let number: String = phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+    html! {
+        @if number.contains(|c: char| c.is_ascii_digit()) {
+            a href=(format!("tel:{number}")) { (phone) }
+        } @else {
+            (phone)
+        }
+    }
 }
 
 /// Returns an icon with the person's initials, as SVG.

@@ -347,3 +347,9 @@ fn ten_megabytes_of_summary_have_a_page() {
     let summary = "word *and* word ".repeat(600_000);
     assert!(render_yaml(&format!("basics:\n  name: A\n  summary: {summary}\n")).len() > 9_000_000);
 }
+
+#[test]
+fn arabic_reads_from_right_to_left() {
+    let text = "x-lang: ar\nbasics: {name: ليلى}\nwork: [{name: X, startDate: 2020-02}]";
+    check(text, &["<html lang=\"ar\" dir=\"rtl\">", "الخبرات", "فبراير 2020", "حتى الآن"]);
+}
