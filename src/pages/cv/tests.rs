@@ -80,6 +80,8 @@ fn leaves(value: &Value, path: &str, res: &mut Vec<(String, String)>) {
 
 fn real_resumes() -> Vec<PathBuf> {
     let Ok(dir) = std::env::var("VITRINE_RESUMES") else {
+        let required = std::env::var("VITRINE_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|name| name == "resumes"), "VITRINE_RESUMES must name a directory");
         eprintln!("skipped: VITRINE_RESUMES names no directory of resumes");
         return Vec::new();
     };
@@ -141,6 +143,7 @@ fn pages_can_be_written_out_to_look_at() {
         let text = std::fs::read_to_string(path).unwrap();
         let cv = disclosed("resume.json", &text, &Config::default());
         std::fs::write(dir.join(path.with_extension("html").file_name().unwrap()), render(&cv)).unwrap();
+        std::fs::write(dir.join(path.file_name().unwrap()), cv::public_json(&cv)).unwrap();
     }
     let stylesheets = ["cv.css".to_string()];
     let view = crate::pages::error::ErrorView {
