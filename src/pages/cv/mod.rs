@@ -1,0 +1,242 @@
+//! The page of the CV: every section, every entry and every value of what was disclosed.
+//!
+//! Class names and ids are a contract with the owner's `style.css`:
+//!
+//! - `header.cv-header` holds `h1.name`, `p.label`, `img.photo` and `ul.contacts` (items
+//!   `.contact`, with `.contact-label` before the value);
+//! - `section#profile` holds the summary;
+//! - each section is a `section.cv-section` whose id is its key in the file (`work`,
+//!   `education`, …; for the owner's own the title in lower case with hyphens), with an
+//!   `h2.section-title`;
+//! - each entry is an `article.entry` with `.entry-title`, `.entry-org`, `.entry-dates`,
+//!   `.entry-description`, `.entry-summary`, `ul.highlights`, `ul.keywords`; short ones
+//!   (skills, languages, interests) are `.entry-compact` with `.entry-level`;
+//! - several positions at one employer are a `div.employer` around `article.entry.role`;
+//! - `footer.cv-footer` is the last thing, and does not print.
+//!
+//! The page has one `h1`, no gaps between headings, no inline style, no script but a block
+//! of data, and asks nothing of another host.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::layout::{Head, document};
+use super::markdown;
+use crate::cv::{Cv, Disclosed, Link, PartialDate};
+
+mod countries;
+mod labels;
+mod machine;
+mod parts;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+use labels::Labels;
+
+/// What the page needs to know; addresses are of this site, but for `canonical`.
+#[derive(Clone, Copy, Debug)]
+pub struct CvView<'a> {
+    /// What to show.
+    pub cv: &'a Disclosed,
+    /// Stylesheets, in the order of their effect.
+    pub stylesheets: &'a [String],
+    /// Icon.
+    pub favicon: Option<&'a str>,
+    /// Picture of the person.
+    pub photo: Option<&'a str>,
+    /// Absolute address of this page.
+    pub canonical: Option<&'a str>,
+    /// The same CV as JSON Resume.
+    pub json_url: Option<&'a str>,
+    /// Keeps search engines out.
+    pub noindex: bool,
+}
+
+/// Renders the page.
+pub fn page(view: &CvView<'_>) -> Markup {
+    let cv: &Cv = view.cv;
+    let lang = cv.lang.as_deref().unwrap_or("en");
+    let labels = Labels::of(lang);
+    let name = display_name(cv, labels);
+    let title = match (&cv.basics.name, &cv.basics.label) {
+        (Some(name), Some(label)) => format!("{name} – {label}"),
+        _ => name.to_string(),
+    };
+    let head = Head {
+        lang,
+        title: &title,
+        stylesheets: view.stylesheets,
+        favicon: view.favicon,
+        noindex: view.noindex,
+    };
+    let body = html! {
+        a.skip-link href="#content" { (labels.skip) }
+        div.cv {
+            (header(view, labels, name))
+            main id="content" {
+                @if let Some(summary) = &cv.basics.summary {
+                    section.cv-section.profile id="profile" aria-label=(labels.profile) {
+                        (markdown::block(summary))
+                    }
+                }
+                @for section in cv.section_order() {
+                    (sections::section(cv, section, labels))
+                }
+            }
+            (footer(view, labels))
+        }
+    };
+    document(&head, &machine::head(view, &title), &body)
+}
+
+/// What stands where a name belongs when the file has none.
+fn display_name<'a>(cv: &'a Cv, labels: &Labels) -> &'a str {
+    cv.basics.name.as_deref().or(cv.basics.label.as_deref()).unwrap_or(labels.unnamed)
+}
+
+fn header(view: &CvView<'_>, labels: &Labels, name: &str) -> Markup {
+    let basics = &view.cv.basics;
+    html! {
+        header.cv-header {
+            @if let Some(photo) = view.photo {
+                img.photo src=(photo) alt=(labels.photo_of(name)) width="112" height="112";
+            }
+            div.cv-title {
+                h1.name { (name) }
+                @if let (Some(label), true) = (&basics.label, basics.name.is_some()) {
+                    p.label { (label) }
+                }
+            }
+            (contacts(view.cv, labels))
+        }
+    }
+}
+
+fn contacts(cv: &Cv, labels: &Labels) -> Markup {
+    let basics = &cv.basics;
+    let lines = [place_line(cv), birth_line(cv, labels)];
+    let has_any = lines.iter().any(Option::is_some)
+        || basics.email.is_some()
+        || basics.phone.is_some()
+        || basics.url.is_some()
+        || !basics.profiles.is_empty();
+    html! {
+        @if has_any {
+            ul.contacts aria-label=(labels.contact) {
+                @for line in lines.iter().flatten() {
+                    li.contact { (line) }
+                }
+                @if let Some(email) = &basics.email {
+                    li.contact {
+                        a href=(entities(&format!("mailto:{email}"))) { (entities(email)) }
+                    }
+                }
+                @if let Some(phone) = &basics.phone {
+                    li.contact { (telephone(phone)) }
+                }
+                @if let Some(url) = &basics.url {
+                    li.contact { a href=(url.as_str()) rel="me" { (url.spoken()) } }
+                }
+                @for profile in basics.profiles.iter().map(|entry| &entry.item) {
+                    li.contact { (profile_line(profile)) }
+                }
+            }
+        }
+    }
+}
+
+fn profile_line(profile: &crate::cv::Profile) -> Markup {
+    let said = profile.username.as_deref().or(profile.url.as_ref().map(Link::spoken));
+    html! {
+        @match (&profile.network, said) {
+            (Some(network), Some(said)) => {
+                span.contact-label { (network) } " " (parts::linked(said, profile.url.as_ref()))
+            }
+            (Some(network), None) => { (network) }
+            (None, Some(said)) => { (parts::linked(said, profile.url.as_ref())) }
+            (None, None) => {}
+        }
+    }
+}
+
+fn place_line(cv: &Cv) -> Option<Markup> {
+    let location = &cv.basics.location;
+    let country = location.country_code.as_deref().map(countries::name);
+    let city = match (&location.postal_code, &location.city) {
+        (Some(code), Some(city)) => Some(format!("{code} {city}")),
+        (code, city) => code.clone().or_else(|| city.clone()),
+    };
+    let parts: Vec<&str> =
+        [location.address.as_deref(), city.as_deref(), location.region.as_deref(), country]
+            .into_iter()
+            .flatten()
+            .collect();
+    (!parts.is_empty()).then(|| html! { (parts.join(", ")) })
+}
+
+fn birth_line(cv: &Cv, labels: &Labels) -> Option<Markup> {
+    let date = cv.basics.birth_date.as_ref()?;
+    Some(html! { span.contact-label { (labels.born) } " " (parts::when(date, labels)) })
+}
+
+fn footer(view: &CvView<'_>, labels: &Labels) -> Markup {
+    let modified = view.cv.meta.last_modified.as_deref();
+    let modified = modified.and_then(|text| PartialDate::parse(text.get(..10).unwrap_or(text)));
+    html! {
+        @if modified.is_some() || view.json_url.is_some() {
+            footer.cv-footer {
+                @if let Some(date) = modified {
+                    p { (labels.updated) " " (parts::date(date, labels)) }
+                }
+                @if let Some(json_url) = view.json_url {
+                    p { a href=(json_url) { "JSON Resume" } }
+                }
+            }
+        }
+    }
+}
+
+/// Writes every character as a character reference.
+///
+/// A browser shows the text; a harvester that looks for `name@host` in the source finds none.
+fn entities(text: &str) -> Markup {
+    PreEscaped(text.chars().map(|character| format!("&#{};", u32::from(character))).collect())
+}
+
+/// A number to call, or the words that stand for one ("on request").
+fn telephone(phone: &str) -> Markup {
+    let number: String = phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+    html! {
+        @if number.contains(|c: char| c.is_ascii_digit()) {
+            a href=(format!("tel:{number}")) { (phone) }
+        } @else {
+            (phone)
+        }
+    }
+}
+
+/// Returns an icon with the person's initials, as SVG.
+pub fn favicon(cv: &Cv) -> String {
+    let initials = initials(cv.basics.name.as_deref().unwrap_or("CV"));
+    let size = if initials.chars().count() > 1 { "30" } else { "38" };
+    html! {
+        svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" {
+            rect width="64" height="64" rx="14" fill="#20506a" {}
+            text x="32" y="33" fill="#ffffff" font-family="Georgia, 'Times New Roman', serif" font-size=(size)
+                text-anchor="middle" dominant-baseline="central" { (initials) }
+        }
+    }
+    .into_string()
+}
+
+/// Returns the first letters of the first and the last name; titles ("Dr.") are no names.
+fn initials(name: &str) -> String {
+    let first_letter = |word: &&str| word.chars().find(|c| c.is_alphanumeric());
+    let words: Vec<&str> = name.split([' ', ',']).filter(|word| first_letter(word).is_some()).collect();
+    let names: Vec<&str> = words.iter().copied().filter(|word| !word.ends_with('.')).collect();
+    let names = if names.is_empty() { words } else { names };
+    let ends = [names.first(), names.last().filter(|_| names.len() > 1)];
+    let res: String =
+        ends.into_iter().flatten().filter_map(first_letter).flat_map(char::to_uppercase).collect();
+    if res.is_empty() { "CV".to_string() } else { res }
+}
