@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::middleware::DefaultHeaders;
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
@@ -180,6 +180,12 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .route("/api/v1/workers", web::get().to(api::workers))
         .default_service(web::to(browser::not_found));
     cfg.service(scope.wrap(headers));
+}
+
+/// Lets a request for one of the APIs pass, by a session or by Basic auth, or returns
+/// the answer that refuses it. It is for reading: a state change needs more.
+pub async fn authorize(state: &AdminState, req: &HttpRequest) -> Result<(), HttpResponse> {
+    guard::caller(state, req).await.map(|_| ())
 }
 
 #[cfg(test)]

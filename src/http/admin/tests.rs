@@ -36,6 +36,8 @@ fn case() -> Case {
 }
 
 fn case_with(config: Config) -> Case {
+    // A stream's ticks come as fast as they are read.
+    tokio::time::pause();
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::manual(UnixNanos(NOW_MS * 1_000_000));
     password::set(dir.path(), PASSWORD).unwrap();

@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn axis_ends_at_a_round_number() {
-        for (value, expect) in [(0.0, 1.0), (0.3, 0.5), (1.0, 1.0), (6.1, 8.0), (120.0, 150.0)] {
+        for (value, expect) in [(0.0, 1.0), (0.31, 0.4), (1.0, 1.0), (6.1, 8.0), (120.0, 150.0)] {
             assert!((nice_above(value) - expect).abs() < 1e-9, "{value}");
         }
     }

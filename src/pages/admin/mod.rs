@@ -25,7 +25,7 @@ pub fn page(view: &AdminView) -> Markup {
             a.brand href="/admin" { "vitrine" }
             span.live id="live" data-live="" { "as of " (format::time(view.now)) }
             nav aria-label="Page" {
-                a href="/" { "View the CV" }
+                a href="/" { "CV" }
                 form method="post" action="/admin/logout" {
                     (csrf_field(&view.csrf))
                     button.quiet type="submit" { "Log out" }

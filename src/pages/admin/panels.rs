@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::format;
-use super::view::{ProblemView, StatusView, StoreView, TrafficView, WorkerView};
+use super::view::{ProblemView, ReloadView, StatusView, StoreView, TrafficView, WorkerView};
 
 /// More problems than this are counted, not listed: the page stays a page.
 const PROBLEMS_SHOWN_MAX: usize = 20;
@@ -35,17 +35,13 @@ pub(super) fn banners(status: &StatusView, traffic: &TrafficView) -> Markup {
 }
 
 fn reload(status: &StatusView) -> Markup {
-    let Some(reload) = &status.reload else { return html! {} };
-    match &reload.outcome {
-        Ok(text) => html! {
-            p.banner.good { b { "Reloaded at " (format::time(reload.at)) ". " } (text) }
-        },
-        Err(text) => html! {
-            div.banner.bad role="alert" {
-                p { b { "The reload at " (format::time(reload.at)) " was refused; all stays as it was." } }
-                pre { (text) }
-            }
-        },
+    // One that was applied needs nobody; it is said quietly beside the version.
+    let Some(ReloadView { at, outcome: Err(text) }) = &status.reload else { return html! {} };
+    html! {
+        div.banner.bad role="alert" {
+            p { b { "The reload at " (format::time(*at)) " was refused; all stays as it was." } }
+            pre { (text) }
+        }
     }
 }
 
@@ -64,7 +60,9 @@ fn problems(problems: &[ProblemView]) -> Markup {
                         span.level.(if problem.is_error { "error" } else { "warn" }) {
                             (if problem.is_error { "error" } else { "warning" })
                         }
-                        " " code { (problem.place) } " " (problem.message)
+                        " "
+                        @if !problem.place.is_empty() { code { (problem.place) } " " }
+                        span.text { (problem.message) }
                         @if !problem.hint.is_empty() { p.hint { (problem.hint) } }
                     }
                 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::format;
-use super::view::{StatusView, Totals, TrafficView, WorkerState};
+use super::view::{ReloadView, StatusView, Totals, TrafficView, WorkerState};
 
 /// Above this share of errors something is wrong; a site of this kind normally has none.
 const ERROR_SHARE_WARN: f64 = 0.01;
@@ -48,6 +48,9 @@ pub(super) fn verdict(status: &StatusView, traffic: &TrafficView) -> Markup {
                 "Version " (status.version)
                 @if let Some(release) = &status.release { ", release " (release) }
                 ", up for " (format::lasting(status.uptime)) "."
+                @if let Some(ReloadView { at, outcome: Ok(applied) }) = &status.reload {
+                    " Reloaded at " (format::time(*at)) ": " (applied)
+                }
             }
         }
     }
