@@ -123,6 +123,7 @@ impl Page {
         self.0.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await.expect(css)
     }
 
+    /// Returns the text of an element that the stream does not replace.
     async fn text(&self, css: &str) -> String {
         self.element(css).await.text().await.unwrap()
     }
@@ -185,7 +186,7 @@ async fn owner_logs_in_sees_a_request_and_logs_out() {
 
     // The same page by its address alone, as a browser without a script loads it.
     page.open(&vitrine.url(&format!("/admin?q={}", path.trim_start_matches('/')))).await;
-    assert!(page.text("#log-lines").await.contains(&path));
+    page.text_until("#log-lines", |text| text.contains(&path)).await;
 
     page.element("header.top form button").await.click().await.unwrap();
     assert_eq!(page.text("#notice").await, "You are logged out.");

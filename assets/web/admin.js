@@ -89,8 +89,19 @@ function listen() {
     if (source && source.readyState === EventSource.CLOSED) {
       stop();
       setTimeout(listen, 10000);
+      loginIfEnded();
     }
   };
+}
+
+// A session that ended while nobody looked, or with the server, needs the login again.
+async function loginIfEnded() {
+  try {
+    const answer = await fetch("/admin", { method: "HEAD", redirect: "manual" });
+    if (answer.type === "opaqueredirect") location.assign("/admin/login");
+  } catch {
+    // The server is away; the next attempt says more.
+  }
 }
 
 function stop() {
@@ -154,6 +165,7 @@ if (live) {
     paused = !paused;
     pause.setAttribute("aria-pressed", paused);
     pause.textContent = paused ? "Go on" : "Pause";
+    if (!paused) for (const [id, markup] of [...waiting]) swap(id, markup);
   };
   pause.addEventListener("click", toggle);
   // "/" goes to the log filter, as in other log viewers; never while someone types.

@@ -116,6 +116,7 @@ fn bucket_quantile(quantile: f64, mut buckets: Vec<(f64, f64)>) -> Option<f64> {
     if !(0.0..=1.0).contains(&quantile) {
         return Some(if quantile < 0.0 { f64::NEG_INFINITY } else { f64::INFINITY });
     }
+    add_equal_bounds(&mut buckets);
     make_monotonic(&mut buckets);
     let total = buckets[buckets.len() - 1].1;
     if total <= 0.0 {
@@ -137,6 +138,18 @@ fn bucket_quantile(quantile: f64, mut buckets: Vec<(f64, f64)>) -> Option<f64> {
         return Some(lower);
     }
     Some(lower + (upper - lower) * ((rank - below) / inside))
+}
+
+/// Bounds can be written in two ways (`1` and `1.0`) by two sources whose series were
+/// added up; they are one bucket.
+fn add_equal_bounds(buckets: &mut Vec<(f64, f64)>) {
+    buckets.dedup_by(|later, earlier| {
+        let is_equal = later.0 == earlier.0;
+        if is_equal {
+            earlier.1 += later.1;
+        }
+        is_equal
+    });
 }
 
 /// Buckets of one histogram may have been read a moment apart, so a count can stand
@@ -207,6 +220,11 @@ mod tests {
     #[test]
     fn counts_read_a_moment_apart_are_lifted() {
         check(&[("0.1", 10.0), ("0.2", 8.0), ("+Inf", 10.0)], 0.9, Some(0.09));
+    }
+
+    #[test]
+    fn bounds_written_in_two_ways_are_one_bucket() {
+        check(&[("0.1", 5.0), (".1", 5.0), ("0.2", 10.0), ("+Inf", 10.0)], 0.5, Some(0.05));
     }
 
     #[test]

@@ -25,6 +25,10 @@ use crate::pages::admin::{self, AdminView};
 /// Workers and lines feel live at this pace, and it costs a fraction of a percent of a core.
 const TICK: Duration = Duration::from_secs(2);
 
+/// Charts are sent every so many ticks: they are most of the page's weight, and samples
+/// come every 10 s.
+const CHARTS_EVERY: u32 = 5;
+
 /// `GET /admin/events`
 pub(super) async fn events(
     state: web::Data<AdminState>,
@@ -67,6 +71,8 @@ struct Stream {
     ticks: Interval,
     shutdown: watch::Receiver<bool>,
     shown: Option<Shown>,
+    /// Ticks since the charts were sent; none before the first.
+    charts_age: Option<u32>,
     /// What each fragment looked like when it was sent.
     sent: HashMap<&'static str, u64>,
     _place: OwnedSemaphorePermit,
@@ -78,7 +84,8 @@ impl Stream {
         // A viewer that reads slowly misses ticks; they need not be made up for.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shutdown = state.parts.shutdown.clone();
-        Stream { state, session, ask, ticks, shutdown, shown: None, sent: HashMap::new(), _place: place }
+        let (shown, charts_age, sent) = (None, None, HashMap::new());
+        Stream { state, session, ask, ticks, shutdown, shown, charts_age, sent, _place: place }
     }
 
     async fn next(&mut self) -> Next {
@@ -99,8 +106,13 @@ impl Stream {
     }
 
     fn changes(&mut self, view: AdminView) -> Bytes {
+        let with_charts = self.charts_age.is_none_or(|age| age + 1 >= CHARTS_EVERY);
+        self.charts_age = Some(if with_charts { 0 } else { self.charts_age.map_or(0, |age| age + 1) });
         let mut changed = serde_json::Map::new();
         for fragment in admin::fragments(&view) {
+            if fragment.id == admin::CHARTS_ID && !with_charts {
+                continue;
+            }
             let markup = fragment.markup.into_string();
             let mut hasher = DefaultHasher::new();
             markup.hash(&mut hasher);

@@ -14,9 +14,10 @@ use super::AdminState;
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::pages::admin::{AdminView, LogFilter, LogsView, Range, SINCE, StatusView, Totals, TrafficView};
 use crate::query::QueryError;
-use crate::query::logs::{LogSearch, LogsFound, SCAN_MAX};
+use crate::query::logs::{LogSearch, LogsFound, SCAN_MAX, TEXT_MAX_BYTES};
 use crate::query::selection::{Function, LOOKBACK, Selection, Steps};
 use crate::query::vector::{Matrix, sum};
+use crate::record::access::cut;
 use crate::record::labels::METRIC_NAME;
 use crate::record::names::{HTTP_REQUEST_DURATION, PROCESS_MEMORY_USAGE, SERVICE_NAME};
 use crate::record::read::{MatchOp, Matcher, MetricRead};
@@ -63,7 +64,7 @@ impl From<PageQuery> for Ask {
     fn from(query: PageQuery) -> Self {
         let since = SINCE.iter().map(|(key, ..)| *key).find(|key| *key == query.since).unwrap_or(SINCE[0].0);
         let level = severity(&query.level).as_str().to_string();
-        let text = query.q.trim().to_string();
+        let text = cut(query.q.trim(), TEXT_MAX_BYTES).to_string();
         let filter = LogFilter { text, level, since: since.to_string(), before: query.before.parse().ok() };
         Ask { range: Range::from_key(&query.range), filter }
     }

@@ -50,7 +50,7 @@ pub(super) async fn caller(state: &AdminState, req: &HttpRequest) -> Result<Call
     if let Some(session) = session(state, req).await {
         return Ok(Caller::Session(session));
     }
-    let Some(password) = basic_password(req) else { return Err(refusal(LoginError::Wrong)) };
+    let Some(password) = basic_password(req) else { return Err(nobody()) };
     let address = (state.parts.peer)(req).address;
     match state.parts.auth.basic(password, address).await {
         Ok(()) => Ok(Caller::Machine),
@@ -110,18 +110,25 @@ fn basic_password(req: &HttpRequest) -> Option<String> {
     (user == USER).then(|| password.to_string())
 }
 
-/// Answers an API call that may not be.
+/// Answers an API call without a credential, or with a wrong one.
+fn unauthorized(error: &str) -> HttpResponse {
+    HttpResponse::Unauthorized()
+        .insert_header((WWW_AUTHENTICATE, r#"Basic realm="vitrine", charset="UTF-8""#))
+        .json(json!({ "error": error, "hint": "log in, or send Basic auth of the user admin" }))
+}
+
+fn nobody() -> HttpResponse {
+    unauthorized("no admin credential")
+}
+
+/// Answers an API call whose credential was not accepted.
 fn refusal(err: LoginError) -> HttpResponse {
-    let (status, hint) = match err {
-        LoginError::Wrong => (StatusCode::UNAUTHORIZED, "log in, or send Basic auth of the user admin"),
-        LoginError::TooSoon { .. } | LoginError::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "try later"),
-    };
-    let mut res = HttpResponse::build(status);
-    if status == StatusCode::UNAUTHORIZED {
-        res.insert_header((WWW_AUTHENTICATE, r#"Basic realm="vitrine", charset="UTF-8""#));
+    if err == LoginError::Wrong {
+        return unauthorized(&err.to_string());
     }
+    let mut res = HttpResponse::build(StatusCode::TOO_MANY_REQUESTS);
     retry_after(&mut res, err);
-    res.json(json!({ "error": err.to_string(), "hint": hint }))
+    res.json(json!({ "error": err.to_string(), "hint": "try later" }))
 }
 
 /// Says when to come back.

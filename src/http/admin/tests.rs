@@ -384,3 +384,32 @@ async fn saturated_queries_answer_503() {
     drop(all);
     assert_eq!(case.get("/admin", &cookie).await.status, StatusCode::OK);
 }
+
+#[actix_web::test]
+async fn charts_wait_for_their_turn() {
+    let case = case();
+    case.serve(1.0, "200", "/", "0.01");
+    let (cookie, _) = case.enter().await;
+    let mut body = stream(&case, &cookie).await;
+    let mut with_charts = Vec::new();
+    for tick in 0..11 {
+        // Time moves on, so they would differ at every tick.
+        case.clock.advance(Duration::from_secs(60));
+        if next_event(&mut body).await.unwrap().contains("\"charts\":") {
+            with_charts.push(tick);
+        }
+    }
+    assert_eq!(with_charts, [0, 5, 10]);
+}
+
+#[actix_web::test]
+async fn script_learns_that_the_session_ended() {
+    let case = case();
+    let (cookie, _) = case.enter().await;
+    let head = |cookie: &str| {
+        let req = test::TestRequest::default().method(actix_web::http::Method::HEAD).uri("/admin");
+        req.insert_header(("Cookie", cookie))
+    };
+    assert_eq!(case.send(head("")).await.status, StatusCode::SEE_OTHER);
+    assert_ne!(case.send(head(&cookie)).await.status, StatusCode::SEE_OTHER);
+}

@@ -211,8 +211,8 @@ fn run(res: &mut String, points: &[(f64, f64)], shape: Shape) {
     }
     let _ = match shape {
         Shape::Area => write!(res, "L{last_x:.1} {HEIGHT}L{first_x:.1} {HEIGHT}Z"),
-        // A lone value is a dot: a line of no length with round ends.
-        Shape::Line if points.len() == 1 => write!(res, "L{last_x:.1} {last_y:.1}"),
+        // A lone value, as a server has that just started, is a short dash.
+        Shape::Line if points.len() == 1 => write!(res, "M{:.1} {last_y:.1}h6", last_x - 3.0),
         Shape::Line => Ok(()),
     };
 }
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn gaps_stay_gaps() {
         let values = [Some(1.0), Some(2.0), None, Some(4.0)];
-        assert_eq!(path(&values, 4.0, Shape::Line), "M0.0 90.0L200.0 60.0M600.0 0.0L600.0 0.0");
+        assert_eq!(path(&values, 4.0, Shape::Line), "M0.0 90.0L200.0 60.0M600.0 0.0M597.0 0.0h6");
         assert!(path(&[None, Some(f64::NAN)], 1.0, Shape::Line).is_empty());
     }
 

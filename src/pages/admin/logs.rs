@@ -12,7 +12,7 @@ pub(super) fn section(view: &LogsView, range: Range) -> Markup {
             div.heading {
                 h2 id="logs-title" { "Logs" }
                 // Shown by the script: without it there is nothing to pause.
-                button.quiet type="button" id="pause" hidden aria-pressed="false" { "Pause" }
+                button.quiet type="button" id="pause" hidden aria-pressed="false" title="Key: p" { "Pause" }
             }
             (form(&view.filter, range))
             (list(view, range))
@@ -26,7 +26,7 @@ fn form(filter: &LogFilter, range: Range) -> Markup {
             @if range != Range::default() { input type="hidden" name="range" value=(range.key()); }
             label {
                 span.visually-hidden { "Text" }
-                input type="search" name="q" value=(filter.text) placeholder="Text in the line" maxlength="256"
+                input type="search" name="q" value=(filter.text) placeholder="Text in the line" title="Key: /" maxlength="256"
                     enterkeyhint="search" id="log-text";
             }
             label {

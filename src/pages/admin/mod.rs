@@ -43,8 +43,8 @@ pub fn page(view: &AdminView) -> Markup {
         footer {
             p { "Visitors' requests are counted; those for " code { "/admin" } " are not." }
             p {
-                "Numbers by API: " a href="/admin/api/v1/workers" { "workers" }
-                ", " a href="/metrics" { "metrics" } "."
+                "For programs: " code { "/metrics" } " and " code { "/admin/api/v1/workers" }
+                ", with Basic auth of the user " code { "admin" } "."
             }
         }
     };
@@ -91,6 +91,9 @@ pub fn message(assets: &Assets, title: &str, text: &str) -> Markup {
     document(title, assets, &content)
 }
 
+/// The id of the fragment that is heaviest.
+pub const CHARTS_ID: &str = "charts";
+
 /// A part of the page that is swapped as a whole: its root element has the id.
 pub struct Fragment {
     /// The id of its root element.
@@ -102,7 +105,7 @@ pub struct Fragment {
 /// Renders the parts of the page that change by themselves.
 pub fn fragments(view: &AdminView) -> Vec<Fragment> {
     let mut res = status_fragments(&view.status, &view.traffic);
-    res.push(Fragment { id: "charts", markup: charts(&view.traffic) });
+    res.push(Fragment { id: CHARTS_ID, markup: charts(&view.traffic) });
     res.push(Fragment { id: "workers", markup: panels::workers(&view.status) });
     // Someone who turned the page back reads old lines; they do not change.
     if view.logs.filter.before.is_none() {
@@ -192,7 +195,7 @@ fn charts(traffic: &TrafficView) -> Markup {
     ];
     let memory = vec![Line { name: "resident", class: "l5", values: &traffic.memory }];
     html! {
-        div.charts id="charts" {
+        div.charts id=(CHARTS_ID) {
             (Chart { top_min: 1.0, ..chart("rate", "Requests a second", format::number, rate, waiting) }.render())
             (Chart { top_min: 1.0, ..chart("errors", "Server errors a second", format::number, errors, waiting) }.render())
             (chart("latency", "Time to answer", format::seconds, latency, waiting).render())

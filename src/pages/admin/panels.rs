@@ -82,7 +82,7 @@ pub(super) fn tiles(status: &StatusView, traffic: &TrafficView) -> Markup {
     let or_none = |value: Option<f64>, write: fn(f64) -> String| value.map_or(format::NONE.into(), write);
     html! {
         dl.tiles id="tiles" {
-            (tile("Requests a second", &or_none(now(&traffic.rate), format::number),
+            (tile("Requests/s", &or_none(now(&traffic.rate), format::number),
                 &format!("{} in the last {words}", format::count(total.requests.round() as u64))))
             (tile("Errors", &or_none(total.error_share(), format::percent),
                 &format!("{} of {}", format::count(total.errors.round() as u64), format::count(total.requests.round() as u64))))
