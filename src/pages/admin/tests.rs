@@ -119,6 +119,16 @@ fn missing_workers_and_a_broken_cv_come_first() {
 }
 
 #[test]
+fn one_error_on_a_quiet_day_is_no_alarm() {
+    let mut view = lifelike();
+    view.traffic.total.requests = 10.0;
+    view.traffic.total.errors = 1.0;
+    assert!(rendered(&view).contains("Worth a look.</b> All 4 workers ready. 10 % errors"));
+    view.traffic.total.errors = 5.0;
+    assert!(rendered(&view).contains("Something is wrong.</b>"));
+}
+
+#[test]
 fn an_empty_store_says_what_to_do() {
     let view = AdminView { traffic: TrafficView::default(), logs: LogsView::default(), ..lifelike() };
     let text = rendered(&view);

@@ -11,6 +11,9 @@ const ERROR_SHARE_WARN: f64 = 0.01;
 /// Above this share a visitor notices on the first visit.
 const ERROR_SHARE_BAD: f64 = 0.05;
 
+/// Fewer errors than this are worth a look and no alarm: on a quiet day one is a large share.
+const ERRORS_BAD_MIN: f64 = 5.0;
+
 /// Slower than this one visitor in twenty waits visibly.
 const P95_WARN_SECONDS: f64 = 0.5;
 
@@ -61,7 +64,9 @@ fn mood(status: &StatusView, traffic: &TrafficView) -> Mood {
     let share = traffic.total.error_share().unwrap_or(0.0);
     let is_slow = traffic.total.p95.is_some_and(|p95| p95 > P95_WARN_SECONDS);
     let reload_failed = status.reload.as_ref().is_some_and(|reload| reload.outcome.is_err());
-    let bad = n_ready == 0 || status.is_cv_stale || share > ERROR_SHARE_BAD;
+    let bad = n_ready == 0
+        || status.is_cv_stale
+        || (share > ERROR_SHARE_BAD && traffic.total.errors >= ERRORS_BAD_MIN);
     let warn = n_ready < status.workers.len()
         || !status.wants_traffic
         || share > ERROR_SHARE_WARN
