@@ -1,3 +1,4 @@
 //! Being built.
 
+pub mod admin;
 pub mod api;

@@ -4,6 +4,7 @@
 //! another host for anything. A page never queries; what it shows was handed to it, so
 //! each renders in a unit test. It knows no HTTP and no store.
 
+pub mod admin;
 pub mod cv;
 pub mod error;
 pub mod layout;

@@ -1,1 +1,49 @@
-//! Being built.
+//! Queries: what can be asked of a store, over its read traits alone.
+//!
+//! This is the vector algebra on which the query languages stand: select series,
+//! evaluate a window function at evenly spaced moments, sum by labels, take quantiles of
+//! classic histograms; and a bounded search in the logs. Every query has a ceiling on
+//! what it reads into memory and says so when it meets it. It refuses to know what a
+//! store looks like, where answers go and who asks.
+//!
+//! All of it blocks on the store: callers run it off the async threads.
+
+pub mod logs;
+pub mod selection;
+pub mod vector;
+
+#[cfg(test)]
+pub mod memory;
+
+use crate::record::read::ReadError;
+
+/// Most points of one series in one answer; Prometheus refuses above the same number.
+pub const POINTS_MAX: usize = 11_000;
+
+/// Most values of one answer over all its series: 16 MB, a sixth of the memory budget.
+pub const VALUES_MAX: usize = 1_000_000;
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The store could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The range is empty, backwards or its step is not a positive number of milliseconds.
+    #[error("range with the step {step_ms} ms ends {behind_ms} ms before it begins or has no step")]
+    EmptyRange {
+        /// The step that was asked for.
+        step_ms: i64,
+        /// How far the end lies before the beginning.
+        behind_ms: i64,
+    },
+    /// One series would have more than [`POINTS_MAX`] points.
+    #[error("range of {points} points is above the limit of {POINTS_MAX}, take a longer step")]
+    TooManyPoints {
+        /// How many points the range has.
+        points: i64,
+    },
+    /// All series together would have more than [`VALUES_MAX`] values.
+    #[error("answer is above the limit of {VALUES_MAX} values, select fewer series or a longer step")]
+    TooManyValues,
+}

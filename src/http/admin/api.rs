@@ -1,0 +1,98 @@
+//! The control API: for scripts, and for the page's own forms.
+
+use actix_web::http::header::{ACCEPT, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse, web};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use super::AdminState;
+use super::browser::see_other;
+use super::gather;
+use super::guard::{self, Caller, CsrfForm};
+use crate::clock::UnixNanos;
+use crate::pages::admin::WorkerView;
+
+/// One worker on the wire.
+#[derive(Serialize)]
+struct Worker {
+    id: u32,
+    incarnation: u64,
+    state: &'static str,
+    in_flight: u64,
+    in_flight_max: u64,
+    done: u64,
+    panics: u64,
+    last_panic: Option<Panic>,
+}
+
+#[derive(Serialize)]
+struct Panic {
+    at: String,
+    message: String,
+}
+
+/// `GET /admin/api/v1/workers`
+pub(super) async fn workers(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
+    if let Err(refusal) = guard::caller(&state, &req).await {
+        return refusal;
+    }
+    match gather::status(&state).await {
+        Ok(status) => {
+            let workers: Vec<Worker> = status.workers.into_iter().map(on_the_wire).collect();
+            HttpResponse::Ok().json(json!({ "workers": workers }))
+        }
+        Err(err) => HttpResponse::ServiceUnavailable()
+            .insert_header((RETRY_AFTER, 1))
+            .json(json!({ "error": err.to_string() })),
+    }
+}
+
+/// `POST /admin/api/v1/reload`
+///
+/// The page's button lands on the page again, which shows how the reload ended; a script
+/// gets 200 with what was applied or 422 with why nothing was.
+pub(super) async fn reload(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    form: Option<web::Form<CsrfForm>>,
+) -> HttpResponse {
+    let caller = match guard::caller(&state, &req).await {
+        Ok(caller) => caller,
+        Err(refusal) => return refusal,
+    };
+    if !guard::is_meant(&caller, &req, form.as_deref()) {
+        return guard::not_meant();
+    }
+    let outcome = (state.parts.reload)().await;
+    match outcome {
+        _ if matches!(caller, Caller::Session(_)) && wants_html(&req) => see_other("/admin"),
+        Ok(applied) => HttpResponse::Ok().json(json!({ "status": "applied", "message": applied })),
+        Err(cause) => {
+            HttpResponse::UnprocessableEntity().json(json!({ "status": "refused", "error": cause }))
+        }
+    }
+}
+
+fn wants_html(req: &HttpRequest) -> bool {
+    let accept = req.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn on_the_wire(view: WorkerView) -> Worker {
+    let panic = |(at, message): (UnixNanos, String)| {
+        let at =
+            Timestamp::from_nanosecond(i128::from(at.0)).expect("nanoseconds in an i64 are a valid time");
+        Panic { at: at.to_string(), message }
+    };
+    Worker {
+        id: view.id,
+        incarnation: view.incarnation,
+        state: view.state.as_str(),
+        in_flight: view.in_flight,
+        in_flight_max: view.in_flight_max,
+        done: view.done,
+        panics: view.panics,
+        last_panic: view.last_panic.map(panic),
+    }
+}

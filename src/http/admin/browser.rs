@@ -1,0 +1,148 @@
+//! The page, the login and the logout.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ContentType, LOCATION, RETRY_AFTER, SET_COOKIE};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use super::AdminState;
+use super::auth::LoginError;
+use super::gather::{self, Ask, GatherError, PageQuery};
+use super::guard::{self, Caller, CsrfForm};
+use crate::pages::admin::{self, LoginView};
+
+const LOGIN: &str = "/admin/login";
+
+/// `GET /admin`
+pub(super) async fn page(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    query: web::Query<PageQuery>,
+) -> HttpResponse {
+    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    match gather::view(&state, Ask::from(query.into_inner()), session.csrf, None).await {
+        Ok(view) => html(StatusCode::OK, admin::page(&view).into_string()),
+        Err(err) => unanswered(&state, err),
+    }
+}
+
+/// `GET /admin/`
+pub(super) async fn to_page() -> HttpResponse {
+    see_other("/admin")
+}
+
+/// What a login page may be asked to say.
+#[derive(Deserialize)]
+pub(super) struct LoginQuery {
+    out: Option<String>,
+}
+
+/// `GET /admin/login`
+pub(super) async fn login_form(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    query: web::Query<LoginQuery>,
+) -> HttpResponse {
+    if guard::session(&state, &req).await.is_some() {
+        return see_other("/admin");
+    }
+    let notice = query.out.is_some().then(|| "You are logged out.".to_string());
+    html(StatusCode::OK, login_page(&state, notice))
+}
+
+/// What the login form sends.
+#[derive(Deserialize)]
+pub(super) struct LoginForm {
+    password: String,
+}
+
+/// `POST /admin/login`
+pub(super) async fn login(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    form: Option<web::Form<LoginForm>>,
+) -> HttpResponse {
+    let Some(form) = form.filter(|_| guard::is_own_site(&req)) else {
+        let notice = "The form arrived incomplete, or from another site. Please type the password here.";
+        return html(StatusCode::BAD_REQUEST, login_page(&state, Some(notice.to_string())));
+    };
+    let peer = (state.parts.peer)(&req);
+    match state.parts.auth.login(form.into_inner().password, peer.address).await {
+        Ok(token) => HttpResponse::SeeOther()
+            .insert_header((LOCATION, "/admin"))
+            .insert_header((SET_COOKIE, guard::session_cookie(&token, peer)))
+            .finish(),
+        Err(err) => login_refused(&state, err),
+    }
+}
+
+fn login_refused(state: &AdminState, err: LoginError) -> HttpResponse {
+    let (status, notice) = match err {
+        LoginError::Wrong => {
+            (StatusCode::UNAUTHORIZED, "That is not the password. Please try again.".to_string())
+        }
+        LoginError::TooSoon { wait } => {
+            let wait = wait.as_secs() + 1;
+            let notice = format!("Too many wrong attempts. Please wait {wait} s and try again.");
+            (StatusCode::TOO_MANY_REQUESTS, notice)
+        }
+        LoginError::Overloaded => {
+            let notice = "Too many people are trying to log in just now. Please try again in a moment.";
+            (StatusCode::TOO_MANY_REQUESTS, notice.to_string())
+        }
+    };
+    let mut res = HttpResponse::build(status);
+    guard::retry_after(&mut res, err);
+    res.insert_header(ContentType::html()).body(login_page(state, Some(notice)))
+}
+
+/// `POST /admin/logout`
+pub(super) async fn logout(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    form: Option<web::Form<CsrfForm>>,
+) -> HttpResponse {
+    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let token = session.token.clone();
+    if !guard::is_meant(&Caller::Session(session), &req, form.as_deref()) {
+        return guard::not_meant();
+    }
+    state.parts.auth.logout(&token);
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, "/admin/login?out=1"))
+        .insert_header((SET_COOKIE, guard::no_cookie((state.parts.peer)(&req))))
+        .finish()
+}
+
+/// Anything else below `/admin`: strangers learn only that there is a login.
+pub(super) async fn not_found(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
+    if guard::session(&state, &req).await.is_none() {
+        return see_other(LOGIN);
+    }
+    let text = "There is nothing at this address.";
+    html(StatusCode::NOT_FOUND, admin::message(&state.parts.assets, "Not found", text).into_string())
+}
+
+fn login_page(state: &AdminState, notice: Option<String>) -> String {
+    admin::login(&LoginView { assets: state.parts.assets.clone(), notice }).into_string()
+}
+
+/// Answers a page whose numbers could not be gathered.
+fn unanswered(state: &AdminState, err: GatherError) -> HttpResponse {
+    let (status, text) = match err {
+        GatherError::Saturated => {
+            (StatusCode::SERVICE_UNAVAILABLE, "The server answers other queries. Try again in a moment.")
+        }
+        GatherError::Lost => (StatusCode::INTERNAL_SERVER_ERROR, "The query broke off. The log says why."),
+    };
+    let page = admin::message(&state.parts.assets, "Not now", text).into_string();
+    HttpResponse::build(status).insert_header((RETRY_AFTER, 2)).insert_header(ContentType::html()).body(page)
+}
+
+fn html(status: StatusCode, page: String) -> HttpResponse {
+    HttpResponse::build(status).insert_header(ContentType::html()).body(page)
+}
+
+pub(super) fn see_other(place: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, place)).finish()
+}

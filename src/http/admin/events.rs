@@ -1,0 +1,134 @@
+//! The page's stream: what changed, every two seconds, as rendered fragments.
+//!
+//! A fragment is sent when it differs from the one sent before, so a quiet server costs
+//! a few bytes a tick. The stream ends with the session, at the start of a drain, and
+//! when the page goes away. It reads the session without prolonging it: an open page is
+//! no activity.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::AdminState;
+use super::gather::{self, Ask, PageQuery, Shown};
+use super::guard::{self, Session};
+use crate::pages::admin::{self, AdminView};
+
+/// Workers and lines feel live at this pace, and it costs a fraction of a percent of a core.
+const TICK: Duration = Duration::from_secs(2);
+
+/// Charts are sent every so many ticks: they are most of the page's weight, and samples
+/// come every 10 s.
+const CHARTS_EVERY: u32 = 5;
+
+/// `GET /admin/events`
+pub(super) async fn events(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    query: web::Query<PageQuery>,
+) -> HttpResponse {
+    let Some(session) = guard::session(&state, &req).await else {
+        return HttpResponse::Unauthorized().json(json!({ "error": "log in again" }));
+    };
+    let Ok(place) = state.streams.clone().try_acquire_owned() else {
+        // An EventSource gives up on this status; the page stays as it is, and complete.
+        return HttpResponse::ServiceUnavailable()
+            .insert_header((RETRY_AFTER, 10))
+            .json(json!({ "error": "too many open pages" }));
+    };
+    let stream = Stream::new(state.into_inner(), session, Ask::from(query.into_inner()), place);
+    let body = futures_util::stream::unfold(Some(stream), |stream| async {
+        let mut stream = stream?;
+        match stream.next().await {
+            Next::Tick(event) => Some((Ok::<_, actix_web::Error>(event), Some(stream))),
+            Next::End(event) => Some((Ok(event), None)),
+        }
+    });
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/event-stream"))
+        // nginx would hold events back otherwise.
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(body)
+}
+
+enum Next {
+    Tick(Bytes),
+    End(Bytes),
+}
+
+struct Stream {
+    state: Arc<AdminState>,
+    session: Session,
+    ask: Ask,
+    ticks: Interval,
+    shutdown: watch::Receiver<bool>,
+    shown: Option<Shown>,
+    /// Ticks since the charts were sent; none before the first.
+    charts_age: Option<u32>,
+    /// What each fragment looked like when it was sent.
+    sent: HashMap<&'static str, u64>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Stream {
+    fn new(state: Arc<AdminState>, session: Session, ask: Ask, place: OwnedSemaphorePermit) -> Self {
+        let mut ticks = tokio::time::interval(TICK);
+        // A viewer that reads slowly misses ticks; they need not be made up for.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let shutdown = state.parts.shutdown.clone();
+        let (shown, charts_age, sent) = (None, None, HashMap::new());
+        Stream { state, session, ask, ticks, shutdown, shown, charts_age, sent, _place: place }
+    }
+
+    async fn next(&mut self) -> Next {
+        tokio::select! {
+            // A lost sender means that the server is gone, too.
+            _ = self.shutdown.wait_for(|is_over| *is_over) => return Next::End(event("end", "shutdown")),
+            _ = self.ticks.tick() => {}
+        }
+        if !self.state.parts.auth.is_alive(&self.session.token).await {
+            return Next::End(event("end", "login"));
+        }
+        let csrf = self.session.csrf.clone();
+        match gather::view(&self.state, self.ask.clone(), csrf, self.shown.take()).await {
+            Ok(view) => Next::Tick(self.changes(view)),
+            // A comment keeps the connection; the next tick tries again, from the beginning.
+            Err(_) => Next::Tick(Bytes::from_static(b": busy\n\n")),
+        }
+    }
+
+    fn changes(&mut self, view: AdminView) -> Bytes {
+        let with_charts = self.charts_age.is_none_or(|age| age + 1 >= CHARTS_EVERY);
+        self.charts_age = Some(if with_charts { 0 } else { self.charts_age.map_or(0, |age| age + 1) });
+        let mut changed = serde_json::Map::new();
+        for fragment in admin::fragments(&view) {
+            if fragment.id == admin::CHARTS_ID && !with_charts {
+                continue;
+            }
+            let markup = fragment.markup.into_string();
+            let mut hasher = DefaultHasher::new();
+            markup.hash(&mut hasher);
+            let hash = hasher.finish();
+            if self.sent.insert(fragment.id, hash) != Some(hash) {
+                changed.insert(fragment.id.to_string(), markup.into());
+            }
+        }
+        let data = json!({ "at_ms": view.now.to_millis().0, "fragments": changed });
+        // Lines that could not be read are asked for anew, from the beginning.
+        self.shown = view.logs.unreadable.is_none().then_some(Shown { until: view.now, logs: view.logs });
+        event("tick", &data.to_string())
+    }
+}
+
+/// Writes one event; JSON has no line ends, so one `data` line holds it.
+fn event(name: &str, data: &str) -> Bytes {
+    Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+}

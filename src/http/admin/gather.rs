@@ -1,0 +1,297 @@
+//! Fills the page's view: asks the store, off the async threads, a few at once.
+//!
+//! All numbers of a range come from one walk over the duration histogram: its `+Inf`
+//! buckets count requests and errors, all of them give the quantiles.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use regex::Regex;
+use serde::Deserialize;
+
+use super::AdminState;
+use crate::clock::{UnixMillis, UnixNanos};
+use crate::pages::admin::{AdminView, LogFilter, LogsView, Range, SINCE, StatusView, Totals, TrafficView};
+use crate::query::QueryError;
+use crate::query::logs::{LogSearch, LogsFound, SCAN_MAX, TEXT_MAX_BYTES};
+use crate::query::selection::{Function, LOOKBACK, Selection, Steps};
+use crate::query::vector::{Matrix, sum};
+use crate::record::access::cut;
+use crate::record::labels::METRIC_NAME;
+use crate::record::names::{HTTP_REQUEST_DURATION, PROCESS_MEMORY_USAGE, SERVICE_NAME};
+use crate::record::read::{MatchOp, Matcher, MetricRead};
+use crate::record::{Labels, Severity};
+
+/// Lines on one page: several screens of a phone, 15 kB of markup.
+const LINES_MAX: usize = 50;
+
+/// Numbers are read up to the last multiple of this. Samples come every 10 s, so a
+/// shorter one would redraw the charts for nothing, a longer one would show them late.
+const GRANULE_MS: i64 = 5_000;
+
+/// Lines may reach the store this long after their time; a stream reads that far back.
+const LATENESS: Duration = Duration::from_secs(5);
+
+/// The labels of the histogram, as stored (underscores for the dots of `record::names`).
+const STATUS: &str = "http_response_status_code";
+const ROUTE: &str = "http_route";
+const BOUND: &str = "le";
+
+/// The page's address, as typed or linked; what it does not understand it leaves out.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct PageQuery {
+    #[serde(default)]
+    range: String,
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    level: String,
+    #[serde(default)]
+    since: String,
+    #[serde(default)]
+    before: String,
+}
+
+/// What a page shows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ask {
+    range: Range,
+    filter: LogFilter,
+}
+
+impl From<PageQuery> for Ask {
+    fn from(query: PageQuery) -> Self {
+        let since = SINCE.iter().map(|(key, ..)| *key).find(|key| *key == query.since).unwrap_or(SINCE[0].0);
+        let level = severity(&query.level).as_str().to_string();
+        let text = cut(query.q.trim(), TEXT_MAX_BYTES).to_string();
+        let filter = LogFilter { text, level, since: since.to_string(), before: query.before.parse().ok() };
+        Ask { range: Range::from_key(&query.range), filter }
+    }
+}
+
+/// The lines that a stream showed last, so that it reads only what came since.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub(super) logs: LogsView,
+    pub(super) until: UnixNanos,
+}
+
+/// Why a view could not be filled.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(super) enum GatherError {
+    /// Enough queries wait already.
+    #[error("too many queries at once")]
+    Saturated,
+    /// The query panicked, or the runtime stops.
+    #[error("query broke off")]
+    Lost,
+}
+
+/// Numbers, and when they were read.
+type ReadAt = (Duration, Arc<TrafficView>);
+
+/// Numbers that several viewers share for a moment, one place a range.
+#[derive(Default)]
+pub(super) struct Cache {
+    /// Held while the numbers are read, so that viewers of one moment read them once; only
+    /// ever on blocking threads, of which there are at most two.
+    traffic: Mutex<[Option<ReadAt>; Range::ALL.len()]>,
+    /// A broken store is logged when it breaks, not at every tick.
+    is_unreadable: AtomicBool,
+}
+
+/// Fills the view of a page, or of a stream that `shown` something already.
+pub(super) async fn view(
+    state: &Arc<AdminState>,
+    ask: Ask,
+    csrf: String,
+    shown: Option<Shown>,
+) -> Result<AdminView, GatherError> {
+    off_thread(state, move |state| {
+        let now = state.parts.clock.now();
+        let traffic = traffic(state, ask.range);
+        AdminView {
+            assets: state.parts.assets.clone(),
+            csrf,
+            now,
+            status: (state.parts.status)(),
+            traffic: (*traffic).clone(),
+            logs: logs(state, ask.filter, now, shown),
+        }
+    })
+    .await
+}
+
+/// Asks for the state of the process alone.
+pub(super) async fn status(state: &Arc<AdminState>) -> Result<StatusView, GatherError> {
+    off_thread(state, |state| (state.parts.status)()).await
+}
+
+/// Runs a job that may block, inside the bounds on how many run and wait.
+async fn off_thread<T: Send + 'static>(
+    state: &Arc<AdminState>,
+    job: impl FnOnce(&AdminState) -> T + Send + 'static,
+) -> Result<T, GatherError> {
+    let place = state.queries.clone().try_acquire_owned().map_err(|_| GatherError::Saturated)?;
+    let turn = state.queries_running.clone().acquire_owned().await.expect("the semaphore is never closed");
+    let state = state.clone();
+    let running = tokio::task::spawn_blocking(move || {
+        // Both are held to the end of the job, also when the one who asked is gone.
+        let _held = (place, turn);
+        job(&state)
+    });
+    running.await.map_err(|err| {
+        tracing::error!("admin query broke off: {err}");
+        GatherError::Lost
+    })
+}
+
+fn traffic(state: &AdminState, range: Range) -> Arc<TrafficView> {
+    // A panic while the lock was held leaves whole views behind.
+    let mut cached = state.cache.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = state.parts.clock.elapsed();
+    let place = &mut cached[Range::ALL.iter().position(|known| *known == range).unwrap_or_default()];
+    if let Some((read, traffic)) = place
+        && now.saturating_sub(*read) < fresh_for(range)
+    {
+        return traffic.clone();
+    }
+    let read = read_traffic(state.parts.metrics.as_ref(), range, state.parts.clock.now_ms());
+    let was_unreadable = state.cache.is_unreadable.swap(read.is_err(), Ordering::Relaxed);
+    let traffic = Arc::new(read.unwrap_or_else(|err| {
+        if !was_unreadable {
+            tracing::error!("admin page shows no numbers: {err}");
+        }
+        TrafficView { range, unreadable: Some(err.to_string()), ..TrafficView::default() }
+    }));
+    *place = Some((now, traffic.clone()));
+    traffic
+}
+
+/// A longer range costs more to read and changes less from one moment to the next.
+fn fresh_for(range: Range) -> Duration {
+    match range {
+        Range::Hour => Duration::from_secs(1),
+        Range::SixHours => Duration::from_secs(5),
+        Range::Day => Duration::from_secs(15),
+    }
+}
+
+/// Reads the numbers of a range that ends at `now`.
+pub(super) fn read_traffic(
+    metrics: &dyn MetricRead,
+    range: Range,
+    now: UnixMillis,
+) -> Result<TrafficView, QueryError> {
+    let to = UnixMillis(now.0 - now.0.rem_euclid(GRANULE_MS));
+    let steps = Steps::new(to.minus(range.span() - range.step()), to, range.step())?;
+    let durations = Selection {
+        matchers: vec![
+            own(format!("{}_bucket", HTTP_REQUEST_DURATION.exposed())),
+            Matcher::equal("job", SERVICE_NAME),
+            not_admin(),
+        ],
+        function: Function::Counted,
+        window: range.step(),
+        steps,
+    };
+    let buckets = durations.sum_by(metrics, &[BOUND, STATUS])?;
+    let requests = buckets.sum_where(is_count);
+    let errors = buckets.sum_where(|labels| is_count(labels) && labels.get(STATUS).starts_with('5'));
+    // Without a failed request there is no series of errors: that is a zero.
+    let errors = requests.iter().zip(&errors).map(|(all, errors)| all.map(|_| errors.unwrap_or(0.0)));
+    let errors: Vec<_> = errors.collect();
+    let durations = buckets.sum_by(&[BOUND]);
+    let whole = durations.sum_over_steps();
+    let memory = Selection {
+        matchers: vec![own(PROCESS_MEMORY_USAGE.exposed()), Matcher::equal("job", SERVICE_NAME)],
+        function: Function::Last,
+        window: LOOKBACK.min(range.step()),
+        steps,
+    };
+    let per_second = |values: &[Option<f64>]| -> Vec<Option<f64>> {
+        values.iter().map(|value| value.map(|value| value / range.step().as_secs_f64())).collect()
+    };
+    let of_whole = |quantile| quantile_of(&whole, quantile).first().copied().flatten();
+    Ok(TrafficView {
+        range,
+        at: steps.iter().map(UnixMillis::to_nanos).collect(),
+        rate: per_second(&requests),
+        errors: per_second(&errors),
+        p50: quantile_of(&durations, 0.5),
+        p95: quantile_of(&durations, 0.95),
+        p99: quantile_of(&durations, 0.99),
+        memory: memory.sum_by(metrics, &[])?.sum_where(|_| true),
+        total: Totals {
+            requests: sum(&requests).unwrap_or(0.0),
+            errors: sum(&errors).unwrap_or(0.0),
+            p50: of_whole(0.5),
+            p95: of_whole(0.95),
+            p99: of_whole(0.99),
+        },
+        unreadable: None,
+    })
+}
+
+fn own(name: String) -> Matcher {
+    Matcher::equal(METRIC_NAME, name)
+}
+
+/// The owner's own page, and its streams that last for hours, are no visitors.
+fn not_admin() -> Matcher {
+    let admin = Regex::new("^/admin(/.*)?$").expect("the pattern is constant");
+    Matcher { name: ROUTE.to_string(), op: MatchOp::MatchesNot(admin) }
+}
+
+/// The `+Inf` bucket counts every observation.
+fn is_count(labels: &Labels) -> bool {
+    labels.get(BOUND).parse().is_ok_and(f64::is_infinite)
+}
+
+fn quantile_of(durations: &Matrix, quantile: f64) -> Vec<Option<f64>> {
+    let res = durations.histogram_quantile(quantile);
+    let values = res.rows.into_iter().next().map(|row| row.values);
+    values.unwrap_or_else(|| vec![None; durations.steps.count()])
+}
+
+fn logs(state: &AdminState, filter: LogFilter, now: UnixNanos, shown: Option<Shown>) -> LogsView {
+    let seconds = SINCE.iter().find(|(key, ..)| *key == filter.since).map_or(SINCE[0].2, |since| since.2);
+    let begin = now.to_millis().minus(Duration::from_secs(seconds)).to_nanos();
+    let from = shown.as_ref().map_or(begin, |shown| shown.until.to_millis().minus(LATENESS).to_nanos());
+    let search = LogSearch {
+        matchers: Vec::new(),
+        text: filter.text.clone(),
+        level: severity(&filter.level),
+        from: from.max(begin),
+        to: UnixNanos(filter.before.unwrap_or(now.0).min(now.0)),
+        limit: LINES_MAX,
+        scan_max: SCAN_MAX,
+    };
+    match search.run(state.parts.logs.as_ref()) {
+        Ok(found) => join(filter, found, from, shown),
+        Err(err) => {
+            // One line a page or a broken stream's tick; the store logs its cause once.
+            tracing::debug!("admin page shows no lines: {err}");
+            LogsView { filter, unreadable: Some(err.to_string()), ..LogsView::default() }
+        }
+    }
+}
+
+/// Puts what was found before what was shown and still lies outside the part read again.
+fn join(filter: LogFilter, found: LogsFound, from: UnixNanos, shown: Option<Shown>) -> LogsView {
+    let LogsFound { mut lines, scanned, is_cut_off, mut has_older } = found;
+    let mut cut_off_after = is_cut_off.then_some(scanned);
+    if let Some(Shown { logs, .. }) = shown {
+        lines.extend(logs.lines.into_iter().filter(|line| line.at < from));
+        has_older = has_older || logs.has_older || lines.len() > LINES_MAX;
+        cut_off_after = cut_off_after.or(logs.cut_off_after);
+        lines.truncate(LINES_MAX);
+    }
+    LogsView { filter, lines, cut_off_after, has_older, unreadable: None }
+}
+
+fn severity(word: &str) -> Severity {
+    let known = [Severity::Debug, Severity::Info, Severity::Warn, Severity::Error];
+    known.into_iter().find(|severity| severity.as_str() == word).unwrap_or(Severity::Unspecified)
+}

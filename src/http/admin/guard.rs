@@ -1,0 +1,152 @@
+//! Reads from a request who sends it, and refuses those who may not.
+
+use actix_web::http::header::{AUTHORIZATION, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::json;
+use subtle::ConstantTimeEq;
+
+use super::auth::LoginError;
+use super::sessions::Token;
+use super::{AdminState, Peer};
+
+/// The cookie that holds a session's token.
+const COOKIE_NAME: &str = "vitrine_admin";
+
+/// The only user there is.
+const USER: &str = "admin";
+
+/// A browser with a live session.
+pub(super) struct Session {
+    pub(super) token: Token,
+    pub(super) csrf: String,
+}
+
+/// Someone who may use the API.
+pub(super) enum Caller {
+    Session(Session),
+    Machine,
+}
+
+/// The field that every form of the page carries.
+#[derive(Deserialize)]
+pub(super) struct CsrfForm {
+    #[serde(default)]
+    csrf: String,
+}
+
+/// Returns the live session that the request belongs to.
+pub(super) async fn session(state: &AdminState, req: &HttpRequest) -> Option<Session> {
+    let token = cookie(req)?;
+    let csrf = state.parts.auth.visit(&token).await?;
+    Some(Session { token, csrf })
+}
+
+/// Returns who calls the API: a session, or a machine by Basic auth.
+pub(super) async fn caller(state: &AdminState, req: &HttpRequest) -> Result<Caller, HttpResponse> {
+    if let Some(session) = session(state, req).await {
+        return Ok(Caller::Session(session));
+    }
+    let Some(password) = basic_password(req) else { return Err(nobody()) };
+    let address = (state.parts.peer)(req).address;
+    match state.parts.auth.basic(password, address).await {
+        Ok(()) => Ok(Caller::Machine),
+        Err(err) => Err(refusal(err)),
+    }
+}
+
+/// Returns true when the request was meant by who sends it: a session proves it by its
+/// CSRF token, a machine by not being a browser on another site.
+pub(super) fn is_meant(caller: &Caller, req: &HttpRequest, form: Option<&CsrfForm>) -> bool {
+    match caller {
+        Caller::Machine => is_own_site(req),
+        Caller::Session(session) => {
+            let in_header = req.headers().get("X-CSRF-Token").and_then(|value| value.to_str().ok());
+            let sent = form.map(|form| form.csrf.as_str()).or(in_header).unwrap_or_default();
+            bool::from(sent.as_bytes().ct_eq(session.csrf.as_bytes()))
+        }
+    }
+}
+
+/// Returns false when a browser says that another site sent the request.
+pub(super) fn is_own_site(req: &HttpRequest) -> bool {
+    let site = req.headers().get("Sec-Fetch-Site").and_then(|value| value.to_str().ok());
+    site.is_none_or(|site| matches!(site, "same-origin" | "none"))
+}
+
+/// Returns the cookie that gives a browser its session.
+pub(super) fn session_cookie(token: &Token, peer: Peer) -> String {
+    // No lifetime: the server ends sessions, and a closed browser ends them sooner.
+    cookie_with(token.as_str(), "", peer)
+}
+
+/// Returns the cookie that takes the session away again.
+pub(super) fn no_cookie(peer: Peer) -> String {
+    cookie_with("", "; Max-Age=0", peer)
+}
+
+fn cookie_with(value: &str, lifetime: &str, peer: Peer) -> String {
+    let secure = if peer.is_secure { "; Secure" } else { "" };
+    format!("{COOKIE_NAME}={value}; Path=/admin; HttpOnly; SameSite=Strict{secure}{lifetime}")
+}
+
+fn cookie(req: &HttpRequest) -> Option<Token> {
+    let headers = req.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
+    let mut pairs = headers.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| Token::from_cookie(value))
+}
+
+fn basic_password(req: &HttpRequest) -> Option<String> {
+    let value = req.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    (user == USER).then(|| password.to_string())
+}
+
+/// Answers an API call without a credential, or with a wrong one.
+fn unauthorized(error: &str) -> HttpResponse {
+    HttpResponse::Unauthorized()
+        .insert_header((WWW_AUTHENTICATE, r#"Basic realm="vitrine", charset="UTF-8""#))
+        .json(json!({ "error": error, "hint": "log in, or send Basic auth of the user admin" }))
+}
+
+fn nobody() -> HttpResponse {
+    unauthorized("no admin credential")
+}
+
+/// Answers an API call whose credential was not accepted.
+fn refusal(err: LoginError) -> HttpResponse {
+    if err == LoginError::Wrong {
+        return unauthorized(&err.to_string());
+    }
+    let mut res = HttpResponse::build(StatusCode::TOO_MANY_REQUESTS);
+    retry_after(&mut res, err);
+    res.json(json!({ "error": err.to_string(), "hint": "try later" }))
+}
+
+/// Says when to come back.
+pub(super) fn retry_after(res: &mut HttpResponseBuilder, err: LoginError) {
+    match err {
+        LoginError::Wrong => {}
+        LoginError::TooSoon { wait } => {
+            res.insert_header((RETRY_AFTER, wait.as_secs() + 1));
+        }
+        LoginError::Overloaded => {
+            res.insert_header((RETRY_AFTER, 1));
+        }
+    }
+}
+
+/// Answers a state change without a CSRF token.
+pub(super) fn not_meant() -> HttpResponse {
+    HttpResponse::Forbidden()
+        .insert_header(header::ContentType::json())
+        .body(r#"{"error":"no valid CSRF token","hint":"load the page again and repeat"}"#)
+}

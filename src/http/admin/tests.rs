@@ -1,0 +1,415 @@
+//! The admin routes as a browser and a script see them, over a store in memory.
+
+use std::sync::Mutex;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER, SET_COOKIE};
+use actix_web::{App, test};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::FutureExt;
+
+use super::gather::read_traffic;
+use super::*;
+use crate::clock::{UnixMillis, UnixNanos};
+use crate::pages::admin::{Range, WorkerView};
+use crate::query::memory::MemoryStore;
+use crate::record::Severity;
+
+const PASSWORD: &str = "correct horse";
+const NOW_MS: i64 = 1_795_000_000_000;
+
+/// One admin page with everything behind it in the test's hands.
+struct Case {
+    _dir: tempfile::TempDir,
+    clock: Clock,
+    store: Arc<MemoryStore>,
+    state: Arc<AdminState>,
+    shutdown: watch::Sender<bool>,
+    reloads: Arc<Mutex<Vec<Result<String, String>>>>,
+}
+
+fn case() -> Case {
+    case_with(Config::default())
+}
+
+fn case_with(config: Config) -> Case {
+    // A stream's ticks come as fast as they are read.
+    tokio::time::pause();
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(UnixNanos(NOW_MS * 1_000_000));
+    password::set(dir.path(), PASSWORD).unwrap();
+    let (auth, _) = Auth::open(dir.path(), None, config.lifetimes(), clock.clone()).unwrap();
+    let store = Arc::new(MemoryStore::default());
+    let reloads: Arc<Mutex<Vec<Result<String, String>>>> = Arc::default();
+    let (shutdown, stopped) = watch::channel(false);
+    let outcomes = reloads.clone();
+    let reload: Reload = Arc::new(move || {
+        let outcome = outcomes.lock().unwrap().pop().unwrap_or_else(|| Err("no reload expected".into()));
+        async move { outcome }.boxed()
+    });
+    let status = StatusView {
+        version: "9.9.9".into(),
+        wants_traffic: true,
+        workers: vec![WorkerView { id: 7, incarnation: 2, in_flight_max: 64, ..WorkerView::default() }],
+        ..StatusView::default()
+    };
+    let state = AdminState::new(Parts {
+        metrics: store.clone(),
+        logs: store.clone(),
+        status: Arc::new(move || status.clone()),
+        reload,
+        auth,
+        clock: clock.clone(),
+        assets: Assets { css: "/assets/admin.1.css".into(), js: "/assets/admin.1.js".into() },
+        peer: Arc::new(Peer::direct),
+        shutdown: stopped,
+        config,
+    });
+    Case { _dir: dir, clock, store, state, shutdown, reloads }
+}
+
+/// What came back, read whole.
+struct Answer {
+    status: StatusCode,
+    headers: actix_web::http::header::HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn header(&self, name: impl AsRef<str>) -> &str {
+        self.headers.get(name.as_ref()).map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn cookie(&self) -> String {
+        self.header(SET_COOKIE).split(';').next().unwrap().to_string()
+    }
+}
+
+impl Case {
+    async fn call(&self, req: test::TestRequest) -> ServiceResponse<BoxBody> {
+        let state = self.state.clone();
+        let app = test::init_service(App::new().configure(|cfg| routes(cfg, state))).await;
+        app.call(req.to_request()).await.unwrap().map_into_boxed_body()
+    }
+
+    async fn send(&self, req: test::TestRequest) -> Answer {
+        let res = self.call(req).await;
+        let (status, headers) = (res.status(), res.headers().clone());
+        let body = actix_web::body::to_bytes(res.into_body()).await.unwrap();
+        Answer { status, headers, text: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    async fn login(&self, password: &str) -> Answer {
+        let form = [("username", "admin"), ("password", password)];
+        self.send(test::TestRequest::post().uri("/admin/login").set_form(form)).await
+    }
+
+    async fn get(&self, uri: &str, cookie: &str) -> Answer {
+        self.send(test::TestRequest::get().uri(uri).insert_header(("Cookie", cookie))).await
+    }
+
+    async fn post(&self, uri: &str, cookie: &str, csrf: &str) -> Answer {
+        let req = test::TestRequest::post().uri(uri).insert_header(("Cookie", cookie));
+        self.send(req.set_form([("csrf", csrf)])).await
+    }
+
+    /// Logs in; returns the cookie and the CSRF token that the page carries.
+    async fn enter(&self) -> (String, String) {
+        let cookie = self.login(PASSWORD).await.cookie();
+        let page = self.get("/admin", &cookie).await.text;
+        let csrf = page.split(r#"name="csrf" value=""#).nth(1).unwrap().split('"').next().unwrap();
+        (cookie, csrf.to_string())
+    }
+
+    /// Puts `n` requests into the store that were counted a minute ago.
+    fn serve(&self, n: f64, status: &str, route: &str, duration_le: &str) {
+        let bucket = |le: &str, n: f64| {
+            let labels = [
+                ("__name__", "http_server_request_duration_seconds_bucket"),
+                ("job", "vitrine"),
+                ("http_response_status_code", status),
+                ("http_route", route),
+                ("le", le),
+            ];
+            self.store.sample(&labels, NOW_MS - 60_000, n);
+        };
+        let is_below = |le: &str| le.parse::<f64>().unwrap() < duration_le.parse::<f64>().unwrap();
+        for le in ["0.001", "0.01", "0.1", "+Inf"] {
+            bucket(le, if is_below(le) { 0.0 } else { n });
+        }
+    }
+}
+
+#[actix_web::test]
+async fn every_route_refuses_without_a_session() {
+    let case = case();
+    for uri in ["/admin", "/admin?q=x", "/admin/nothing"] {
+        let answer = case.get(uri, "vitrine_admin=guess").await;
+        assert_eq!(
+            (answer.status, answer.header(LOCATION)),
+            (StatusCode::SEE_OTHER, "/admin/login"),
+            "{uri}"
+        );
+    }
+    for uri in ["/admin/events", "/admin/api/v1/workers"] {
+        let answer = case.get(uri, "").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{uri}");
+        assert!(!answer.text.contains("9.9.9"));
+    }
+    let answer = case.post("/admin/api/v1/reload", "", "").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(case.post("/admin/logout", "", "").await.header(LOCATION), "/admin/login");
+}
+
+#[actix_web::test]
+async fn login_gives_a_cookie_that_scripts_and_other_sites_do_not_get() {
+    let case = case();
+    let answer = case.login(PASSWORD).await;
+    assert_eq!((answer.status, answer.header(LOCATION)), (StatusCode::SEE_OTHER, "/admin"));
+    let cookie = answer.header(SET_COOKIE);
+    for part in ["; HttpOnly", "; SameSite=Strict", "; Path=/admin"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    assert!(!cookie.contains("Secure"), "plain http would lose such a cookie");
+    let page = case.get("/admin", &answer.cookie()).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("9.9.9") && page.text.contains("The worker is ready."), "{}", page.text);
+    assert!(!page.text.contains(answer.cookie().split('=').nth(1).unwrap()), "the page shows no token");
+}
+
+#[actix_web::test]
+async fn wrong_password_is_refused_kindly_then_slowly() {
+    let case = case();
+    for _ in 0..5 {
+        let answer = case.login("guess guess").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert!(answer.text.contains("That is not the password. Please try again."));
+        assert!(!answer.text.contains("guess guess"));
+    }
+    let answer = case.login(PASSWORD).await;
+    assert_eq!((answer.status, answer.header(RETRY_AFTER)), (StatusCode::TOO_MANY_REQUESTS, "2"));
+    assert!(answer.text.contains("Please wait"));
+}
+
+#[actix_web::test]
+async fn form_from_another_site_does_not_log_in() {
+    let case = case();
+    let req = test::TestRequest::post().uri("/admin/login").insert_header(("Sec-Fetch-Site", "cross-site"));
+    let answer = case.send(req.set_form([("password", PASSWORD)])).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(answer.header(SET_COOKIE), "");
+}
+
+#[actix_web::test]
+async fn logout_ends_the_session_everywhere() {
+    let case = case();
+    let (cookie, csrf) = case.enter().await;
+    assert_eq!(case.post("/admin/logout", &cookie, "guess").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(case.get("/admin", &cookie).await.status, StatusCode::OK);
+    let answer = case.post("/admin/logout", &cookie, &csrf).await;
+    assert_eq!(answer.header(LOCATION), "/admin/login?out=1");
+    assert!(answer.header(SET_COOKIE).contains("Max-Age=0"));
+    assert_eq!(case.get("/admin", &cookie).await.status, StatusCode::SEE_OTHER);
+}
+
+#[actix_web::test]
+async fn admin_pages_carry_strict_headers() {
+    let case = case();
+    let (cookie, _) = case.enter().await;
+    for uri in ["/admin", "/admin/login", "/admin/nothing", "/admin/api/v1/workers"] {
+        let answer = case.get(uri, &cookie).await;
+        let policy = answer.header("Content-Security-Policy");
+        assert!(policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"), "{uri}");
+        assert!(!policy.contains("unsafe"));
+        assert_eq!(answer.header("X-Content-Type-Options"), "nosniff");
+        assert_eq!(answer.header("Cache-Control"), "no-store");
+    }
+}
+
+#[actix_web::test]
+async fn reload_needs_its_token_and_says_how_it_ended() {
+    let case = case();
+    let (cookie, csrf) = case.enter().await;
+    assert_eq!(case.post("/admin/api/v1/reload", &cookie, "").await.status, StatusCode::FORBIDDEN);
+    case.reloads.lock().unwrap().push(Err("cv.yaml:3:5: a tab cannot indent".into()));
+    let answer = case.post("/admin/api/v1/reload", &cookie, &csrf).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text.contains("cv.yaml:3:5"));
+    case.reloads.lock().unwrap().push(Ok("1 language".into()));
+    let req = test::TestRequest::post().uri("/admin/api/v1/reload").insert_header(("Cookie", cookie));
+    let answer = case.send(req.insert_header(("X-CSRF-Token", csrf))).await;
+    assert_eq!((answer.status, answer.text.contains("1 language")), (StatusCode::OK, true));
+}
+
+#[actix_web::test]
+async fn scripts_use_basic_auth() {
+    let case = case();
+    let req = |user: &str, password: &str| {
+        let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        test::TestRequest::get().uri("/admin/api/v1/workers").insert_header((AUTHORIZATION, value))
+    };
+    let answer = case.send(req("admin", PASSWORD)).await;
+    let json: serde_json::Value = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(json["workers"][0]["id"], 7);
+    assert_eq!(json["workers"][0]["state"], "ready");
+    assert_eq!(case.send(req("root", PASSWORD)).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(case.send(req("admin", "guess guess")).await.status, StatusCode::UNAUTHORIZED);
+    let from_elsewhere = req("admin", PASSWORD)
+        .method(actix_web::http::Method::POST)
+        .uri("/admin/api/v1/reload")
+        .insert_header(("Sec-Fetch-Site", "cross-site"));
+    assert_eq!(case.send(from_elsewhere).await.status, StatusCode::FORBIDDEN);
+}
+
+#[actix_web::test]
+async fn numbers_on_the_page_come_from_the_store() {
+    let case = case();
+    case.serve(90.0, "200", "/", "0.01");
+    case.serve(10.0, "503", "/", "0.1");
+    case.serve(500.0, "200", "/admin/events", "+Inf");
+    let memory = [("__name__", "process_memory_usage_bytes"), ("job", "vitrine")];
+    case.store.sample(&memory, NOW_MS - 1_000, 20.0 * 1_048_576.0);
+    let traffic = read_traffic(case.store.as_ref(), Range::Hour, UnixMillis(NOW_MS)).unwrap();
+    assert_eq!((traffic.total.requests, traffic.total.errors), (100.0, 10.0));
+    assert_eq!(traffic.total.error_share(), Some(0.1));
+    // The rank 50 of 90 lies in the bucket from 1 to 10 ms.
+    assert!((traffic.total.p50.unwrap() - 0.006).abs() < 1e-9);
+    assert_eq!(traffic.at.len(), 60);
+    assert_eq!(traffic.memory.last(), Some(&Some(20.0 * 1_048_576.0)));
+    let (cookie, _) = case.enter().await;
+    for range in ["", "?range=6h", "?range=24h"] {
+        let page = case.get(&format!("/admin{range}"), &cookie).await.text;
+        assert!(page.contains("10 of 100") && page.contains("20 MiB"), "{range} {page}");
+    }
+}
+
+#[actix_web::test]
+async fn logs_are_filtered_by_the_address() {
+    let case = case();
+    let at = (NOW_MS - 1_000) * 1_000_000;
+    case.store.line(at, "access", Severity::Info, "GET /first 200");
+    case.store.line(at + 1, "app", Severity::Error, "second <b>");
+    case.store.line(at - 3_600_000_000_000, "app", Severity::Warn, "third");
+    let (cookie, _) = case.enter().await;
+    let check = async |query: &str, expect: [bool; 3]| {
+        let page = case.get(&format!("/admin?{query}"), &cookie).await.text;
+        let found = ["GET /first 200", "second &lt;b&gt;", ">third<"].map(|line| page.contains(line));
+        assert_eq!(found, expect, "{query}");
+    };
+    check("", [true, true, true]).await;
+    check("q=FIRST", [true, false, false]).await;
+    check("level=warn", [false, true, true]).await;
+    check("since=15m", [true, true, false]).await;
+    check(&format!("before={}", at + 1), [true, false, true]).await;
+    check("level=no&since=no&before=no&range=no", [true, true, true]).await;
+}
+
+/// Reads one event of a stream.
+async fn next_event(body: &mut std::pin::Pin<Box<BoxBody>>) -> Option<String> {
+    let chunk = std::future::poll_fn(|cx| body.as_mut().poll_next(cx)).await?;
+    Some(String::from_utf8(chunk.unwrap().to_vec()).unwrap())
+}
+
+async fn stream(case: &Case, cookie: &str) -> std::pin::Pin<Box<BoxBody>> {
+    let req = test::TestRequest::get().uri("/admin/events?level=warn").insert_header(("Cookie", cookie));
+    let res = case.call(req).await;
+    assert_eq!(res.status(), StatusCode::OK);
+    Box::pin(res.into_body())
+}
+
+#[actix_web::test]
+async fn stream_sends_all_once_then_what_changed() {
+    let case = case();
+    let (cookie, _) = case.enter().await;
+    let mut body = stream(&case, &cookie).await;
+    let first = next_event(&mut body).await.unwrap();
+    for id in ["verdict", "tiles", "charts", "workers", "log-lines"] {
+        assert!(first.contains(&format!("\"{id}\":")), "{id} {first}");
+    }
+    case.clock.advance(Duration::from_secs(2));
+    let second = next_event(&mut body).await.unwrap();
+    assert!(second.contains(r#""fragments":{}"#), "{second}");
+    case.clock.advance(Duration::from_secs(2));
+    let now = case.clock.now().0;
+    case.store.line(now - 1, "app", Severity::Info, "below the filter");
+    case.store.line(now - 2, "app", Severity::Warn, "a new line");
+    let third = next_event(&mut body).await.unwrap();
+    assert!(third.contains("a new line") && !third.contains("below the filter"), "{third}");
+    case.clock.advance(Duration::from_secs(3_600));
+    case.store.line(case.clock.now().0 - 1, "app", Severity::Warn, "a newer line");
+    let fourth = next_event(&mut body).await.unwrap();
+    let (newer, older) = (fourth.find("a newer line").unwrap(), fourth.find("a new line").unwrap());
+    assert!(newer < older && fourth.matches("a new line").count() == 1);
+}
+
+#[actix_web::test]
+async fn stream_ends_with_the_session_and_with_the_server() {
+    let case = case();
+    let (cookie, csrf) = case.enter().await;
+    let mut body = stream(&case, &cookie).await;
+    next_event(&mut body).await.unwrap();
+    case.post("/admin/logout", &cookie, &csrf).await;
+    assert!(next_event(&mut body).await.unwrap().contains("event: end\ndata: login"));
+    assert_eq!(next_event(&mut body).await, None);
+
+    let (cookie, _) = case.enter().await;
+    let mut body = stream(&case, &cookie).await;
+    next_event(&mut body).await.unwrap();
+    case.shutdown.send(true).unwrap();
+    assert!(next_event(&mut body).await.unwrap().contains("data: shutdown"));
+    assert_eq!(next_event(&mut body).await, None);
+}
+
+#[actix_web::test]
+async fn streams_are_bounded_and_give_their_place_back() {
+    let case = case_with(Config { streams: 1, ..Config::default() });
+    let (cookie, _) = case.enter().await;
+    let body = stream(&case, &cookie).await;
+    assert_eq!(case.get("/admin/events", &cookie).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(body);
+    stream(&case, &cookie).await;
+}
+
+#[actix_web::test]
+async fn saturated_queries_answer_503() {
+    let case = case();
+    let (cookie, _) = case.enter().await;
+    let all = case.state.queries.clone().try_acquire_many_owned(QUERIES_MAX as u32).unwrap();
+    let answer = case.get("/admin", &cookie).await;
+    assert_eq!((answer.status, answer.header(RETRY_AFTER)), (StatusCode::SERVICE_UNAVAILABLE, "2"));
+    assert_eq!(case.get("/admin/api/v1/workers", &cookie).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(all);
+    assert_eq!(case.get("/admin", &cookie).await.status, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn charts_wait_for_their_turn() {
+    let case = case();
+    case.serve(1.0, "200", "/", "0.01");
+    let (cookie, _) = case.enter().await;
+    let mut body = stream(&case, &cookie).await;
+    let mut with_charts = Vec::new();
+    for tick in 0..11 {
+        // Time moves on, so they would differ at every tick.
+        case.clock.advance(Duration::from_secs(60));
+        if next_event(&mut body).await.unwrap().contains("\"charts\":") {
+            with_charts.push(tick);
+        }
+    }
+    assert_eq!(with_charts, [0, 5, 10]);
+}
+
+#[actix_web::test]
+async fn script_learns_that_the_session_ended() {
+    let case = case();
+    let (cookie, _) = case.enter().await;
+    let head = |cookie: &str| {
+        let req = test::TestRequest::default().method(actix_web::http::Method::HEAD).uri("/admin");
+        req.insert_header(("Cookie", cookie))
+    };
+    assert_eq!(case.send(head("")).await.status, StatusCode::SEE_OTHER);
+    assert_ne!(case.send(head(&cookie)).await.status, StatusCode::SEE_OTHER);
+}

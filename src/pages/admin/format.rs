@@ -1,0 +1,156 @@
+//! Numbers and times as people read them: three digits, a unit, never more.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use crate::clock::UnixNanos;
+
+/// What stands where there is no number.
+pub const NONE: &str = "–";
+
+/// Writes a number with three digits: `1.23`, `12.3`, `1,234`.
+pub fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return NONE.to_string();
+    }
+    match value.abs() {
+        0.0 => "0".to_string(),
+        size if size < 0.01 => "<0.01".to_string(),
+        size if size < 9.995 => trimmed(format!("{value:.2}")),
+        size if size < 99.95 => trimmed(format!("{value:.1}")),
+        _ => grouped(value.round()),
+    }
+}
+
+/// Writes a whole number with a comma at each thousand.
+pub fn count(value: u64) -> String {
+    grouped(value as f64)
+}
+
+/// Writes a share of one in percent; what is not nothing never reads as nothing.
+pub fn percent(share: f64) -> String {
+    match share * 100.0 {
+        percent if percent.is_nan() => NONE.to_string(),
+        percent if percent > 0.0 && percent < 0.1 => "<0.1 %".to_string(),
+        percent if percent < 9.95 => format!("{} %", trimmed(format!("{percent:.1}"))),
+        percent => format!("{percent:.0} %"),
+    }
+}
+
+/// Writes a duration given in seconds in the unit that fits.
+pub fn seconds(value: f64) -> String {
+    if !value.is_finite() {
+        return NONE.to_string();
+    }
+    match value {
+        small if small < 0.000_95 => format!("{} ms", trimmed(format!("{:.2}", small * 1e3))),
+        small if small < 0.995 => format!("{} ms", number(small * 1e3)),
+        large => format!("{} s", number(large)),
+    }
+}
+
+/// Writes a size in binary units.
+pub fn bytes(value: f64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    if !value.is_finite() {
+        return NONE.to_string();
+    }
+    let (mut value, mut unit) = (value, 0);
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        (value, unit) = (value / 1024.0, unit + 1);
+    }
+    format!("{} {}", number(value), UNITS[unit])
+}
+
+/// Writes how long something lasts in its two largest units: `3 d 4 h`.
+pub fn lasting(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// Writes a moment in UTC; the script rewrites it in the viewer's zone.
+pub fn time(at: UnixNanos) -> Markup {
+    html! {
+        time datetime=(in_utc(at, "%Y-%m-%dT%H:%M:%S.%3fZ")) title=(in_utc(at, "%Y-%m-%d %H:%M:%S.%3f UTC")) {
+            (in_utc(at, "%H:%M:%S"))
+        }
+    }
+}
+
+/// Writes hour and minute in UTC.
+pub fn minute(at: UnixNanos) -> Markup {
+    html! {
+        time data-short="" datetime=(in_utc(at, "%Y-%m-%dT%H:%M:%SZ")) { (in_utc(at, "%H:%M")) }
+    }
+}
+
+fn in_utc(at: UnixNanos, format: &str) -> String {
+    // Every i64 of nanoseconds lies between the years 1677 and 2262.
+    let at = Timestamp::from_nanosecond(i128::from(at.0)).expect("nanoseconds in an i64 are a valid time");
+    at.strftime(format).to_string()
+}
+
+fn trimmed(text: String) -> String {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
+fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut res = String::with_capacity(digits.len() + digits.len() / 3);
+    for (idx, digit) in digits.chars().enumerate() {
+        let left = digits.len() - idx;
+        if idx > 0 && left.is_multiple_of(3) && !res.ends_with('-') {
+            res.push(',');
+        }
+        res.push(digit);
+    }
+    res
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let cases = [(0.0, "0"), (0.001, "<0.01"), (1.234, "1.23"), (1.5, "1.5"), (9.999, "10")];
+        for (value, expect) in cases.into_iter().chain([(12.34, "12.3"), (123_456.7, "123,457")]) {
+            assert_eq!(number(value), expect);
+        }
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(number(f64::NAN), NONE);
+    }
+
+    #[test]
+    fn units_follow_the_size() {
+        assert_eq!(seconds(0.000_42), "0.42 ms");
+        assert_eq!(seconds(0.004), "4 ms");
+        assert_eq!(seconds(1.5), "1.5 s");
+        assert_eq!(bytes(0.0), "0 B");
+        assert_eq!(bytes(20.0 * 1024.0 * 1024.0), "20 MiB");
+        assert_eq!(bytes(1000.0 * 1024.0), "0.98 MiB");
+        assert_eq!(percent(0.0), "0 %");
+        assert_eq!(percent(0.000_1), "<0.1 %");
+        assert_eq!(percent(0.002), "0.2 %");
+        assert_eq!(percent(0.5), "50 %");
+        assert_eq!(lasting(Duration::from_secs(90_061)), "1 d 1 h");
+        assert_eq!(lasting(Duration::from_secs(59)), "59 s");
+    }
+
+    #[test]
+    fn times_are_utc_with_the_full_stamp_for_machines() {
+        let text = time(UnixNanos(1_700_000_000_123_000_000)).into_string();
+        assert!(text.contains(r#"datetime="2023-11-14T22:13:20.123Z""#), "{text}");
+        assert!(text.contains(">22:13:20<"), "{text}");
+        time(UnixNanos(i64::MIN));
+        time(UnixNanos(i64::MAX));
+    }
+}

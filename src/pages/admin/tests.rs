@@ -1,0 +1,207 @@
+use std::time::Duration;
+
+use super::*;
+use crate::clock::UnixNanos;
+use crate::record::access::own_stream;
+use crate::record::{LogRecord, Severity};
+
+const NOW: UnixNanos = UnixNanos(1_795_000_000_000_000_000);
+
+fn line(severity: Severity, body: &str) -> LogRecord {
+    let metadata = vec![("url_path".into(), "/".to_string()), ("duration_ms".into(), "1.204".to_string())];
+    LogRecord { at: NOW, severity, stream: own_stream("access", severity), metadata, body: body.into() }
+}
+
+fn worker(id: u32) -> WorkerView {
+    WorkerView { id, incarnation: 1, in_flight: 3, in_flight_max: 64, done: 12_345, ..WorkerView::default() }
+}
+
+/// A busy, healthy server.
+fn lifelike() -> AdminView {
+    let wave = |scale: f64, phase: f64| -> Vec<Option<f64>> {
+        (0..60)
+            .map(|idx| {
+                Some(
+                    scale
+                        * (1.3
+                            + (f64::from(idx) * 0.21 + phase).sin() * 0.6
+                            + (f64::from(idx) * 0.9).cos() * 0.2),
+                )
+            })
+            .collect()
+    };
+    let mut rate = wave(9.0, 0.0);
+    rate[0] = None;
+    let traffic = TrafficView {
+        at: (0..60).map(|idx| UnixNanos(NOW.0 - (59 - idx) * 60_000_000_000)).collect(),
+        rate,
+        errors: (0..60).map(|idx| Some(if idx % 23 == 5 { 0.2 } else { 0.0 })).collect(),
+        p50: wave(0.000_8, 1.0),
+        p95: wave(0.003, 2.0),
+        p99: wave(0.009, 3.0),
+        memory: wave(14.0 * 1_048_576.0, 0.3).iter().map(|v| v.map(|v| 12e6 + v * 0.3)).collect(),
+        total: Totals {
+            requests: 41_210.0,
+            errors: 82.0,
+            p50: Some(0.000_9),
+            p95: Some(0.004),
+            p99: Some(0.012),
+        },
+        ..TrafficView::default()
+    };
+    let mut tired = worker(3);
+    tired.panics = 1;
+    tired.incarnation = 2;
+    tired.last_panic = Some((NOW, "index out of bounds: the len is 3".into()));
+    let status = StatusView {
+        version: "0.1.0".into(),
+        uptime: Duration::from_secs(300_000),
+        wants_traffic: true,
+        workers: vec![worker(1), worker(2), tired, worker(4)],
+        store: ["metrics", "logs"]
+            .map(|signal| StoreView {
+                signal: signal.into(),
+                size_bytes: 31 << 20,
+                size_max_bytes: 1 << 30,
+                partitions: 4,
+                active: 512,
+                dropped: 0,
+            })
+            .to_vec(),
+        ..StatusView::default()
+    };
+    let logs = LogsView {
+        lines: vec![
+            line(Severity::Info, "GET / 200 1.2ms"),
+            line(Severity::Warn, "reload refused: cv.yaml:3:5: a tab cannot indent"),
+            line(Severity::Info, "GET /resume.json 200 0.9ms"),
+            line(
+                Severity::Error,
+                "worker 3 panicked: index out of bounds: the len is 3 but the index is 7, in a line that is long enough to be broken on a phone",
+            ),
+            line(Severity::Info, "GET /nothing-here 404 0.4ms"),
+        ],
+        has_older: true,
+        ..LogsView::default()
+    };
+    let assets = Assets { css: "/assets/admin.css".into(), js: "/assets/admin.js".into() };
+    AdminView { assets, csrf: "csrf-token".into(), now: NOW, status, traffic, logs }
+}
+
+fn rendered(view: &AdminView) -> String {
+    page(view).into_string()
+}
+
+#[test]
+fn healthy_page_says_so_in_one_sentence() {
+    let text = rendered(&lifelike());
+    assert!(
+        text.contains("All is well.</b> All 4 workers ready. 0.2 % errors in the last hour, p95 4 ms."),
+        "{text}"
+    );
+    assert!(text.contains("41,210 in the last hour"));
+    assert!(text.contains("3 % of 1 GiB"));
+    assert!(text.contains("index out of bounds"));
+}
+
+#[test]
+fn missing_workers_and_a_broken_cv_come_first() {
+    let mut view = lifelike();
+    view.status.workers[0].state = WorkerState::Draining;
+    assert!(rendered(&view).contains("Worth a look.</b> 3 of 4 workers ready."));
+    for worker in &mut view.status.workers {
+        worker.state = WorkerState::Stopped;
+    }
+    view.status.is_cv_stale = true;
+    let text = rendered(&view);
+    assert!(text.contains("Something is wrong.</b> No worker is ready"));
+    assert!(text.contains("visitors see the last good one"));
+}
+
+#[test]
+fn one_error_on_a_quiet_day_is_no_alarm() {
+    let mut view = lifelike();
+    view.traffic.total.requests = 10.0;
+    view.traffic.total.errors = 1.0;
+    assert!(rendered(&view).contains("Worth a look.</b> All 4 workers ready. 10 % errors"));
+    view.traffic.total.errors = 5.0;
+    assert!(rendered(&view).contains("Something is wrong.</b>"));
+}
+
+#[test]
+fn an_empty_store_says_what_to_do() {
+    let view = AdminView { traffic: TrafficView::default(), logs: LogsView::default(), ..lifelike() };
+    let text = rendered(&view);
+    assert!(text.contains("No visitors' requests in the last hour."), "{text}");
+    assert!(text.contains("Open the CV once"));
+    assert!(text.contains("No lines in this time."));
+}
+
+#[test]
+fn nothing_from_outside_becomes_markup() {
+    let evil = "<script>alert(1)</script>";
+    let mut view = lifelike();
+    view.logs.lines = vec![line(Severity::Info, evil)];
+    view.logs.lines[0].metadata = vec![("user_agent_original".into(), evil.into())];
+    view.logs.filter.text = format!("\"{evil}");
+    view.status.problems =
+        vec![ProblemView { message: evil.into(), hint: evil.into(), place: evil.into(), is_error: true }];
+    view.status.reload = Some(ReloadView { at: NOW, outcome: Err(evil.into()) });
+    view.status.workers[0].last_panic = Some((NOW, evil.into()));
+    assert!(!rendered(&view).contains(evil));
+}
+
+#[test]
+fn page_needs_no_inline_script_or_style() {
+    let text = rendered(&lifelike());
+    assert!(!text.contains(" style="), "the content security policy refuses inline styles");
+    assert!(!text.contains("<script>") && !text.contains(" onclick="));
+}
+
+#[test]
+fn every_fragment_has_its_id_on_the_page() {
+    let view = lifelike();
+    let text = rendered(&view);
+    for fragment in fragments(&view) {
+        let markup = fragment.markup.into_string();
+        let root = &markup[..markup.find('>').unwrap()];
+        assert!(root.contains(&format!("id=\"{}\"", fragment.id)), "{root}");
+        assert!(text.contains(&markup), "{} is not on the page as it is", fragment.id);
+    }
+}
+
+#[test]
+fn older_lines_are_not_swapped_away() {
+    let mut view = lifelike();
+    view.logs.filter.before = Some(5);
+    assert!(fragments(&view).iter().all(|fragment| fragment.id != "log-lines"));
+    assert!(rendered(&view).contains("Newest lines"));
+}
+
+#[test]
+fn every_id_is_given_once() {
+    let mut view = lifelike();
+    view.status.problems = vec![ProblemView::default()];
+    let text = rendered(&view);
+    let mut ids: Vec<&str> =
+        text.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let n_ids = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), n_ids);
+}
+
+#[test]
+fn login_page_shows_its_notice_and_never_the_version() {
+    let view = LoginView { notice: Some("That is not the password.".into()), ..LoginView::default() };
+    let text = login(&view).into_string();
+    assert!(text.contains("That is not the password."));
+    assert!(!text.contains(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn style_and_script_weigh_less_than_thirty_kilobytes() {
+    let assets = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/web/");
+    let size = |name: &str| std::fs::metadata(format!("{assets}{name}")).unwrap().len();
+    assert!(size("admin.css") + size("admin.js") < 30_000);
+}
