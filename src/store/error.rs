@@ -126,3 +126,19 @@ pub enum PartitionError {
         path: PathBuf,
     },
 }
+
+impl PartitionError {
+    /// Returns true when the same partition may well open another time: the fault is the
+    /// machine's at this moment, not the data's.
+    pub fn is_passing(&self) -> bool {
+        use io::ErrorKind::{OutOfMemory, PermissionDenied, QuotaExceeded, StorageFull, WouldBlock};
+        match self {
+            PartitionError::Io { source, .. } => matches!(
+                source.kind(),
+                OutOfMemory | PermissionDenied | QuotaExceeded | StorageFull | WouldBlock
+            ),
+            PartitionError::Dropped { .. } => true,
+            PartitionError::Panicked { .. } | PartitionError::Damaged { .. } => false,
+        }
+    }
+}

@@ -159,15 +159,13 @@ fn decode(raw: &[u8]) -> Result<Vec<Line>, Damaged> {
     let metadata = decode_metadata(&mut reader, n)?;
     let bodies = decode_column(&mut reader, n)?;
     reader.end()?;
-    let rest = times.into_iter().zip(numbers).zip(severities).zip(metadata).zip(bodies);
-    let line = |((((at, no), severity), metadata), body): ((((UnixNanos, u64), &u8), _), &str)| Line {
-        at,
-        no,
-        severity: Severity::from_number(*severity),
-        metadata,
-        body: body.to_string(),
-    };
-    Ok(rest.map(line).collect())
+    let mut res = Vec::with_capacity(n);
+    let columns = times.into_iter().zip(numbers).zip(severities).zip(metadata).zip(bodies);
+    for ((((at, no), severity), metadata), body) in columns {
+        let severity = Severity::from_number(*severity);
+        res.push(Line { at, no, severity, metadata, body: body.to_string() });
+    }
+    Ok(res)
 }
 
 type Metadata = Vec<(Cow<'static, str>, String)>;

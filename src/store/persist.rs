@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::config::{
     CHUNK_AGE_MAX, FLUSH_INTERVAL, PARTITION_AGE_MAX, Retention, WAL_AGE_MAX, WAL_MAX_BYTES,
@@ -38,7 +38,17 @@ pub struct Disk {
     logs: Option<Opened<LogWriter>>,
     wal: Option<Wal>,
     retained_at: Duration,
+    n_failures: u32,
+    n_given_up: u32,
+    retry_at: Instant,
 }
+
+/// A handle given up keeps about 80 descriptors and its memory until the process ends, so
+/// after this many only a restart helps; what comes then is counted as refused.
+const GIVEN_UP_MAX: u32 = 6;
+
+/// The wait between attempts doubles from one second to about a minute.
+const BACK_OFF_MAX_DOUBLINGS: u32 = 6;
 
 /// Time between two measurements of the open partitions' sizes: growth in between is far
 /// below the distance that retention keeps to the cap.
@@ -55,7 +65,31 @@ impl Disk {
             logs: None,
             wal: None,
             retained_at: Duration::ZERO,
+            n_failures: 0,
+            n_given_up: 0,
+            retry_at: Instant::now(),
         }
+    }
+
+    fn attempt(&self) -> Result<(), SyncError> {
+        if self.n_given_up >= GIVEN_UP_MAX {
+            let reason = "the disk failed too often, a restart is needed to write again";
+            return Err(SyncError::Degraded(reason.into()));
+        }
+        if Instant::now() < self.retry_at {
+            return Err(SyncError::Degraded("the disk failed, the next attempt is due soon".into()));
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, is_ok: bool) {
+        if is_ok {
+            self.n_failures = 0;
+            return;
+        }
+        let wait = FLUSH_INTERVAL * 2_u32.pow(self.n_failures.min(BACK_OFF_MAX_DOUBLINGS));
+        self.n_failures += 1;
+        self.retry_at = Instant::now() + wait;
     }
 
     fn create<W>(
@@ -85,10 +119,12 @@ impl Writer {
     pub(super) fn persist(&mut self, is_asked_for: bool) -> Result<(), SyncError> {
         let shared = self.shared.clone();
         let started = shared.clock.elapsed();
-        let started_real = std::time::Instant::now();
-        let res = self.check_space().and_then(|()| {
-            self.close_due(started);
-            self.write_out().map_err(|err| SyncError::Degraded(err.to_string()))
+        let started_real = Instant::now();
+        self.close_due(started);
+        let res = self.check_space().and_then(|()| self.disk.attempt()).and_then(|()| {
+            let res = self.write_out();
+            self.disk.note(res.is_ok());
+            res.map_err(|err| SyncError::Degraded(err.to_string()))
         });
         match &res {
             Ok(()) => {
@@ -101,7 +137,7 @@ impl Writer {
             }
             Err(err) => {
                 if shared.counters.set_degraded(Some(err.to_string())) {
-                    tracing::warn!("{err}; it tries again each second");
+                    tracing::warn!("{err}; it tries again by itself");
                 }
             }
         }
@@ -126,6 +162,7 @@ impl Writer {
         self.seal_logs().map_err(degraded)?;
         self.disk.old_wals.extend(self.disk.wal.take().map(|wal| wal.covered.clone()));
         self.retire_wals();
+        self.shared.handles.clear();
         Ok(())
     }
 
@@ -192,6 +229,7 @@ impl Writer {
         let active = Active { partition: writer.partition.clone(), part: writer.part.clone() };
         let mut state = self.shared.state_mut();
         let sealed_row = state.closing.iter().map(|window| window.rows.last).max().unwrap_or(0);
+        state.n_series_sealed = state.closing.last().map_or(0, |window| window.n_series());
         state.closing.clear();
         state.metrics.active = Some(active);
         drop(state);
@@ -208,6 +246,7 @@ impl Writer {
 
     fn fail_metrics(&mut self) {
         let Some(Opened { writer, .. }) = self.disk.metrics.take() else { return };
+        self.disk.n_given_up += 1;
         writer.give_up();
         writer.partition.failed.store(true, Ordering::Relaxed);
         let mut state = self.shared.state_mut();
@@ -251,6 +290,7 @@ impl Writer {
 
     fn fail_logs(&mut self) {
         let Some(Opened { writer, .. }) = self.disk.logs.take() else { return };
+        self.disk.n_given_up += 1;
         writer.give_up();
         writer.partition.failed.store(true, Ordering::Relaxed);
         let mut state = self.shared.state_mut();
@@ -308,6 +348,7 @@ impl Writer {
 
     fn fail_wal(&mut self) {
         if let Some(wal) = self.disk.wal.take() {
+            self.disk.n_given_up += 1;
             wal.give_up();
             self.disk.old_wals.push(wal.covered.clone());
         }

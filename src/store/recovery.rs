@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::config::BLOCK_MAX_BYTES;
 use super::error::{OpenError, PartitionError};
@@ -27,18 +28,29 @@ pub fn adopt(dir: &Path, state: &mut State, found: Vec<Partition>) -> Result<(),
         if !partition.load_summary()
             && let Err(err) = mend(&partition)
         {
+            if err.is_passing() {
+                tracing::warn!("{err}; its data is back after a restart that can open it");
+                partition.failed.store(true, Ordering::Relaxed);
+                push(state, partition);
+                continue;
+            }
             set_aside(dir, partition.kind, &partition.path, &err.to_string())
                 .map_err(|source| OpenError::from_io("set aside", &partition.path, source))?;
             continue;
         }
         partition.measure().map_err(|source| OpenError::from_io("measure", &partition.path, source))?;
-        match partition.kind {
-            Kind::Metrics => state.metrics.sealed.push(Arc::new(partition)),
-            Kind::Logs => state.logs.sealed.push(Arc::new(partition)),
-            Kind::Wal => {}
-        }
+        push(state, partition);
     }
     Ok(())
+}
+
+fn push(state: &mut State, partition: Partition) {
+    match partition.kind {
+        Kind::Metrics => state.metrics.sealed.push(Arc::new(partition)),
+        Kind::Logs => state.logs.sealed.push(Arc::new(partition)),
+        // The WAL is replayed, not read.
+        Kind::Wal => {}
+    }
 }
 
 // The writer of this partition did not come to seal it: what it flushed is whole.
@@ -62,6 +74,10 @@ impl Writer {
             if let Err(err) = self.replay_one(&partition) {
                 // What could be read before the damage is kept.
                 self.settle(None);
+                if err.is_passing() {
+                    tracing::warn!("{err}; it is replayed at the next start");
+                    continue;
+                }
                 set_aside(&dir, Kind::Wal, &partition.path, &err.to_string())
                     .map_err(|source| OpenError::from_io("set aside", &partition.path, source))?;
                 continue;

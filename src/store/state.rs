@@ -72,6 +72,8 @@ pub struct State {
     pub closing: Vec<Window>,
     /// The window that takes scrapes.
     pub window: Option<Window>,
+    /// Series in the window that was sealed last.
+    pub n_series_sealed: usize,
     /// Lines that are not sealed yet.
     pub blocks: OpenBlocks,
 }
@@ -259,6 +261,13 @@ impl Handles {
         partition.dropped.store(true, Ordering::Relaxed);
         open.recent.retain(|handle| handle.path() != partition.path);
         partition.remove()
+    }
+
+    /// Lets go of every handle; a later read opens what it needs.
+    pub fn clear(&self) {
+        let mut open = self.lock();
+        let recent = std::mem::take(&mut open.recent);
+        open.held.extend(recent.iter().map(Handle::held));
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {

@@ -203,7 +203,8 @@ impl Shared {
 }
 
 fn n_series(state: &State) -> usize {
-    state.window.as_ref().map_or(0, |window| window.n_series())
+    // Between two windows the last one answers, or the gauge would dip at each seal.
+    state.window.as_ref().map_or(state.n_series_sealed, |window| window.n_series())
 }
 
 /// Registers the instruments; their callbacks end with the store.

@@ -55,11 +55,10 @@ pub struct Covered {
 impl Covered {
     /// Returns true when rows or lines of these spans, not sealed yet, may be inside.
     pub fn needed_by(&self, rows: impl Iterator<Item = Span>, lines: impl Iterator<Item = Span>) -> bool {
-        let generation = self.partition.name.generation;
-        let needs = |mut spans: Box<dyn Iterator<Item = Span> + '_>, last: u64| {
-            spans.any(|span| span.generation == generation && span.first <= last)
-        };
-        needs(Box::new(rows), self.last_row) || needs(Box::new(lines), self.last_line)
+        let is_inside =
+            |span: Span, last| span.generation == self.partition.name.generation && span.first <= last;
+        let (mut rows, mut lines) = (rows, lines);
+        rows.any(|span| is_inside(span, self.last_row)) || lines.any(|span| is_inside(span, self.last_line))
     }
 }
 

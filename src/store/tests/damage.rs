@@ -142,14 +142,10 @@ fn torn_wal_tail_costs_only_the_tail() {
         }
     });
     let wal = copy.path().join("wal");
-    let db = wal.join(&names_in(&wal)[0]).join("db");
-    // The youngest metadata log, as sled names them, holds one frame per flush.
-    let log = names_in(&db)
-        .into_iter()
-        .map(|name| db.join(name))
-        .filter(|path| path.is_file() && std::fs::metadata(path).unwrap().len() > 8)
-        .max_by_key(|path| std::fs::metadata(path).unwrap().modified().unwrap())
-        .unwrap();
+    let frames = wal.join(&names_in(&wal)[0]).join("db").join("metadata");
+    // sled appends one frame to its youngest log for each flush.
+    let log = names_in(&frames).into_iter().rfind(|name| name.starts_with("log")).unwrap();
+    let log = frames.join(log);
     let bytes = std::fs::read(&log).unwrap();
     std::fs::write(&log, &bytes[..bytes.len() - 5]).unwrap();
     let store = open(copy.path(), &clock);

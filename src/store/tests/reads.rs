@@ -21,6 +21,7 @@ fn samples_are_read_from_open_and_sealed_chunks_and_after_a_restart() {
     assert_eq!(store.stats().n_series, 2);
     store.close(DEADLINE).unwrap();
     assert_eq!(values(&store, "up"), expect, "a closed store still reads");
+    drop(store);
     let store = open(dir.path(), &clock);
     assert_eq!(values(&store, "up"), expect);
     assert_eq!(values(&store, "one").len(), 300);
