@@ -6,10 +6,10 @@
 //! is counted by reason. It refuses to know who produced a record and which language a
 //! query is written in.
 //!
-//! A record goes through a bounded queue to one [`writer`] thread, into an open
-//! [`window`] or [`blocks`], each second to the [`wal`], and when a chunk or block is full
-//! to the open [`partition`] of its signal. [`persist`] is that second, [`recovery`] what a
-//! start does, [`read_metrics`] and [`read_logs`] are what a query sees. [`db`] is the only
+//! A record goes through a bounded queue to one `writer` thread, into an open
+//! `window` or `blocks`, each second to the `wal`, and when a chunk or block is full
+//! to the open `partition` of its signal. `persist` is that second, `recovery` what a
+//! start does, `read_metrics` and `read_logs` are what a query sees. `db` is the only
 //! file that calls sled. [`format`](mod@format) draws what is on disk.
 
 mod blocks;

@@ -154,3 +154,65 @@ fn torn_wal_tail_costs_only_the_tail() {
     assert_eq!(found, (0..found.len()).map(|n| n.to_string()).collect::<Vec<_>>());
     store.close(DEADLINE).unwrap();
 }
+
+#[test]
+fn failed_handle_is_replaced_and_nothing_accepted_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let store = open(dir.path(), &clock);
+    let batch =
+        |from: i64| (from..from + 40).map(|n| line(NS + n, "j", &format!("{n} {}", "x".repeat(9_000))));
+    store.append_logs(batch(0).collect());
+    store.sync().unwrap();
+    // What a failed flush does to the write handle.
+    store.0.shared.state().logs.active.as_ref().unwrap().part.db().give_up();
+    store.append_logs(batch(40).collect());
+    assert!(store.sync().unwrap_err().to_string().contains("write partition"));
+    assert!(store.stats().degraded.is_some());
+    let started = std::time::Instant::now();
+    while store.sync().is_err() {
+        assert!(started.elapsed() < DEADLINE, "{:?}", store.stats().degraded);
+        std::thread::yield_now();
+    }
+    assert_eq!(store.stats().logs.n_partitions, 2, "a new partition beside the failed one");
+    store.close(DEADLINE).unwrap();
+    // The given up handle holds its directory until the process ends, so a copy stands for
+    // the next process.
+    let copy = tempfile::tempdir().unwrap();
+    copy_tree(dir.path(), copy.path());
+    let store = open(copy.path(), &clock);
+    let found = bodies(&store);
+    assert_eq!(found.len(), 80);
+    assert!(found.iter().enumerate().all(|(n, body)| body.starts_with(&format!("{n} "))));
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn readers_of_a_partition_that_is_dropped_end_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &clock());
+    store.append_logs((0..100).map(|n| line(NS + n, "j", &n.to_string())).collect());
+    store.close(DEADLINE).unwrap();
+    drop(store);
+    let store = open(dir.path(), &clock());
+    let select = LogSelect {
+        matchers: vec![],
+        from: UnixNanos(0),
+        to: UnixNanos(i64::MAX),
+        direction: Direction::Forward,
+    };
+    let mut n_lines = 0;
+    store
+        .lines(&select, &mut |_| {
+            if n_lines == 0 {
+                let oldest = store.0.shared.state().logs.sealed[0].clone();
+                store.0.shared.handles.remove(&oldest).unwrap();
+            }
+            n_lines += 1;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(n_lines, 100, "the walk keeps its open files");
+    assert_eq!(bodies(&store).len(), 0);
+    store.close(DEADLINE).unwrap();
+}
