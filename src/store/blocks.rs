@@ -1,0 +1,159 @@
+//! The open blocks of logs: one per stream, and the full ones that wait for the disk.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::{BLOCK_AGE_MAX, BLOCK_MAX_BYTES, OPEN_BLOCKS_MAX_BYTES};
+use super::lines::Line;
+use super::window::Span;
+use crate::record::Labels;
+
+/// Lines of one stream that are not sealed yet, in the order of their arrival.
+#[derive(Clone, Debug)]
+pub struct OpenBlock {
+    /// The stream.
+    pub stream: Labels,
+    /// Who numbered the lines.
+    pub generation: u32,
+    /// The lines; a reader holds a clone of the `Arc`, so adding copies only then.
+    pub lines: Arc<Vec<Line>>,
+    /// Raw size of the lines.
+    pub size_bytes: usize,
+    /// How many of the lines are in the WAL.
+    pub n_logged: usize,
+    opened: Duration,
+}
+
+impl OpenBlock {
+    /// Returns the numbers of the first and last line; a block is never empty.
+    pub fn span(&self) -> Span {
+        let first = self.lines.first().map_or(0, |line| line.no);
+        let last = self.lines.last().map_or(0, |line| line.no);
+        Span { generation: self.generation, first, last }
+    }
+}
+
+/// All lines that are not sealed yet.
+#[derive(Debug, Default)]
+pub struct OpenBlocks {
+    /// Blocks that take lines.
+    pub open: HashMap<Labels, OpenBlock>,
+    /// Blocks that are full or old, oldest first.
+    pub closing: Vec<OpenBlock>,
+    open_bytes: usize,
+}
+
+impl OpenBlocks {
+    /// Returns true when a line of this stream finds a block within the limit.
+    pub fn has_room(&self, stream: &Labels, streams_max: usize) -> bool {
+        self.open.len() < streams_max || self.open.contains_key(stream)
+    }
+
+    /// Adds a line; a block that is full with it begins to close.
+    pub fn put(&mut self, stream: &Labels, generation: u32, line: Line, now: Duration) {
+        let size_bytes = line.size_bytes();
+        let block = self.open.entry(stream.clone()).or_insert_with(|| OpenBlock {
+            stream: stream.clone(),
+            generation,
+            lines: Arc::default(),
+            size_bytes: 0,
+            n_logged: 0,
+            opened: now,
+        });
+        Arc::make_mut(&mut block.lines).push(line);
+        block.size_bytes += size_bytes;
+        self.open_bytes += size_bytes;
+        if block.size_bytes >= BLOCK_MAX_BYTES {
+            self.close(&stream.clone());
+        }
+    }
+
+    /// Begins to close the blocks that are old, and the largest while all are too large.
+    pub fn close_due(&mut self, now: Duration) {
+        let is_old = |block: &&OpenBlock| now.saturating_sub(block.opened) >= BLOCK_AGE_MAX;
+        let old: Vec<Labels> = self.open.values().filter(is_old).map(|block| block.stream.clone()).collect();
+        old.iter().for_each(|stream| self.close(stream));
+        if self.open_bytes > OPEN_BLOCKS_MAX_BYTES {
+            let mut by_size: Vec<_> =
+                self.open.values().map(|block| (block.size_bytes, block.stream.clone())).collect();
+            by_size.sort_unstable();
+            // Half, so that not each further line closes another small block.
+            while self.open_bytes > OPEN_BLOCKS_MAX_BYTES / 2 {
+                let Some((_, stream)) = by_size.pop() else { break };
+                self.close(&stream);
+            }
+        }
+    }
+
+    /// Begins to close every block.
+    pub fn close_all(&mut self) {
+        let streams: Vec<Labels> = self.open.keys().cloned().collect();
+        streams.iter().for_each(|stream| self.close(stream));
+    }
+
+    /// Returns the raw bytes of the blocks that wait for the disk.
+    pub fn closing_bytes(&self) -> usize {
+        self.closing.iter().map(|block| block.size_bytes).sum()
+    }
+
+    /// Returns the raw bytes of the blocks that take lines.
+    pub fn open_bytes(&self) -> usize {
+        self.open_bytes
+    }
+
+    /// Yields every block, full ones first.
+    pub fn iter(&self) -> impl Iterator<Item = &OpenBlock> {
+        self.closing.iter().chain(self.open.values())
+    }
+
+    fn close(&mut self, stream: &Labels) {
+        if let Some(block) = self.open.remove(stream) {
+            self.open_bytes -= block.size_bytes;
+            self.closing.push(block);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixNanos;
+    use crate::record::Severity;
+
+    fn line(no: u64, n_bytes: usize) -> Line {
+        Line {
+            at: UnixNanos(no as i64),
+            no,
+            severity: Severity::Info,
+            metadata: Vec::new(),
+            body: "x".repeat(n_bytes),
+        }
+    }
+
+    fn stream(name: &str) -> Labels {
+        Labels::new([("job", name)])
+    }
+
+    #[test]
+    fn blocks_close_when_full_or_old() {
+        let mut blocks = OpenBlocks::default();
+        blocks.put(&stream("a"), 1, line(1, BLOCK_MAX_BYTES), Duration::ZERO);
+        blocks.put(&stream("b"), 1, line(2, 10), Duration::ZERO);
+        assert_eq!((blocks.open.len(), blocks.closing.len()), (1, 1));
+        blocks.close_due(BLOCK_AGE_MAX);
+        assert_eq!((blocks.open.len(), blocks.closing.len(), blocks.open_bytes()), (0, 2, 0));
+        assert_eq!(blocks.closing[1].span(), Span { generation: 1, first: 2, last: 2 });
+    }
+
+    #[test]
+    fn all_open_blocks_together_are_bounded() {
+        let mut blocks = OpenBlocks::default();
+        for n in 0..400 {
+            blocks.put(&stream(&n.to_string()), 1, line(n, 100_000), Duration::ZERO);
+        }
+        assert!(!blocks.has_room(&stream("new"), 400) && blocks.has_room(&stream("7"), 400));
+        blocks.close_due(Duration::ZERO);
+        assert!(blocks.open_bytes() <= OPEN_BLOCKS_MAX_BYTES / 2);
+    }
+}

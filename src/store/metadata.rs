@@ -1,0 +1,109 @@
+//! What is known about the metrics, in one small file that is replaced whole.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::config::METADATA_MAX;
+use super::partition::write_durably;
+use super::wire::{Damaged, Reader, put_bytes, put_varint};
+use crate::record::{Metadata, MetricKind};
+
+const VERSION: u8 = 1;
+
+fn path(dir: &Path) -> PathBuf {
+    dir.join("metadata")
+}
+
+/// Reads the file; one that is absent or damaged gives an empty list, since every part
+/// tells its metadata again at start.
+pub fn load(dir: &Path) -> Vec<Metadata> {
+    let bytes = match std::fs::read(path(dir)) {
+        Ok(bytes) => bytes,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(err) => {
+            tracing::warn!("read {}: {err}; metric descriptions start empty", path(dir).display());
+            return Vec::new();
+        }
+    };
+    decode(&bytes).unwrap_or_else(|damage| {
+        tracing::warn!("read {}: {damage}; metric descriptions start empty", path(dir).display());
+        Vec::new()
+    })
+}
+
+/// Replaces the file.
+pub fn store(dir: &Path, all: &[Metadata]) -> io::Result<()> {
+    write_durably(&path(dir), &encode(all))
+}
+
+/// Adds what is new and replaces what changed; returns true when anything did.
+pub fn merge(known: &mut Vec<Metadata>, news: Vec<Metadata>) -> bool {
+    let mut is_changed = false;
+    for new in news {
+        match known.binary_search_by(|old| old.name.cmp(&new.name)) {
+            Ok(place) if known[place] == new => continue,
+            Ok(place) => known[place] = new,
+            Err(_) if known.len() >= METADATA_MAX => continue,
+            Err(place) => known.insert(place, new),
+        }
+        is_changed = true;
+    }
+    is_changed
+}
+
+fn encode(all: &[Metadata]) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    put_varint(&mut out, all.len() as u64);
+    for metadata in all {
+        put_bytes(&mut out, metadata.name.as_bytes());
+        out.push(match metadata.kind {
+            MetricKind::Counter => 1,
+            MetricKind::Gauge => 2,
+            MetricKind::Histogram => 3,
+        });
+        put_bytes(&mut out, metadata.unit.as_bytes());
+        put_bytes(&mut out, metadata.help.as_bytes());
+    }
+    out
+}
+
+fn decode(bytes: &[u8]) -> Result<Vec<Metadata>, Damaged> {
+    let mut reader = Reader::new(bytes);
+    if reader.u8()? != VERSION {
+        return Err(Damaged("metadata of another version"));
+    }
+    let n = reader.count()?;
+    let mut res = Vec::with_capacity(n);
+    for _ in 0..n {
+        let name = reader.text()?.to_string();
+        let kind = match reader.u8()? {
+            1 => MetricKind::Counter,
+            2 => MetricKind::Gauge,
+            3 => MetricKind::Histogram,
+            _ => return Err(Damaged("kind of a metric")),
+        };
+        let (unit, help) = (reader.text()?.to_string(), reader.text()?.to_string());
+        res.push(Metadata { name, kind, unit, help });
+    }
+    reader.end()?;
+    Ok(res)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about(name: &str, help: &str) -> Metadata {
+        Metadata { name: name.into(), kind: MetricKind::Gauge, unit: "bytes".into(), help: help.into() }
+    }
+
+    #[test]
+    fn metadata_merges_and_round_trips() {
+        let mut known = Vec::new();
+        assert!(merge(&mut known, vec![about("b", "B"), about("a", "A")]));
+        assert!(!merge(&mut known, vec![about("a", "A")]));
+        assert!(merge(&mut known, vec![about("a", "new")]));
+        assert_eq!(known, [about("a", "new"), about("b", "B")]);
+        assert_eq!(decode(&encode(&known)), Ok(known));
+    }
+}

@@ -1,0 +1,427 @@
+//! What the writer does each second: seal, log, flush, publish, retire.
+//!
+//! Order matters: sealed data is flushed before readers see it as sealed, and before the
+//! WAL that had it may go. An error gives up the one handle it came from; nothing that was
+//! accepted is forgotten, the next second tries again in a new partition.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::config::{
+    CHUNK_AGE_MAX, FLUSH_INTERVAL, PARTITION_AGE_MAX, Retention, WAL_AGE_MAX, WAL_MAX_BYTES,
+};
+use super::error::{PartitionError, SyncError};
+use super::log_part::LogWriter;
+use super::metadata;
+use super::metric_part::MetricWriter;
+use super::partition::{Kind, Name, Partition};
+use super::state::{Active, Shared};
+use super::stats::DropReason;
+use super::wal::{Covered, Wal};
+use super::writer::Writer;
+
+/// A write handle with the time when it was opened.
+struct Opened<W> {
+    writer: W,
+    at: Duration,
+}
+
+/// The write handles, one per root at most, made when first needed.
+pub struct Disk {
+    /// The number of this start.
+    pub generation: u32,
+    /// WAL partitions that are no longer written and still needed.
+    pub old_wals: Vec<Covered>,
+    next_seq: u32,
+    metrics: Option<Opened<MetricWriter>>,
+    logs: Option<Opened<LogWriter>>,
+    wal: Option<Wal>,
+    retained_at: Duration,
+    n_failures: u32,
+    n_given_up: u32,
+    retry_at: Instant,
+}
+
+/// A handle given up keeps about 80 descriptors and its memory until the process ends, so
+/// after this many only a restart helps; what comes then is counted as refused.
+const GIVEN_UP_MAX: u32 = 6;
+
+/// The wait between attempts doubles from one second to about a minute.
+const BACK_OFF_MAX_DOUBLINGS: u32 = 6;
+
+/// Time between two measurements of the open partitions' sizes: growth in between is far
+/// below the distance that retention keeps to the cap.
+const RETAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+impl Disk {
+    /// Begins without any handle.
+    pub fn new(generation: u32) -> Self {
+        Disk {
+            generation,
+            old_wals: Vec::new(),
+            next_seq: 1,
+            metrics: None,
+            logs: None,
+            wal: None,
+            retained_at: Duration::ZERO,
+            n_failures: 0,
+            n_given_up: 0,
+            retry_at: Instant::now(),
+        }
+    }
+
+    fn attempt(&self) -> Result<(), SyncError> {
+        if self.n_given_up >= GIVEN_UP_MAX {
+            let reason = "the disk failed too often, a restart is needed to write again";
+            return Err(SyncError::Degraded(reason.into()));
+        }
+        if Instant::now() < self.retry_at {
+            return Err(SyncError::Degraded("the disk failed, the next attempt is due soon".into()));
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, is_ok: bool) {
+        if is_ok {
+            self.n_failures = 0;
+            return;
+        }
+        let wait = FLUSH_INTERVAL * 2_u32.pow(self.n_failures.min(BACK_OFF_MAX_DOUBLINGS));
+        self.n_failures += 1;
+        self.retry_at = Instant::now() + wait;
+    }
+
+    fn create<W>(
+        &mut self,
+        shared: &Shared,
+        kind: Kind,
+        open: impl FnOnce(Arc<Partition>) -> Result<W, PartitionError>,
+    ) -> Result<W, PartitionError> {
+        let name = Name { generation: self.generation, seq: self.next_seq, start: shared.clock.now_ms() };
+        self.next_seq += 1;
+        let partition = Partition::create(&shared.dir, kind, name).map_err(|source| {
+            let path = shared.dir.join(kind.as_str()).join(name.to_string());
+            PartitionError::Io { action: "create", path, source }
+        })?;
+        let partition = Arc::new(partition);
+        open(partition.clone()).inspect_err(|_| {
+            // Nothing is inside; without this a disk that refuses would collect one a second.
+            if let Err(err) = partition.remove() {
+                tracing::warn!("remove {}: {err}", partition.path.display());
+            }
+        })
+    }
+}
+
+impl Writer {
+    /// Makes everything accepted so far durable.
+    pub(super) fn persist(&mut self, is_asked_for: bool) -> Result<(), SyncError> {
+        let shared = self.shared.clone();
+        let started = shared.clock.elapsed();
+        let started_real = Instant::now();
+        self.close_due(started);
+        let res = self.check_space().and_then(|()| self.disk.attempt()).and_then(|()| {
+            let res = self.write_out();
+            self.disk.note(res.is_ok());
+            res.map_err(|err| SyncError::Degraded(err.to_string()))
+        });
+        match &res {
+            Ok(()) => {
+                let took = started_real.elapsed();
+                self.flush_histogram.record(took.as_secs_f64(), &[]);
+                shared.counters.flushed(shared.clock.now(), shared.clock.elapsed(), took);
+                if shared.counters.set_degraded(None) && self.refuse.is_none() {
+                    tracing::info!("store writes again");
+                }
+            }
+            Err(err) => {
+                if shared.counters.set_degraded(Some(err.to_string())) {
+                    tracing::warn!("{err}; it tries again by itself");
+                }
+            }
+        }
+        if is_asked_for || started.saturating_sub(self.disk.retained_at) >= RETAIN_INTERVAL {
+            self.disk.retained_at = started;
+            self.retain();
+        }
+        res
+    }
+
+    /// Seals everything and ends the writing of every partition.
+    pub(super) fn seal_all(&mut self) -> Result<(), SyncError> {
+        {
+            let mut state = self.shared.state_mut();
+            let window = state.window.take();
+            state.closing.extend(window);
+            state.blocks.close_all();
+        }
+        self.persist(false)?;
+        let degraded = |err: PartitionError| SyncError::Degraded(err.to_string());
+        self.seal_metrics().map_err(degraded)?;
+        self.seal_logs().map_err(degraded)?;
+        self.disk.old_wals.extend(self.disk.wal.take().map(|wal| wal.covered.clone()));
+        self.retire_wals();
+        self.shared.handles.clear();
+        Ok(())
+    }
+
+    /// Seals closed windows and blocks and makes them durable, leaving open ones alone.
+    pub(super) fn seal_closed(&mut self) -> Result<(), PartitionError> {
+        self.roll_due()?;
+        self.write_windows()?;
+        self.write_blocks()
+    }
+
+    /// Gives up every write handle; what they had open is written anew elsewhere.
+    pub(super) fn give_up_all(&mut self) {
+        self.fail_metrics();
+        self.fail_logs();
+        self.fail_wal();
+    }
+
+    fn close_due(&mut self, now: Duration) {
+        let mut state = self.shared.state_mut();
+        let due = state
+            .window
+            .take_if(|window| window.is_full() || now.saturating_sub(window.opened) >= CHUNK_AGE_MAX);
+        state.closing.extend(due);
+        state.blocks.close_due(now);
+    }
+
+    fn write_out(&mut self) -> Result<(), PartitionError> {
+        self.seal_closed()?;
+        self.log_rest()?;
+        self.retire_wals();
+        self.write_metadata()
+    }
+
+    fn write_metadata(&mut self) -> Result<(), PartitionError> {
+        if self.is_metadata_dirty {
+            metadata::store(&self.shared.dir, &self.shared.metadata()).map_err(|source| {
+                let path = self.shared.dir.join("metadata");
+                PartitionError::Io { action: "write", path, source }
+            })?;
+            self.is_metadata_dirty = false;
+        }
+        Ok(())
+    }
+
+    // ---- metrics
+
+    fn write_windows(&mut self) -> Result<(), PartitionError> {
+        if self.shared.state().closing.is_empty() {
+            return Ok(());
+        }
+        if self.disk.metrics.is_none() {
+            let writer = self.disk.create(&self.shared, Kind::Metrics, MetricWriter::new)?;
+            self.disk.metrics = Some(Opened { writer, at: self.shared.clock.elapsed() });
+        }
+        let Opened { writer, .. } = self.disk.metrics.as_mut().expect("the handle was just made");
+        let res = {
+            let state = self.shared.state();
+            state.closing.iter().try_for_each(|window| writer.add(window)).and_then(|()| writer.flush())
+        };
+        if res.is_err() {
+            self.fail_metrics();
+            return res;
+        }
+        let active = Active { partition: writer.partition.clone(), part: writer.part.clone() };
+        let mut state = self.shared.state_mut();
+        let sealed_row = state.closing.iter().map(|window| window.rows.last).max().unwrap_or(0);
+        state.n_series_sealed = state.closing.last().map_or(0, |window| window.n_series());
+        state.closing.clear();
+        state.metrics.active = Some(active);
+        drop(state);
+        self.rows.retain(|row| row.no > sealed_row);
+        Ok(())
+    }
+
+    fn seal_metrics(&mut self) -> Result<(), PartitionError> {
+        let Some(Opened { writer, .. }) = self.disk.metrics.take() else { return Ok(()) };
+        self.shared.handles.remember_metrics(&writer.partition, &writer.part);
+        self.shared.state_mut().metrics.seal_active();
+        end(&writer.partition)
+    }
+
+    fn fail_metrics(&mut self) {
+        let Some(Opened { writer, .. }) = self.disk.metrics.take() else { return };
+        self.disk.n_given_up += 1;
+        writer.give_up();
+        writer.partition.failed.store(true, Ordering::Relaxed);
+        let mut state = self.shared.state_mut();
+        state.metrics.active = None;
+        state.metrics.sealed.push(writer.partition);
+    }
+
+    // ---- logs
+
+    fn write_blocks(&mut self) -> Result<(), PartitionError> {
+        if self.shared.state().blocks.closing.is_empty() {
+            return Ok(());
+        }
+        if self.disk.logs.is_none() {
+            let writer = self.disk.create(&self.shared, Kind::Logs, LogWriter::new)?;
+            self.disk.logs = Some(Opened { writer, at: self.shared.clock.elapsed() });
+        }
+        let Opened { writer, .. } = self.disk.logs.as_mut().expect("the handle was just made");
+        let res = {
+            let state = self.shared.state();
+            let closing = &state.blocks.closing;
+            closing.iter().try_for_each(|block| writer.add(block)).and_then(|()| writer.flush())
+        };
+        if res.is_err() {
+            self.fail_logs();
+            return res;
+        }
+        let active = Active { partition: writer.partition.clone(), part: writer.part.clone() };
+        let mut state = self.shared.state_mut();
+        state.blocks.closing.clear();
+        state.logs.active = Some(active);
+        Ok(())
+    }
+
+    fn seal_logs(&mut self) -> Result<(), PartitionError> {
+        let Some(Opened { writer, .. }) = self.disk.logs.take() else { return Ok(()) };
+        self.shared.handles.remember_logs(&writer.partition, &writer.part);
+        self.shared.state_mut().logs.seal_active();
+        end(&writer.partition)
+    }
+
+    fn fail_logs(&mut self) {
+        let Some(Opened { writer, .. }) = self.disk.logs.take() else { return };
+        self.disk.n_given_up += 1;
+        writer.give_up();
+        writer.partition.failed.store(true, Ordering::Relaxed);
+        let mut state = self.shared.state_mut();
+        state.logs.active = None;
+        state.logs.sealed.push(writer.partition);
+    }
+
+    fn roll_due(&mut self) -> Result<(), PartitionError> {
+        let config = self.shared.config();
+        let now = self.shared.clock.elapsed();
+        let is_due = |partition: &Partition, at: Duration, retention: &Retention| {
+            partition.summary().payload_bytes >= config.roll_bytes(retention)
+                || now.saturating_sub(at) >= PARTITION_AGE_MAX
+        };
+        let metrics = self.disk.metrics.as_ref();
+        if metrics.is_some_and(|open| is_due(&open.writer.partition, open.at, &config.metrics)) {
+            self.seal_metrics()?;
+        }
+        let logs = self.disk.logs.as_ref();
+        if logs.is_some_and(|open| is_due(&open.writer.partition, open.at, &config.logs)) {
+            self.seal_logs()?;
+        }
+        Ok(())
+    }
+
+    // ---- the WAL
+
+    fn log_rest(&mut self) -> Result<(), PartitionError> {
+        let now = self.shared.clock.elapsed();
+        let is_full = |wal: &mut Wal| {
+            wal.payload_bytes >= WAL_MAX_BYTES || now.saturating_sub(wal.opened) >= WAL_AGE_MAX
+        };
+        self.disk.old_wals.extend(self.disk.wal.take_if(is_full).map(|wal| wal.covered.clone()));
+        let has_lines =
+            self.shared.state().blocks.open.values().any(|block| block.n_logged < block.lines.len());
+        if self.rows.is_empty() && !has_lines {
+            return Ok(());
+        }
+        if self.disk.wal.is_none() {
+            let open = |partition| Wal::new(partition, now);
+            self.disk.wal = Some(self.disk.create(&self.shared, Kind::Wal, open)?);
+        }
+        let wal = self.disk.wal.as_mut().expect("the handle was just made");
+        let res = log_into(wal, &self.rows, &self.shared);
+        if res.is_err() {
+            self.fail_wal();
+            return res;
+        }
+        self.rows.clear();
+        for block in self.shared.state_mut().blocks.open.values_mut() {
+            block.n_logged = block.lines.len();
+        }
+        Ok(())
+    }
+
+    fn fail_wal(&mut self) {
+        if let Some(wal) = self.disk.wal.take() {
+            self.disk.n_given_up += 1;
+            wal.give_up();
+            self.disk.old_wals.push(wal.covered.clone());
+        }
+    }
+
+    /// Removes WAL partitions of which everything is sealed.
+    pub(super) fn retire_wals(&mut self) {
+        let state = self.shared.state();
+        self.disk.old_wals.retain(|wal| {
+            let windows = state.closing.iter().chain(&state.window).map(|window| window.rows);
+            let blocks = state.blocks.iter().map(|block| block.span());
+            if wal.needed_by(windows, blocks) {
+                return true;
+            }
+            match wal.partition.remove() {
+                Ok(()) => false,
+                Err(err) => {
+                    tracing::warn!("remove {}: {err}; it is tried again", wal.partition.path.display());
+                    true
+                }
+            }
+        });
+    }
+
+    // ---- space
+
+    /// Frees what retention must not keep when the disk is nearly full, then refuses.
+    pub(super) fn check_space(&mut self) -> Result<(), SyncError> {
+        let reserve = self.shared.config().reserve_bytes;
+        loop {
+            let free = match rustix::fs::statvfs(&self.shared.dir) {
+                Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
+                // Not knowing is no reason to refuse; a flush that fails is contained elsewhere.
+                Err(_) => u64::MAX,
+            };
+            if free >= reserve {
+                self.refuse = None;
+                return Ok(());
+            }
+            // History is given up only where that reaches the reserve.
+            let droppable = {
+                let state = self.shared.state();
+                let sealed = state.metrics.sealed.iter().chain(&state.logs.sealed);
+                sealed.map(|partition| partition.size_bytes.load(Ordering::Relaxed)).sum::<u64>()
+            };
+            if free.saturating_add(droppable) < reserve || !self.drop_oldest_of_larger() {
+                self.refuse = Some(DropReason::DiskFull);
+                let mib = |bytes: u64| bytes >> 20;
+                return Err(SyncError::Degraded(format!(
+                    "{} MiB free on the disk of {} are less than the reserve of {} MiB, new records are refused",
+                    mib(free),
+                    self.shared.dir.display(),
+                    mib(reserve),
+                )));
+            }
+        }
+    }
+}
+
+// The rest of the flush interval is what a slow disk has before a second is lost.
+const _: () = assert!(FLUSH_INTERVAL.as_millis() <= 1_000);
+
+fn log_into(wal: &mut Wal, rows: &[super::wal::Row], shared: &Shared) -> Result<(), PartitionError> {
+    rows.iter().try_for_each(|row| wal.put_row(row))?;
+    for block in shared.state().blocks.open.values() {
+        wal.put_lines(&block.stream, &block.lines[block.n_logged..])?;
+    }
+    wal.flush()
+}
+
+fn end(partition: &Partition) -> Result<(), PartitionError> {
+    partition.store_summary().map_err(|source| {
+        let path = partition.path.clone();
+        PartitionError::Io { action: "summarise", path, source }
+    })
+}

@@ -1,0 +1,218 @@
+//! Other processes, other versions, foreign files, torn writes, handles that fail.
+
+use super::*;
+
+const NS: i64 = START_MS * 1_000_000;
+
+#[test]
+fn second_process_is_refused_with_the_pid_of_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &clock());
+    let err = open_with(dir.path(), Config::default(), &clock()).err().unwrap();
+    assert!(matches!(err, OpenError::Locked { pid, .. } if pid == std::process::id()));
+    assert!(err.to_string().contains("stop that process"));
+    store.close(DEADLINE).unwrap();
+    open(dir.path(), &clock()).close(DEADLINE).unwrap();
+}
+
+#[test]
+fn unusable_directory_names_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let err = open_with(&file.join("data"), Config::default(), &clock()).err().unwrap();
+    assert!(matches!(&err, OpenError::NotWritable { path, .. } if path.ends_with("file/data")), "{err}");
+}
+
+#[test]
+fn newer_format_is_refused_and_older_set_aside_while_the_rest_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..2 {
+        let store = open(dir.path(), &clock());
+        store.append_logs(vec![line(NS + n, "j", &n.to_string())]);
+        store.close(DEADLINE).unwrap();
+    }
+    let logs = dir.path().join("logs");
+    let marker = logs.join(&names_in(&logs)[0]).join("format");
+    std::fs::write(&marker, "vitrine logs 2\n").unwrap();
+    let err = open_with(dir.path(), Config::default(), &clock()).err().unwrap();
+    assert!(matches!(err, OpenError::NewerFormat { found: 2, known: 1, .. }), "{err}");
+    std::fs::write(&marker, "vitrine logs 0\n").unwrap();
+    std::fs::write(logs.join("notes.txt"), "not ours").unwrap();
+    let store = open(dir.path(), &clock());
+    assert_eq!(bodies(&store), ["1"]);
+    assert_eq!(names_in(&dir.path().join("set-aside")).len(), 2);
+    assert_eq!(names_in(&logs).len(), 1);
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn damaged_partition_is_set_aside_and_the_rest_served() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..2 {
+        let store = open(dir.path(), &clock());
+        store.append_logs(vec![line(NS + n, "j", &n.to_string())]);
+        store.close(DEADLINE).unwrap();
+    }
+    let logs = dir.path().join("logs");
+    let partition = logs.join(&names_in(&logs)[0]);
+    // As if the writer had been killed and the disk had eaten sled's files.
+    std::fs::remove_file(partition.join("summary")).unwrap();
+    std::fs::remove_dir_all(partition.join("db")).unwrap();
+    std::fs::write(partition.join("db"), "rubbish").unwrap();
+    let store = open(dir.path(), &clock());
+    assert_eq!(bodies(&store), ["1"]);
+    assert_eq!(names_in(&dir.path().join("set-aside")).len(), 1);
+    store.close(DEADLINE).unwrap();
+}
+
+/// Leaves the directory as a killed process would: WAL written, nothing sealed.
+fn abandon(dir: &Path, clock: &Clock, feed: impl FnOnce(&Store)) -> tempfile::TempDir {
+    let store = open(dir, clock);
+    feed(&store);
+    store.sync().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    copy_tree(dir, copy.path());
+    store.close(DEADLINE).unwrap();
+    copy
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy_tree(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn wal_is_replayed_once_and_then_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let copy = abandon(dir.path(), &clock, |store| {
+        for n in 0..150 {
+            store.append_scrape(scrape(START_MS + n * 1_000, &[(series("s", "a"), n as f64)]));
+        }
+        store.append_logs((0..50).map(|n| line(NS + n, "j", &n.to_string())).collect());
+        store.sync().unwrap();
+        store.append_logs((50..90).map(|n| line(NS + n, "j", &n.to_string())).collect());
+    });
+    // The chunks of the first 120 scrapes were sealed, and are in the WAL as well or not.
+    for _ in 0..2 {
+        let store = open(copy.path(), &clock);
+        assert_eq!(values(&store, "s").len(), 150);
+        assert_eq!(bodies(&store), (0..90).map(|n| n.to_string()).collect::<Vec<_>>());
+        assert_eq!(names_in(&copy.path().join("wal")).len(), 0);
+        store.close(DEADLINE).unwrap();
+    }
+}
+
+#[test]
+fn crash_between_sealing_and_removing_the_wal_shows_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let copy = abandon(dir.path(), &clock, |store| {
+        store.append_scrape(scrape(START_MS, &[(series("s", "a"), 1.0)]));
+        store.append_logs((0..9).map(|n| line(NS, "j", &n.to_string())).collect());
+    });
+    let wal_again = tempfile::tempdir().unwrap();
+    copy_tree(&copy.path().join("wal"), wal_again.path());
+    open(copy.path(), &clock).close(DEADLINE).unwrap();
+    copy_tree(wal_again.path(), &copy.path().join("wal"));
+    let store = open(copy.path(), &clock);
+    assert_eq!(bodies(&store), (0..9).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(values(&store, "s"), [(START_MS, 1.0)]);
+    assert_eq!(store.stats().logs.n_partitions, 1);
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn torn_wal_tail_costs_only_the_tail() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let copy = abandon(dir.path(), &clock, |store| {
+        for n in 0..5 {
+            store.append_logs(vec![line(NS + n, "j", &n.to_string())]);
+            store.sync().unwrap();
+        }
+    });
+    let wal = copy.path().join("wal");
+    let frames = wal.join(&names_in(&wal)[0]).join("db").join("metadata");
+    // sled appends one frame to its youngest log for each flush.
+    let log = names_in(&frames).into_iter().rfind(|name| name.starts_with("log")).unwrap();
+    let log = frames.join(log);
+    let bytes = std::fs::read(&log).unwrap();
+    std::fs::write(&log, &bytes[..bytes.len() - 5]).unwrap();
+    let store = open(copy.path(), &clock);
+    let found = bodies(&store);
+    assert!(found.len() >= 3 && found.len() < 5, "{found:?}");
+    assert_eq!(found, (0..found.len()).map(|n| n.to_string()).collect::<Vec<_>>());
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn failed_handle_is_replaced_and_nothing_accepted_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let store = open(dir.path(), &clock);
+    let batch =
+        |from: i64| (from..from + 40).map(|n| line(NS + n, "j", &format!("{n} {}", "x".repeat(9_000))));
+    store.append_logs(batch(0).collect());
+    store.sync().unwrap();
+    // What a failed flush does to the write handle.
+    store.0.shared.state().logs.active.as_ref().unwrap().part.db().give_up();
+    store.append_logs(batch(40).collect());
+    assert!(store.sync().unwrap_err().to_string().contains("write partition"));
+    assert!(store.stats().degraded.is_some());
+    let started = std::time::Instant::now();
+    while store.sync().is_err() {
+        assert!(started.elapsed() < DEADLINE, "{:?}", store.stats().degraded);
+        std::thread::yield_now();
+    }
+    assert_eq!(store.stats().logs.n_partitions, 2, "a new partition beside the failed one");
+    store.close(DEADLINE).unwrap();
+    // The given up handle holds its directory until the process ends, so a copy stands for
+    // the next process.
+    let copy = tempfile::tempdir().unwrap();
+    copy_tree(dir.path(), copy.path());
+    let store = open(copy.path(), &clock);
+    let found = bodies(&store);
+    assert_eq!(found.len(), 80);
+    assert!(found.iter().enumerate().all(|(n, body)| body.starts_with(&format!("{n} "))));
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn readers_of_a_partition_that_is_dropped_end_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &clock());
+    store.append_logs((0..100).map(|n| line(NS + n, "j", &n.to_string())).collect());
+    store.close(DEADLINE).unwrap();
+    drop(store);
+    let store = open(dir.path(), &clock());
+    let select = LogSelect {
+        matchers: vec![],
+        from: UnixNanos(0),
+        to: UnixNanos(i64::MAX),
+        direction: Direction::Forward,
+    };
+    let mut n_lines = 0;
+    store
+        .lines(&select, &mut |_| {
+            if n_lines == 0 {
+                let oldest = store.0.shared.state().logs.sealed[0].clone();
+                store.0.shared.handles.remove(&oldest).unwrap();
+            }
+            n_lines += 1;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(n_lines, 100, "the walk keeps its open files");
+    assert_eq!(bodies(&store).len(), 0);
+    store.close(DEADLINE).unwrap();
+}
