@@ -74,22 +74,17 @@ impl Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
     pub(super) in_flight_max: usize,
-    pub(super) mailbox_max: usize,
     pub(super) deadline: Duration,
 }
 
 impl Limits {
     pub(super) fn of(config: &Config) -> Self {
-        Limits {
-            in_flight_max: config.in_flight_max.max(1),
-            mailbox_max: config.mailbox_max.max(1),
-            deadline: config.deadline,
-        }
+        Limits { in_flight_max: config.in_flight_max.max(1), deadline: config.deadline }
     }
 
     fn load_max(self) -> u32 {
         // Below the closed bit, whatever the configuration says.
-        u32::try_from(self.in_flight_max + self.mailbox_max).unwrap_or(CLOSED - 1).min(CLOSED - 1)
+        u32::try_from(self.in_flight_max).map_or(CLOSED - 1, |load| load.min(CLOSED - 1))
     }
 }
 
@@ -119,7 +114,6 @@ const CLOSED: u32 = 1 << 31;
 pub(super) struct Incarnation<J, R> {
     load: AtomicU32,
     running: AtomicU32,
-    has_cancelled: AtomicBool,
     is_gone: AtomicBool,
     waker: AtomicWaker,
     pub(super) mailbox: ArrayQueue<Envelope<J, R>>,
@@ -136,7 +130,6 @@ impl<J, R> Incarnation<J, R> {
         Incarnation {
             load: AtomicU32::new(0),
             running: AtomicU32::new(0),
-            has_cancelled: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             waker: AtomicWaker::new(),
             mailbox: ArrayQueue::new(load_max as usize),
@@ -199,17 +192,6 @@ impl<J, R> Incarnation<J, R> {
     /// Returns true when no job is left and none can come.
     pub(super) fn is_finished(&self) -> bool {
         self.load.load(Ordering::SeqCst) == CLOSED
-    }
-
-    /// Says that a caller went away, for the worker to look for its job.
-    pub(super) fn note_cancelled(&self) {
-        self.has_cancelled.store(true, Ordering::SeqCst);
-        self.waker.wake();
-    }
-
-    pub(super) fn take_cancelled(&self) -> bool {
-        // A plain read first: the line is not written to in the usual case.
-        self.has_cancelled.load(Ordering::SeqCst) && self.has_cancelled.swap(false, Ordering::SeqCst)
     }
 
     pub(super) fn register(&self, waker: &std::task::Waker) {

@@ -1,6 +1,5 @@
 //! A job's way in: choosing a worker, waiting for a place, and waiting for the answer.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,18 +23,17 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// One http thread's handle on the balancer; cheap to clone, stays on its thread.
 pub struct Local<J: Send + 'static, R: Send + 'static> {
     thread: Rc<Thread<J, R>>,
-    draws: Rc<Cell<u64>>,
 }
 
 impl<J: Send + 'static, R: Send + 'static> Clone for Local<J, R> {
     fn clone(&self) -> Self {
-        Local { thread: self.thread.clone(), draws: self.draws.clone() }
+        Local { thread: self.thread.clone() }
     }
 }
 
 impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
     pub(super) fn new(thread: Rc<Thread<J, R>>) -> Self {
-        Local { thread, draws: Rc::new(Cell::new(rand::random::<u64>() | 1)) }
+        Local { thread }
     }
 
     /// Gives the job to a worker and waits for its answer.
@@ -143,7 +141,7 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
         if n_own == 0 {
             return None;
         }
-        let draw = self.draw();
+        let draw = self.thread.draw();
         let first = &own[(draw % n_own) as usize];
         let picked = match self.thread.policy.get().selection {
             Selection::P2c => {
@@ -183,16 +181,6 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
         worker.slot.health.void_probe(now_ms);
         None
     }
-
-    /// Draws a number (xorshift64*): good enough to spread, two nanoseconds, no lock.
-    fn draw(&self) -> u64 {
-        let mut state = self.draws.get();
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        self.draws.set(state);
-        state.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
 }
 
 fn least_loaded<'a, J: 'a, R: 'a>(
@@ -201,11 +189,11 @@ fn least_loaded<'a, J: 'a, R: 'a>(
     workers.min_by_key(|worker| worker.load())
 }
 
-/// A job that a worker has. Dropped before the answer, it cancels the job.
+/// A job that a worker has. Dropped before the answer, it takes the reply's receiver with
+/// it, which tells the worker to drop the job.
 struct Placed<J, R> {
     worker: Arc<Incarnation<J, R>>,
     reply: oneshot::Receiver<Result<R, Failure>>,
-    is_answered: bool,
 }
 
 impl<J: Send + 'static, R: Send + 'static> Placed<J, R> {
@@ -213,14 +201,12 @@ impl<J: Send + 'static, R: Send + 'static> Placed<J, R> {
     fn send(worker: Arc<Incarnation<J, R>>, job: J, is_probe: bool) -> Self {
         let (reply, answer) = oneshot::channel();
         worker.push(Envelope { job, reply, is_probe });
-        Placed { worker, reply: answer, is_answered: false }
+        Placed { worker, reply: answer }
     }
 
-    async fn answer(mut self, local: &Local<J, R>) -> Result<(WorkerId, R), DispatchError> {
-        let answer = (&mut self.reply).await;
-        self.is_answered = true;
+    async fn answer(self, local: &Local<J, R>) -> Result<(WorkerId, R), DispatchError> {
         let worker = self.worker.id();
-        match answer {
+        match self.reply.await {
             Ok(Ok(answer)) => Ok((worker, answer)),
             Ok(Err(Failure::Panicked(message))) => Err(DispatchError::Panicked { worker, message }),
             Ok(Err(Failure::Deadline)) => {
@@ -234,15 +220,6 @@ impl<J: Send + 'static, R: Send + 'static> Placed<J, R> {
                 local.thread.shared.reject(Reason::WorkerLost);
                 Err(DispatchError::WorkerLost { worker })
             }
-        }
-    }
-}
-
-impl<J, R> Drop for Placed<J, R> {
-    fn drop(&mut self) {
-        if !self.is_answered {
-            self.reply.close();
-            self.worker.note_cancelled();
         }
     }
 }

@@ -16,10 +16,6 @@ use super::{
     Config, ControlError, Handler, LastPanic, Selection, Shutdown, WorkerId, WorkerSnapshot, WorkerState,
 };
 use crate::clock::Clock;
-use crate::record::access::cut;
-
-/// A longer panic text is cut: `/admin` shows it on one line.
-const PANIC_TEXT_MAX_BYTES: usize = 512;
 
 /// How long the tasks get to end once they were told to at the end of a shutdown. They
 /// need one poll each; a thread that is blocked for longer cannot be waited for.
@@ -98,12 +94,14 @@ pub(super) struct Shared<J, R> {
     /// Guards who is there; taken when that changes and by observers, never for a job.
     registry: Mutex<Registry<J, R>>,
     stage: AtomicU8,
-    /// Callers (and a shutdown) that wait for a job to end; 0 spares each job's end the wake.
+    /// Callers that wait for a place; none spares each job's end the wake.
     pub(super) waiting: AtomicUsize,
-    /// Wakes one caller that waits for a place.
+    /// Wakes one of them.
     pub(super) freed: Notify,
-    /// Wakes whoever waits for jobs to end.
-    pub(super) ended: Notify,
+    /// Drains and shutdowns that wait for jobs to end; none spares each job's end the wake.
+    watching: AtomicUsize,
+    /// Wakes all of them.
+    ended: Notify,
     /// Workers with a mark against them; 0 spares each dispatch the clock.
     marked: AtomicUsize,
     rejected: [AtomicU64; Reason::ALL.len()],
@@ -125,6 +123,7 @@ impl<J, R> Shared<J, R> {
             stage: AtomicU8::new(SERVING),
             waiting: AtomicUsize::new(0),
             freed: Notify::new(),
+            watching: AtomicUsize::new(0),
             ended: Notify::new(),
             marked: AtomicUsize::new(0),
             rejected: Default::default(),
@@ -213,6 +212,8 @@ impl<J, R> Shared<J, R> {
         incarnation.release();
         if self.waiting.load(Ordering::SeqCst) > 0 {
             self.freed.notify_one();
+        }
+        if self.watching.load(Ordering::SeqCst) > 0 {
             self.ended.notify_waiters();
         }
     }
@@ -239,8 +240,7 @@ impl<J, R> Shared<J, R> {
 
     /// Writes a panic down and takes the worker out of the choice if it was one too many.
     pub(super) fn note_panic(&self, slot: &Slot, message: &str) {
-        let message = cut(message, PANIC_TEXT_MAX_BYTES).to_string();
-        let panic = LastPanic { at: self.clock.now(), message };
+        let panic = LastPanic { at: self.clock.now(), message: message.to_string() };
         *slot.last_panic.lock().expect("nothing panics while it holds the text") = Some(panic);
         let Some(ejection) = slot.health.note_panic(self.now_ms()) else { return };
         if ejection.was_ready {
@@ -382,7 +382,7 @@ impl<J, R> Shared<J, R> {
 
     /// Waits until `is_done`, which is asked whenever a job or a worker ended.
     async fn wait_until(&self, at_most: Duration, is_done: impl Fn() -> bool) -> bool {
-        let _waiting = Waiting::enter(&self.waiting);
+        let _watching = Waiting::enter(&self.watching);
         let until = Instant::now() + at_most;
         loop {
             let ended = self.ended.notified();
