@@ -89,15 +89,20 @@ impl Limits {
 }
 
 /// Why the worker could not give an answer.
-pub(super) enum Failure {
+pub(super) enum Failure<J> {
     Panicked(String),
     Deadline,
+    /// The worker's task ended first; the job was never shown to the handler.
+    NotBegun(J),
 }
+
+/// The way back to the caller.
+pub(super) type Reply<J, R> = oneshot::Sender<Result<R, Failure<J>>>;
 
 /// A job on its way to a worker, with the way back.
 pub(super) struct Envelope<J, R> {
     pub(super) job: J,
-    pub(super) reply: oneshot::Sender<Result<R, Failure>>,
+    pub(super) reply: Reply<J, R>,
     pub(super) is_probe: bool,
 }
 
@@ -173,7 +178,7 @@ impl<J, R> Incarnation<J, R> {
         // Its task may have been torn down between the promise and the push, and then
         // nobody else would tell the caller.
         if self.is_gone.load(Ordering::SeqCst) {
-            self.discard_mailbox();
+            self.return_mailbox();
         }
     }
 
@@ -205,18 +210,18 @@ impl<J, R> Incarnation<J, R> {
         }
     }
 
-    /// Marks the task as torn down; callers whose jobs it held learn it by their replies.
+    /// Marks the task as torn down, and gives back the jobs that it has not begun.
     pub(super) fn abandon(&self) {
         self.close();
         self.is_gone.store(true, Ordering::SeqCst);
-        self.discard_mailbox();
+        self.return_mailbox();
     }
 
-    fn discard_mailbox(&self) {
-        while let Some(envelope) = self.mailbox.pop() {
-            drop(envelope);
-            self.slot.count(Outcome::Lost);
+    fn return_mailbox(&self) {
+        while let Some(Envelope { job, reply, .. }) = self.mailbox.pop() {
             self.release();
+            // A caller that went away needs no job back.
+            let _ = reply.send(Err(Failure::NotBegun(job)));
         }
     }
 }

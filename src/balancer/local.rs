@@ -44,18 +44,33 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
             Ok(placed) => placed,
             Err(job) => self.wait_for_place(job).await?,
         };
-        placed.answer(self).await
+        match placed.answer(self).await {
+            Answer::Given(answer) => answer,
+            // Nothing has seen the job, so that a second worker may have it; there is no
+            // third try, a job that meets two dying workers tells the caller so.
+            Answer::NotBegun(job) => {
+                let again = self.wait_for_place(job).await?;
+                let worker = again.worker.id();
+                match again.answer(self).await {
+                    Answer::Given(answer) => answer,
+                    Answer::NotBegun(_) => {
+                        self.refuse(Reason::WorkerLost, DispatchError::WorkerLost { worker })
+                    }
+                }
+            }
+        }
+    }
+
+    fn refuse<T>(&self, reason: Reason, err: DispatchError) -> Result<T, DispatchError> {
+        self.thread.shared.reject(reason);
+        Err(err)
     }
 
     async fn wait_for_place(&self, mut job: J) -> Result<Placed<J, R>, DispatchError> {
         let shared = &self.thread.shared;
-        let refuse = |reason, err| {
-            shared.reject(reason);
-            Err(err)
-        };
         let overloaded = DispatchError::Overloaded { retry_after: RETRY_AFTER };
         if shared.waiting.load(Ordering::Relaxed) >= WAITING_MAX {
-            return refuse(Reason::Overloaded, overloaded);
+            return self.refuse(Reason::Overloaded, overloaded);
         }
         let _waiting = Waiting::enter(&shared.waiting);
         let until = Instant::now() + self.thread.policy.get().wait_max;
@@ -65,14 +80,14 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
             // Enabled before the next try, so that a place freed in between is not missed.
             freed.as_mut().enable();
             if !shared.is_serving() {
-                return refuse(Reason::Draining, DispatchError::Draining);
+                return self.refuse(Reason::Draining, DispatchError::Draining);
             }
             job = match self.place(job) {
                 Ok(placed) => return Ok(placed),
                 Err(job) => job,
             };
             if timeout_at(until, freed).await.is_err() {
-                return refuse(Reason::Overloaded, overloaded);
+                return self.refuse(Reason::Overloaded, overloaded);
             }
         }
     }
@@ -127,8 +142,13 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
             return Some(worker.clone());
         }
         // What is left: the one picked, and then whatever has room, its own thread first.
-        let rest = local.into_iter().chain(own.iter()).chain(board.iter());
-        rest.into_iter().find(|worker| is_usable(worker) && worker.reserve()).cloned()
+        if let Some(worker) = local.into_iter().chain(own.iter()).find(|one| is_usable(one) && one.reserve())
+        {
+            return Some(worker.clone());
+        }
+        let worker = board.iter().find(|one| is_usable(one) && one.reserve())?;
+        self.thread.shared.spilled.fetch_add(1, Ordering::Relaxed);
+        Some(worker.clone())
     }
 
     /// Picks among the thread's own workers by the policy.
@@ -193,7 +213,7 @@ fn least_loaded<'a, J: 'a, R: 'a>(
 /// it, which tells the worker to drop the job.
 struct Placed<J, R> {
     worker: Arc<Incarnation<J, R>>,
-    reply: oneshot::Receiver<Result<R, Failure>>,
+    reply: oneshot::Receiver<Result<R, Failure<J>>>,
 }
 
 impl<J: Send + 'static, R: Send + 'static> Placed<J, R> {
@@ -204,22 +224,25 @@ impl<J: Send + 'static, R: Send + 'static> Placed<J, R> {
         Placed { worker, reply: answer }
     }
 
-    async fn answer(self, local: &Local<J, R>) -> Result<(WorkerId, R), DispatchError> {
+    async fn answer(self, local: &Local<J, R>) -> Answer<J, R> {
         let worker = self.worker.id();
-        match self.reply.await {
+        Answer::Given(match self.reply.await {
             Ok(Ok(answer)) => Ok((worker, answer)),
+            Ok(Err(Failure::NotBegun(job))) => return Answer::NotBegun(job),
             Ok(Err(Failure::Panicked(message))) => Err(DispatchError::Panicked { worker, message }),
             Ok(Err(Failure::Deadline)) => {
                 Err(DispatchError::Deadline { worker, after: self.worker.limits.deadline })
             }
             Err(_) if local.thread.shared.is_stopped() => {
-                local.thread.shared.reject(Reason::Draining);
-                Err(DispatchError::Draining)
+                local.refuse(Reason::Draining, DispatchError::Draining)
             }
-            Err(_) => {
-                local.thread.shared.reject(Reason::WorkerLost);
-                Err(DispatchError::WorkerLost { worker })
-            }
-        }
+            Err(_) => local.refuse(Reason::WorkerLost, DispatchError::WorkerLost { worker }),
+        })
     }
+}
+
+/// What came back from a worker.
+enum Answer<J, R> {
+    Given(Result<(WorkerId, R), DispatchError>),
+    NotBegun(J),
 }

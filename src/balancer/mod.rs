@@ -16,6 +16,7 @@
 //! Where to start reading: [`Local::dispatch`] for a job's way in, `worker` for its way
 //! through, `thread` for who starts and stops workers.
 
+mod control;
 mod health;
 mod incarnation;
 mod instruments;
@@ -129,7 +130,8 @@ pub enum DispatchError {
     /// The balancer shuts down; the job was never started, or was cut at the end of the grace.
     #[error("the balancer is shutting down")]
     Draining,
-    /// The worker's task ended with the job in its hands.
+    /// The worker's task ended with the job begun; whether it did anything is unknown. One
+    /// that was not begun goes to another worker instead.
     #[error("worker {worker} was lost with the job")]
     WorkerLost {
         /// The worker that had the job.

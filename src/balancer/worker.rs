@@ -14,10 +14,9 @@ use std::task::{Context, Poll};
 
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream};
-use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
-use super::incarnation::{Envelope, Failure, Incarnation, Outcome};
+use super::incarnation::{Envelope, Failure, Incarnation, Outcome, Reply};
 use super::thread::Thread;
 use crate::record::access::cut;
 
@@ -30,7 +29,7 @@ const PANIC_TEXT_MAX_BYTES: usize = 512;
 pub(super) struct Worker<J: Send + 'static, R: Send + 'static> {
     incarnation: Arc<Incarnation<J, R>>,
     thread: Rc<Thread<J, R>>,
-    running: FuturesUnordered<Running<R>>,
+    running: FuturesUnordered<Running<J, R>>,
 }
 
 impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
@@ -87,7 +86,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
         true
     }
 
-    fn end(&mut self, ended: Ended<R>) {
+    fn end(&mut self, ended: Ended<J, R>) {
         let Ended { reply, is_probe, how } = ended;
         let (incarnation, shared) = (&self.incarnation, &self.thread.shared);
         let (outcome, result) = match how {
@@ -161,21 +160,21 @@ enum How<R> {
     Cancelled,
 }
 
-struct Ended<R> {
-    reply: oneshot::Sender<Result<R, Failure>>,
+struct Ended<J, R> {
+    reply: Reply<J, R>,
     is_probe: bool,
     how: How<R>,
 }
 
 /// A job that did not end in its first poll.
-struct Running<R> {
+struct Running<J, R> {
     future: Option<LocalBoxFuture<'static, R>>,
-    reply: Option<oneshot::Sender<Result<R, Failure>>>,
+    reply: Option<Reply<J, R>>,
     is_probe: bool,
     deadline: Pin<Box<Sleep>>,
 }
 
-impl<R> Running<R> {
+impl<J, R> Running<J, R> {
     fn poll_how(&mut self, cx: &mut Context<'_>) -> Poll<How<R>> {
         let future = self.future.as_mut().expect("a job is not polled after its end");
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
@@ -191,10 +190,10 @@ impl<R> Running<R> {
     }
 }
 
-impl<R> Future for Running<R> {
-    type Output = Ended<R>;
+impl<J, R> Future for Running<J, R> {
+    type Output = Ended<J, R>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<R>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<J, R>> {
         let this = self.get_mut();
         let Poll::Ready(mut how) = this.poll_how(cx) else { return Poll::Pending };
         // What a job holds is dropped here, where its panic can be caught.
