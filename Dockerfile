@@ -37,6 +37,8 @@ COPY --from=build /image/site /site
 # By number, so that a policy against root can check it.
 USER 65532:65532
 ENV VITRINE_DATA=/data VITRINE_SITE=/site
+# Where vitrine.toml is looked for: beside the CV.
+WORKDIR /site
 VOLUME ["/data"]
 EXPOSE 2727
 STOPSIGNAL SIGTERM
