@@ -2,4 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod balancer;
+mod packaging;
 mod tidy;

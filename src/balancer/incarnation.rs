@@ -74,35 +74,35 @@ impl Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
     pub(super) in_flight_max: usize,
-    pub(super) mailbox_max: usize,
     pub(super) deadline: Duration,
 }
 
 impl Limits {
     pub(super) fn of(config: &Config) -> Self {
-        Limits {
-            in_flight_max: config.in_flight_max.max(1),
-            mailbox_max: config.mailbox_max.max(1),
-            deadline: config.deadline,
-        }
+        Limits { in_flight_max: config.in_flight_max.max(1), deadline: config.deadline }
     }
 
     fn load_max(self) -> u32 {
         // Below the closed bit, whatever the configuration says.
-        u32::try_from(self.in_flight_max + self.mailbox_max).unwrap_or(CLOSED - 1).min(CLOSED - 1)
+        u32::try_from(self.in_flight_max).map_or(CLOSED - 1, |load| load.min(CLOSED - 1))
     }
 }
 
 /// Why the worker could not give an answer.
-pub(super) enum Failure {
+pub(super) enum Failure<J> {
     Panicked(String),
     Deadline,
+    /// The worker's task ended first; the job was never shown to the handler.
+    NotBegun(J),
 }
+
+/// The way back to the caller.
+pub(super) type Reply<J, R> = oneshot::Sender<Result<R, Failure<J>>>;
 
 /// A job on its way to a worker, with the way back.
 pub(super) struct Envelope<J, R> {
     pub(super) job: J,
-    pub(super) reply: oneshot::Sender<Result<R, Failure>>,
+    pub(super) reply: Reply<J, R>,
     pub(super) is_probe: bool,
 }
 
@@ -119,7 +119,6 @@ const CLOSED: u32 = 1 << 31;
 pub(super) struct Incarnation<J, R> {
     load: AtomicU32,
     running: AtomicU32,
-    has_cancelled: AtomicBool,
     is_gone: AtomicBool,
     waker: AtomicWaker,
     pub(super) mailbox: ArrayQueue<Envelope<J, R>>,
@@ -136,7 +135,6 @@ impl<J, R> Incarnation<J, R> {
         Incarnation {
             load: AtomicU32::new(0),
             running: AtomicU32::new(0),
-            has_cancelled: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             waker: AtomicWaker::new(),
             mailbox: ArrayQueue::new(load_max as usize),
@@ -180,7 +178,7 @@ impl<J, R> Incarnation<J, R> {
         // Its task may have been torn down between the promise and the push, and then
         // nobody else would tell the caller.
         if self.is_gone.load(Ordering::SeqCst) {
-            self.discard_mailbox();
+            self.return_mailbox();
         }
     }
 
@@ -201,17 +199,6 @@ impl<J, R> Incarnation<J, R> {
         self.load.load(Ordering::SeqCst) == CLOSED
     }
 
-    /// Says that a caller went away, for the worker to look for its job.
-    pub(super) fn note_cancelled(&self) {
-        self.has_cancelled.store(true, Ordering::SeqCst);
-        self.waker.wake();
-    }
-
-    pub(super) fn take_cancelled(&self) -> bool {
-        // A plain read first: the line is not written to in the usual case.
-        self.has_cancelled.load(Ordering::SeqCst) && self.has_cancelled.swap(false, Ordering::SeqCst)
-    }
-
     pub(super) fn register(&self, waker: &std::task::Waker) {
         self.waker.register(waker);
     }
@@ -223,18 +210,18 @@ impl<J, R> Incarnation<J, R> {
         }
     }
 
-    /// Marks the task as torn down; callers whose jobs it held learn it by their replies.
+    /// Marks the task as torn down, and gives back the jobs that it has not begun.
     pub(super) fn abandon(&self) {
         self.close();
         self.is_gone.store(true, Ordering::SeqCst);
-        self.discard_mailbox();
+        self.return_mailbox();
     }
 
-    fn discard_mailbox(&self) {
-        while let Some(envelope) = self.mailbox.pop() {
-            drop(envelope);
-            self.slot.count(Outcome::Lost);
+    fn return_mailbox(&self) {
+        while let Some(Envelope { job, reply, .. }) = self.mailbox.pop() {
             self.release();
+            // A caller that went away needs no job back.
+            let _ = reply.send(Err(Failure::NotBegun(job)));
         }
     }
 }

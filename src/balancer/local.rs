@@ -1,6 +1,5 @@
 //! A job's way in: choosing a worker, waiting for a place, and waiting for the answer.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,18 +23,17 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// One http thread's handle on the balancer; cheap to clone, stays on its thread.
 pub struct Local<J: Send + 'static, R: Send + 'static> {
     thread: Rc<Thread<J, R>>,
-    draws: Rc<Cell<u64>>,
 }
 
 impl<J: Send + 'static, R: Send + 'static> Clone for Local<J, R> {
     fn clone(&self) -> Self {
-        Local { thread: self.thread.clone(), draws: self.draws.clone() }
+        Local { thread: self.thread.clone() }
     }
 }
 
 impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
     pub(super) fn new(thread: Rc<Thread<J, R>>) -> Self {
-        Local { thread, draws: Rc::new(Cell::new(rand::random::<u64>() | 1)) }
+        Local { thread }
     }
 
     /// Gives the job to a worker and waits for its answer.
@@ -46,18 +44,33 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
             Ok(placed) => placed,
             Err(job) => self.wait_for_place(job).await?,
         };
-        placed.answer(self).await
+        match placed.answer(self).await {
+            Answer::Given(answer) => answer,
+            // Nothing has seen the job, so that a second worker may have it; there is no
+            // third try, a job that meets two dying workers tells the caller so.
+            Answer::NotBegun(job) => {
+                let again = self.wait_for_place(job).await?;
+                let worker = again.worker.id();
+                match again.answer(self).await {
+                    Answer::Given(answer) => answer,
+                    Answer::NotBegun(_) => {
+                        self.refuse(Reason::WorkerLost, DispatchError::WorkerLost { worker })
+                    }
+                }
+            }
+        }
+    }
+
+    fn refuse<T>(&self, reason: Reason, err: DispatchError) -> Result<T, DispatchError> {
+        self.thread.shared.reject(reason);
+        Err(err)
     }
 
     async fn wait_for_place(&self, mut job: J) -> Result<Placed<J, R>, DispatchError> {
         let shared = &self.thread.shared;
-        let refuse = |reason, err| {
-            shared.reject(reason);
-            Err(err)
-        };
         let overloaded = DispatchError::Overloaded { retry_after: RETRY_AFTER };
         if shared.waiting.load(Ordering::Relaxed) >= WAITING_MAX {
-            return refuse(Reason::Overloaded, overloaded);
+            return self.refuse(Reason::Overloaded, overloaded);
         }
         let _waiting = Waiting::enter(&shared.waiting);
         let until = Instant::now() + self.thread.policy.get().wait_max;
@@ -67,14 +80,14 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
             // Enabled before the next try, so that a place freed in between is not missed.
             freed.as_mut().enable();
             if !shared.is_serving() {
-                return refuse(Reason::Draining, DispatchError::Draining);
+                return self.refuse(Reason::Draining, DispatchError::Draining);
             }
             job = match self.place(job) {
                 Ok(placed) => return Ok(placed),
                 Err(job) => job,
             };
             if timeout_at(until, freed).await.is_err() {
-                return refuse(Reason::Overloaded, overloaded);
+                return self.refuse(Reason::Overloaded, overloaded);
             }
         }
     }
@@ -129,8 +142,13 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
             return Some(worker.clone());
         }
         // What is left: the one picked, and then whatever has room, its own thread first.
-        let rest = local.into_iter().chain(own.iter()).chain(board.iter());
-        rest.into_iter().find(|worker| is_usable(worker) && worker.reserve()).cloned()
+        if let Some(worker) = local.into_iter().chain(own.iter()).find(|one| is_usable(one) && one.reserve())
+        {
+            return Some(worker.clone());
+        }
+        let worker = board.iter().find(|one| is_usable(one) && one.reserve())?;
+        self.thread.shared.spilled.fetch_add(1, Ordering::Relaxed);
+        Some(worker.clone())
     }
 
     /// Picks among the thread's own workers by the policy.
@@ -143,7 +161,7 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
         if n_own == 0 {
             return None;
         }
-        let draw = self.draw();
+        let draw = self.thread.draw();
         let first = &own[(draw % n_own) as usize];
         let picked = match self.thread.policy.get().selection {
             Selection::P2c => {
@@ -183,16 +201,6 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
         worker.slot.health.void_probe(now_ms);
         None
     }
-
-    /// Draws a number (xorshift64*): good enough to spread, two nanoseconds, no lock.
-    fn draw(&self) -> u64 {
-        let mut state = self.draws.get();
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        self.draws.set(state);
-        state.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
 }
 
 fn least_loaded<'a, J: 'a, R: 'a>(
@@ -201,11 +209,11 @@ fn least_loaded<'a, J: 'a, R: 'a>(
     workers.min_by_key(|worker| worker.load())
 }
 
-/// A job that a worker has. Dropped before the answer, it cancels the job.
+/// A job that a worker has. Dropped before the answer, it takes the reply's receiver with
+/// it, which tells the worker to drop the job.
 struct Placed<J, R> {
     worker: Arc<Incarnation<J, R>>,
-    reply: oneshot::Receiver<Result<R, Failure>>,
-    is_answered: bool,
+    reply: oneshot::Receiver<Result<R, Failure<J>>>,
 }
 
 impl<J: Send + 'static, R: Send + 'static> Placed<J, R> {
@@ -213,36 +221,28 @@ impl<J: Send + 'static, R: Send + 'static> Placed<J, R> {
     fn send(worker: Arc<Incarnation<J, R>>, job: J, is_probe: bool) -> Self {
         let (reply, answer) = oneshot::channel();
         worker.push(Envelope { job, reply, is_probe });
-        Placed { worker, reply: answer, is_answered: false }
+        Placed { worker, reply: answer }
     }
 
-    async fn answer(mut self, local: &Local<J, R>) -> Result<(WorkerId, R), DispatchError> {
-        let answer = (&mut self.reply).await;
-        self.is_answered = true;
+    async fn answer(self, local: &Local<J, R>) -> Answer<J, R> {
         let worker = self.worker.id();
-        match answer {
+        Answer::Given(match self.reply.await {
             Ok(Ok(answer)) => Ok((worker, answer)),
+            Ok(Err(Failure::NotBegun(job))) => return Answer::NotBegun(job),
             Ok(Err(Failure::Panicked(message))) => Err(DispatchError::Panicked { worker, message }),
             Ok(Err(Failure::Deadline)) => {
                 Err(DispatchError::Deadline { worker, after: self.worker.limits.deadline })
             }
             Err(_) if local.thread.shared.is_stopped() => {
-                local.thread.shared.reject(Reason::Draining);
-                Err(DispatchError::Draining)
+                local.refuse(Reason::Draining, DispatchError::Draining)
             }
-            Err(_) => {
-                local.thread.shared.reject(Reason::WorkerLost);
-                Err(DispatchError::WorkerLost { worker })
-            }
-        }
+            Err(_) => local.refuse(Reason::WorkerLost, DispatchError::WorkerLost { worker }),
+        })
     }
 }
 
-impl<J, R> Drop for Placed<J, R> {
-    fn drop(&mut self) {
-        if !self.is_answered {
-            self.reply.close();
-            self.worker.note_cancelled();
-        }
-    }
+/// What came back from a worker.
+enum Answer<J, R> {
+    Given(Result<(WorkerId, R), DispatchError>),
+    NotBegun(J),
 }

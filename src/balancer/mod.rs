@@ -16,6 +16,7 @@
 //! Where to start reading: [`Local::dispatch`] for a job's way in, `worker` for its way
 //! through, `thread` for who starts and stops workers.
 
+mod control;
 mod health;
 mod incarnation;
 mod instruments;
@@ -79,10 +80,10 @@ pub struct Config {
     pub http_threads: usize,
     /// How a thread chooses among its own workers.
     pub selection: Selection,
-    /// Jobs that one worker drives at once; further ones wait in its mailbox.
+    /// Jobs that one worker holds at once, in its mailbox or begun; past it the worker is
+    /// not picked. A mailbox is only a passage, as its worker begins all that is in it:
+    /// what cannot be begun waits in one line for all workers, not behind one of them.
     pub in_flight_max: usize,
-    /// Jobs that wait in one worker's mailbox; past it the worker is not picked.
-    pub mailbox_max: usize,
     /// The share: from this load on a worker's jobs may spill to another thread.
     pub spill_at: usize,
     /// How long a job waits for a free worker when all are full.
@@ -98,9 +99,8 @@ impl Default for Config {
             http_threads: std::thread::available_parallelism().map_or(1, usize::from),
             selection: Selection::P2c,
             // A page is answered in its first poll, so hundreds in flight means that
-            // something waits; with two threads this holds 2,048 of them, a few megabytes.
+            // something waits; four workers hold 2,048 of them, a few megabytes.
             in_flight_max: 512,
-            mailbox_max: 256,
             // Below this a hop to another thread costs more than the wait it saves.
             spill_at: 96,
             // Long enough for a burst to pass, too short for a visitor to notice.
@@ -130,7 +130,8 @@ pub enum DispatchError {
     /// The balancer shuts down; the job was never started, or was cut at the end of the grace.
     #[error("the balancer is shutting down")]
     Draining,
-    /// The worker's task ended with the job in its hands.
+    /// The worker's task ended with the job begun; whether it did anything is unknown. One
+    /// that was not begun goes to another worker instead.
     #[error("worker {worker} was lost with the job")]
     WorkerLost {
         /// The worker that had the job.
@@ -224,7 +225,7 @@ pub struct WorkerSnapshot {
     pub http_thread: usize,
     /// Jobs it drives now, those of earlier incarnations included.
     pub in_flight: usize,
-    /// Jobs in its mailbox.
+    /// Jobs in its mailbox; more than a few mean that its thread is blocked.
     pub queue_depth: usize,
     /// Jobs it answered.
     pub done: u64,

@@ -7,27 +7,17 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::health::Mark;
 use super::incarnation::{Incarnation, Limits, Outcome, Slot};
-use super::{
-    Config, ControlError, Handler, LastPanic, Selection, Shutdown, WorkerId, WorkerSnapshot, WorkerState,
-};
+use super::{Config, Handler, LastPanic, Selection, WorkerId, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
-use crate::record::access::cut;
 
-/// A longer panic text is cut: `/admin` shows it on one line.
-const PANIC_TEXT_MAX_BYTES: usize = 512;
-
-/// How long the tasks get to end once they were told to at the end of a shutdown. They
-/// need one poll each; a thread that is blocked for longer cannot be waited for.
-const TEAR_DOWN_MAX: Duration = Duration::from_millis(200);
-
-const SERVING: u8 = 0;
-const DRAINING: u8 = 1;
-const STOPPED: u8 = 2;
+pub(super) const SERVING: u8 = 0;
+pub(super) const DRAINING: u8 = 1;
+pub(super) const STOPPED: u8 = 2;
 
 /// What the threads are to bring about; each works on its own share of it.
 #[derive(Clone)]
@@ -97,12 +87,14 @@ pub(super) struct Shared<J, R> {
     pub(super) board: ArcSwap<Vec<Arc<Incarnation<J, R>>>>,
     /// Guards who is there; taken when that changes and by observers, never for a job.
     registry: Mutex<Registry<J, R>>,
-    stage: AtomicU8,
-    /// Callers (and a shutdown) that wait for a job to end; 0 spares each job's end the wake.
+    pub(super) stage: AtomicU8,
+    /// Callers that wait for a place; none spares each job's end the wake.
     pub(super) waiting: AtomicUsize,
-    /// Wakes one caller that waits for a place.
+    /// Wakes one of them.
     pub(super) freed: Notify,
-    /// Wakes whoever waits for jobs to end.
+    /// Drains and shutdowns that wait for jobs to end; none spares each job's end the wake.
+    pub(super) watching: AtomicUsize,
+    /// Wakes all of them.
     pub(super) ended: Notify,
     /// Workers with a mark against them; 0 spares each dispatch the clock.
     marked: AtomicUsize,
@@ -125,6 +117,7 @@ impl<J, R> Shared<J, R> {
             stage: AtomicU8::new(SERVING),
             waiting: AtomicUsize::new(0),
             freed: Notify::new(),
+            watching: AtomicUsize::new(0),
             ended: Notify::new(),
             marked: AtomicUsize::new(0),
             rejected: Default::default(),
@@ -202,6 +195,11 @@ impl<J, R> Shared<J, R> {
         self.board.store(Arc::new(open));
     }
 
+    /// Returns every incarnation whose task has not ended.
+    pub(super) fn live(&self) -> Vec<Arc<Incarnation<J, R>>> {
+        self.registry().live.clone()
+    }
+
     /// Returns how many tasks of a worker have not ended.
     pub(super) fn n_live(&self, id: WorkerId) -> usize {
         self.registry().live.iter().filter(|live| live.id() == id).count()
@@ -213,6 +211,8 @@ impl<J, R> Shared<J, R> {
         incarnation.release();
         if self.waiting.load(Ordering::SeqCst) > 0 {
             self.freed.notify_one();
+        }
+        if self.watching.load(Ordering::SeqCst) > 0 {
             self.ended.notify_waiters();
         }
     }
@@ -239,8 +239,7 @@ impl<J, R> Shared<J, R> {
 
     /// Writes a panic down and takes the worker out of the choice if it was one too many.
     pub(super) fn note_panic(&self, slot: &Slot, message: &str) {
-        let message = cut(message, PANIC_TEXT_MAX_BYTES).to_string();
-        let panic = LastPanic { at: self.clock.now(), message };
+        let panic = LastPanic { at: self.clock.now(), message: message.to_string() };
         *slot.last_panic.lock().expect("nothing panics while it holds the text") = Some(panic);
         let Some(ejection) = slot.health.note_panic(self.now_ms()) else { return };
         if ejection.was_ready {
@@ -287,7 +286,7 @@ impl<J, R> Shared<J, R> {
     }
 
     pub(super) fn snapshot(&self) -> Vec<WorkerSnapshot> {
-        let live = self.registry().live.clone();
+        let live = self.live();
         let mut res = Vec::with_capacity(self.worker_count());
         self.each_slot(|slot| res.push(self.snapshot_of(slot, &live)));
         res
@@ -314,87 +313,6 @@ impl<J, R> Shared<J, R> {
             deadlines: slot.counted(Outcome::Deadline),
             cancelled: slot.counted(Outcome::Cancelled),
             last_panic: slot.last_panic.lock().expect("nothing panics while it holds the text").clone(),
-        }
-    }
-
-    pub(super) fn apply(&self, config: Config) -> Result<(), ControlError> {
-        let (from, to) = (self.http_threads, config.http_threads.max(1));
-        if from != to {
-            return Err(ControlError::HttpThreads { from, to });
-        }
-        self.desired.send_modify(|desired| {
-            // A worker that goes takes its "drained" along: should it come back, it works.
-            let n_workers = config.n_workers();
-            desired.drained.retain(|id| (id.0 as usize) < n_workers);
-            if desired.drained.len() == n_workers {
-                desired.drained.clear();
-            }
-            desired.config = config;
-        });
-        Ok(())
-    }
-
-    pub(super) async fn drain(&self, worker: WorkerId, grace: Duration) -> Result<(), ControlError> {
-        let mut res = Ok(());
-        self.desired.send_if_modified(|desired| {
-            let n_workers = desired.config.n_workers();
-            if worker.0 as usize >= n_workers {
-                res = Err(ControlError::NoSuchWorker(worker));
-            } else if !desired.drained.contains(&worker) && desired.drained.len() + 1 >= n_workers {
-                res = Err(ControlError::LastWorker(worker));
-            }
-            res.is_ok() && desired.drained.insert(worker)
-        });
-        res?;
-        let is_gone = self.wait_until(grace, || self.n_live(worker) == 0).await;
-        let live = self.registry().live.clone();
-        let n_jobs = live.iter().filter(|live| live.id() == worker).map(|live| live.load()).sum();
-        if is_gone { Ok(()) } else { Err(ControlError::StillBusy { worker, n_jobs, grace }) }
-    }
-
-    pub(super) fn enable(&self, worker: WorkerId) -> Result<(), ControlError> {
-        if worker.0 as usize >= self.worker_count() {
-            return Err(ControlError::NoSuchWorker(worker));
-        }
-        self.desired.send_if_modified(|desired| desired.drained.remove(&worker));
-        Ok(())
-    }
-
-    pub(super) async fn shutdown(&self, grace: Duration) -> Shutdown {
-        self.stage.store(DRAINING, Ordering::SeqCst);
-        // Those who wait for a place learn that there will be none.
-        self.freed.notify_waiters();
-        self.wait_until(grace, || self.n_jobs() == 0).await;
-        let cut = self.n_jobs();
-        self.stage.store(STOPPED, Ordering::SeqCst);
-        self.desired.send_modify(|desired| desired.stopped = true);
-        self.wait_until(TEAR_DOWN_MAX, || self.registry().live.is_empty()).await;
-        if cut > 0 {
-            warn!(cut, "{cut} jobs were cut because the grace period of {grace:?} ended");
-        }
-        Shutdown { cut }
-    }
-
-    /// Returns how many jobs are waiting or running.
-    fn n_jobs(&self) -> usize {
-        self.registry().live.iter().map(|live| live.load()).sum()
-    }
-
-    /// Waits until `is_done`, which is asked whenever a job or a worker ended.
-    async fn wait_until(&self, at_most: Duration, is_done: impl Fn() -> bool) -> bool {
-        let _waiting = Waiting::enter(&self.waiting);
-        let until = Instant::now() + at_most;
-        loop {
-            let ended = self.ended.notified();
-            tokio::pin!(ended);
-            // Enabled before the question, so that an end in between is not missed.
-            ended.as_mut().enable();
-            if is_done() {
-                return true;
-            }
-            if timeout_at(until, ended).await.is_err() {
-                return is_done();
-            }
         }
     }
 }

@@ -14,19 +14,22 @@ use std::task::{Context, Poll};
 
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream};
-use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
-use super::incarnation::{Envelope, Failure, Incarnation, Outcome};
+use super::incarnation::{Envelope, Failure, Incarnation, Outcome, Reply};
 use super::thread::Thread;
+use crate::record::access::cut;
 
 /// Jobs begun and jobs ended in one poll; then other tasks of the thread get their turn.
 const BATCH: usize = 64;
 
+/// A longer panic text is cut: `/admin` and the log show it on one line.
+const PANIC_TEXT_MAX_BYTES: usize = 512;
+
 pub(super) struct Worker<J: Send + 'static, R: Send + 'static> {
     incarnation: Arc<Incarnation<J, R>>,
     thread: Rc<Thread<J, R>>,
-    running: FuturesUnordered<Running<R>>,
+    running: FuturesUnordered<Running<J, R>>,
 }
 
 impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
@@ -34,12 +37,9 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
         Worker { incarnation, thread, running: FuturesUnordered::new() }
     }
 
-    /// Begins jobs while there is room for them; returns true when it stopped before that.
+    /// Begins what is in the mailbox; returns true when some is left.
     fn begin_jobs(&mut self, cx: &mut Context<'_>) -> bool {
         for _ in 0..BATCH {
-            if self.running.len() >= self.incarnation.limits.in_flight_max {
-                return false;
-            }
             let Some(envelope) = self.incarnation.mailbox.pop() else { return false };
             self.begin(envelope, cx);
         }
@@ -48,6 +48,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
 
     fn begin(&mut self, envelope: Envelope<J, R>, cx: &mut Context<'_>) {
         let Envelope { job, reply, is_probe } = envelope;
+        // Its caller went away while it was on its way.
         if reply.is_closed() {
             self.end(Ended { reply, is_probe, how: How::Cancelled });
             return;
@@ -85,7 +86,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
         true
     }
 
-    fn end(&mut self, ended: Ended<R>) {
+    fn end(&mut self, ended: Ended<J, R>) {
         let Ended { reply, is_probe, how } = ended;
         let (incarnation, shared) = (&self.incarnation, &self.thread.shared);
         let (outcome, result) = match how {
@@ -117,20 +118,6 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
             let _ = reply.send(result);
         }
     }
-
-    /// Takes jobs out of the mailbox whose callers went away; the order of the rest stays.
-    fn sweep_cancelled(&mut self) {
-        for _ in 0..self.incarnation.mailbox.len() {
-            let Some(envelope) = self.incarnation.mailbox.pop() else { return };
-            if envelope.reply.is_closed() {
-                let Envelope { reply, is_probe, .. } = envelope;
-                self.end(Ended { reply, is_probe, how: How::Cancelled });
-            } else {
-                let returned = self.incarnation.mailbox.push(envelope);
-                assert!(returned.is_ok(), "its place was still promised");
-            }
-        }
-    }
 }
 
 impl<J: Send + 'static, R: Send + 'static> Future for Worker<J, R> {
@@ -140,17 +127,13 @@ impl<J: Send + 'static, R: Send + 'static> Future for Worker<J, R> {
         let this = self.get_mut();
         // First of all, so that whatever happens from here on wakes the task again.
         this.incarnation.register(cx.waker());
-        if this.incarnation.take_cancelled() {
-            this.sweep_cancelled();
-        }
         let has_more_to_begin = this.begin_jobs(cx);
         let has_more_to_drive = this.drive_jobs(cx);
         this.incarnation.publish_running(this.running.len());
         if this.incarnation.is_finished() {
             return Poll::Ready(());
         }
-        let has_room = this.running.len() < this.incarnation.limits.in_flight_max;
-        if has_more_to_begin || has_more_to_drive || (has_room && !this.incarnation.mailbox.is_empty()) {
+        if has_more_to_begin || has_more_to_drive {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
@@ -177,21 +160,21 @@ enum How<R> {
     Cancelled,
 }
 
-struct Ended<R> {
-    reply: oneshot::Sender<Result<R, Failure>>,
+struct Ended<J, R> {
+    reply: Reply<J, R>,
     is_probe: bool,
     how: How<R>,
 }
 
 /// A job that did not end in its first poll.
-struct Running<R> {
+struct Running<J, R> {
     future: Option<LocalBoxFuture<'static, R>>,
-    reply: Option<oneshot::Sender<Result<R, Failure>>>,
+    reply: Option<Reply<J, R>>,
     is_probe: bool,
     deadline: Pin<Box<Sleep>>,
 }
 
-impl<R> Running<R> {
+impl<J, R> Running<J, R> {
     fn poll_how(&mut self, cx: &mut Context<'_>) -> Poll<How<R>> {
         let future = self.future.as_mut().expect("a job is not polled after its end");
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
@@ -207,10 +190,10 @@ impl<R> Running<R> {
     }
 }
 
-impl<R> Future for Running<R> {
-    type Output = Ended<R>;
+impl<J, R> Future for Running<J, R> {
+    type Output = Ended<J, R>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<R>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<J, R>> {
         let this = self.get_mut();
         let Poll::Ready(mut how) = this.poll_how(cx) else { return Poll::Pending };
         // What a job holds is dropped here, where its panic can be caught.
@@ -226,5 +209,5 @@ impl<R> Future for Running<R> {
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&'static str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without a text").to_string()
+    cut(text.unwrap_or("a panic without a text"), PANIC_TEXT_MAX_BYTES).to_string()
 }

@@ -116,6 +116,50 @@ fn a_thread_without_workers_uses_the_others() {
 }
 
 #[test]
+fn a_job_whose_worker_died_before_it_was_begun_goes_to_another() {
+    let config = Config { workers: Some(2), http_threads: 2, spill_at: 1, ..Config::default() };
+    let balancer = balancer(config);
+    let mut threads = [HttpThread::start(&balancer), HttpThread::start(&balancer)];
+    // The first thread stands still, with its worker's mailbox open, until it is told to die.
+    let (die, told_to_die) = mpsc::channel::<()>();
+    let (stood_still, stands_still) = mpsc::channel();
+    let stand_still_and_die = Box::new(move |_: &Local<Job, u32>| {
+        stood_still.send(()).unwrap();
+        told_to_die.recv().unwrap();
+        panic!("the thread dies");
+    });
+    assert!(threads[0].work.send(stand_still_and_die).is_ok());
+    stands_still.recv().unwrap();
+    // The second one's worker is over its share of one, so that the next job spills.
+    let gate = Arc::new(Semaphore::new(0));
+    let held = threads[1].dispatch(1, {
+        let gate = gate.clone();
+        move || gated(&gate)
+    });
+    while in_flight(&balancer) == 0 {
+        std::thread::yield_now();
+    }
+    let spilled = threads[1].dispatch(1, quick);
+    while held_on(&balancer, WorkerId(0)) == 0 {
+        std::thread::yield_now();
+    }
+    die.send(()).unwrap();
+    let died = threads[0].thread.take().unwrap().join();
+    assert!(died.is_err());
+    assert_eq!(spilled.recv().unwrap(), Ok((WorkerId(1), 1)));
+    assert_eq!(balancer.snapshot()[0].state, WorkerState::Stopped);
+    gate.add_permits(1);
+    assert_eq!(held.recv().unwrap(), Ok((WorkerId(1), 2)));
+    let [_, second] = threads;
+    second.stop();
+}
+
+fn held_on(balancer: &Balancer<Job, u32>, worker: WorkerId) -> usize {
+    let worker = balancer.snapshot().remove(worker.0 as usize);
+    worker.in_flight + worker.queue_depth
+}
+
+#[test]
 fn nothing_is_lost_while_workers_panic_change_and_stop_on_two_threads() {
     let balancer = balancer(Config { workers: Some(4), http_threads: 2, spill_at: 2, ..Config::default() });
     let threads = [HttpThread::start(&balancer), HttpThread::start(&balancer)];

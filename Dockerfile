@@ -1,0 +1,49 @@
+# syntax=docker/dockerfile:1
+# The Rust of the build is the `rust-version` of Cargo.toml; a test compares the two.
+ARG BUILDER=rust:1.95-bookworm
+# glibc, certificates and time zones, no shell and no package manager.
+ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
+
+FROM ${BUILDER} AS build
+WORKDIR /build
+
+# The dependencies alone, with an empty program in our place: this layer is built again
+# only when Cargo.toml or Cargo.lock change.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir -p src tests \
+ && echo 'fn main() {}' > src/main.rs \
+ && touch src/lib.rs tests/main.rs \
+ && cargo build --release --locked --bin vitrine
+
+# The sources keep the times of the checkout, which may be older than the empty program;
+# without the touch cargo would ship that.
+COPY src ./src
+COPY assets ./assets
+RUN touch src/main.rs src/lib.rs \
+ && cargo build --release --locked --bin vitrine \
+ && mkdir -p /image/data /image/site \
+ && install -D --mode=755 target/release/vitrine /image/usr/local/bin/vitrine
+
+FROM ${RUNTIME}
+LABEL org.opencontainers.image.title="vitrine" \
+      org.opencontainers.image.description="Serves a person's CV from one binary and watches itself" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+
+COPY --from=build /image/usr /usr
+# A new named volume takes over the owner of the folder that it covers.
+COPY --from=build --chown=65532:65532 /image/data /data
+COPY --from=build /image/site /site
+
+# By number, so that a policy against root can check it.
+USER 65532:65532
+ENV VITRINE_DATA=/data VITRINE_SITE=/site
+# Where vitrine.toml is looked for: beside the CV.
+WORKDIR /site
+VOLUME ["/data"]
+EXPOSE 2727
+STOPSIGNAL SIGTERM
+# The binary asks itself: the image has no shell and no curl.
+HEALTHCHECK --interval=10s --timeout=2s --retries=3 --start-period=10s --start-interval=250ms \
+    CMD ["/usr/local/bin/vitrine", "health"]
+ENTRYPOINT ["/usr/local/bin/vitrine"]
+CMD ["serve"]

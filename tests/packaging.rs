@@ -1,0 +1,307 @@
+//! What is shipped around the binary agrees with the binary.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use saphyr_parser::{Event, Parser};
+use vitrine::record::MetricKind;
+use vitrine::record::names::{self, keys};
+
+/// What a stop may take: requests 10 s, exporters 2 s, store 3 s.
+const STOP_BUDGET: Duration = Duration::from_secs(15);
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|err| panic!("read {path}: {err}"))
+}
+
+/// Yields each scalar of a YAML file with its path, such as `services.loki.image` or
+/// `ports.0`; fails on a file that is not YAML or names a key twice.
+fn yaml(path: &str) -> BTreeMap<String, String> {
+    enum Level {
+        List(usize),
+        Map(Option<String>),
+    }
+    let text = read(path);
+    let mut res = BTreeMap::new();
+    let mut levels: Vec<Level> = Vec::new();
+    for event in Parser::new_from_str(&text) {
+        let (event, place) = event.unwrap_or_else(|err| panic!("{path}: {err}"));
+        match event {
+            Event::Scalar(value, ..) => match levels.last_mut() {
+                Some(Level::Map(key @ None)) => {
+                    *key = Some(value.into_owned());
+                    continue;
+                }
+                _ => {
+                    let at = levels.iter().map(|level| match level {
+                        Level::List(idx) => idx.to_string(),
+                        Level::Map(key) => key.clone().unwrap(),
+                    });
+                    let at = at.collect::<Vec<_>>().join(".");
+                    let twice = res.insert(at.clone(), value.into_owned());
+                    assert!(twice.is_none(), "{path} names {at} twice, line {}", place.start.line());
+                }
+            },
+            Event::SequenceStart(..) => {
+                levels.push(Level::List(0));
+                continue;
+            }
+            Event::MappingStart(..) => {
+                levels.push(Level::Map(None));
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                levels.pop();
+            }
+            _ => continue,
+        }
+        // A value ended: the next one of a list, or the next key of a map.
+        match levels.last_mut() {
+            Some(Level::List(idx)) => *idx += 1,
+            Some(Level::Map(key)) => *key = None,
+            None => {}
+        }
+    }
+    res
+}
+
+fn values<'a>(yaml: &'a BTreeMap<String, String>, at: &str) -> Vec<&'a str> {
+    let below = format!("{at}.");
+    yaml.iter().filter(|(path, _)| path.starts_with(&below)).map(|(_, value)| value.as_str()).collect()
+}
+
+#[test]
+fn the_yaml_reader_knows_lists_maps_and_both() {
+    let compose = yaml("docker-compose.yml");
+    assert_eq!(compose["name"], "vitrine");
+    assert_eq!(compose["services.vitrine.ports.0"], "2727:2727");
+    assert_eq!(compose["services.vitrine.volumes.1.bind.create_host_path"], "true");
+}
+
+#[test]
+fn every_yaml_file_is_yaml() {
+    for path in [
+        "docker-compose.yml",
+        "grafana/prometheus.yml",
+        "grafana/loki.yml",
+        "grafana/provisioning/datasources/vitrine.yml",
+        "grafana/provisioning/dashboards/vitrine.yml",
+        ".github/workflows/ci.yml",
+    ] {
+        assert!(!yaml(path).is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn a_stop_may_take_longer_than_its_budgets() {
+    let grace = &yaml("docker-compose.yml")["services.vitrine.stop_grace_period"];
+    assert!(humantime::parse_duration(grace).unwrap() > STOP_BUDGET, "compose grants {grace}");
+    let unit = read("assets/systemd/vitrine.service");
+    let timeout = setting(&unit, "TimeoutStopSec").expect("the unit bounds its stop");
+    assert!(Duration::from_secs(timeout.parse().unwrap()) > STOP_BUDGET, "systemd grants {timeout} s");
+}
+
+fn setting<'a>(unit: &'a str, key: &str) -> Option<&'a str> {
+    unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+}
+
+#[test]
+fn the_unit_waits_for_readiness_and_does_not_restart_on_a_wrong_configuration() {
+    let unit = read("assets/systemd/vitrine.service");
+    assert_eq!(setting(&unit, "Type"), Some("notify"));
+    // After a hand-over it is the successor that notifies.
+    assert_eq!(setting(&unit, "NotifyAccess"), Some("all"));
+    assert_eq!(setting(&unit, "RestartPreventExitStatus"), Some("78"));
+    assert_eq!(setting(&unit, "ProtectSystem"), Some("strict"));
+    assert_eq!(setting(&unit, "ProcSubset"), None, "host metrics read /proc");
+}
+
+#[test]
+fn one_rust_version_builds_everywhere() {
+    let manifest = read("Cargo.toml");
+    let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap();
+    let version = version.trim_matches('"');
+    let dockerfile = read("Dockerfile");
+    assert!(dockerfile.contains(&format!("ARG BUILDER=rust:{version}-")), "rust-version is {version}");
+    let image = &yaml(".github/workflows/ci.yml")["jobs.check.container"];
+    assert!(image.starts_with(&format!("rust:{version}-")), "the workflow builds with {image}");
+}
+
+/// The instructions of the image that ships, the last stage.
+fn last_stage() -> Vec<String> {
+    let dockerfile = read("Dockerfile").replace("\\\n", " ");
+    let lines = dockerfile.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let stages: Vec<Vec<String>> = lines.fold(vec![Vec::new()], |mut stages, line| {
+        if line.starts_with("FROM ") {
+            stages.push(Vec::new());
+        }
+        stages.last_mut().unwrap().push(line.split_whitespace().collect::<Vec<_>>().join(" "));
+        stages
+    });
+    stages.last().unwrap().clone()
+}
+
+#[test]
+fn the_image_checks_its_health_and_runs_as_nobody() {
+    let stage = last_stage();
+    let has = |wanted: &str| stage.iter().any(|line| line.contains(wanted));
+    assert!(has(r#"CMD ["/usr/local/bin/vitrine", "health"]"#) && has("HEALTHCHECK "), "{stage:#?}");
+    let user = stage.iter().find_map(|line| line.strip_prefix("USER ")).expect("the image names a user");
+    let uid: u32 = user.split(':').next().unwrap().parse().expect("by number");
+    assert!(uid > 0);
+    assert!(has(&format!("--chown={user} /image/data /data")), "the data volume belongs to {user}");
+    assert!(has("EXPOSE 2727") && has("STOPSIGNAL SIGTERM") && has("VITRINE_DATA=/data"));
+    assert!(!stage.iter().any(|line| line.starts_with("RUN ")), "the runtime image has no shell");
+}
+
+#[test]
+fn the_dependency_layer_comes_before_the_sources() {
+    let dockerfile = read("Dockerfile");
+    let at = |text: &str| dockerfile.find(text).unwrap_or_else(|| panic!("Dockerfile has {text}"));
+    let (manifest, first_build) = (at("COPY Cargo.toml Cargo.lock"), at("cargo build"));
+    assert!(manifest < first_build && first_build < at("COPY src"));
+    let ignore = read(".dockerignore");
+    for needed in ["Cargo.toml", "Cargo.lock", "src", "assets"] {
+        assert!(ignore.lines().any(|line| line == format!("!{needed}")), ".dockerignore hides {needed}");
+    }
+}
+
+#[test]
+fn the_stack_is_pinned_checked_and_without_a_default_password() {
+    let compose = yaml("docker-compose.yml");
+    for service in ["prometheus", "loki", "grafana"] {
+        let image = &compose[&format!("services.{service}.image")];
+        let tag = image.split_once(':').map(|(_, tag)| tag).unwrap_or_default();
+        assert!(tag.split('.').count() == 3, "{image} is not pinned to a release");
+        assert!(compose.contains_key(&format!("services.{service}.healthcheck.test.0")), "{service}");
+    }
+    let password = &compose["services.grafana.environment.GF_SECURITY_ADMIN_PASSWORD"];
+    assert!(password.starts_with("${GRAFANA_PASSWORD:?"), "{password}");
+    assert_eq!(compose["services.vitrine.read_only"], "true");
+    let published: Vec<_> = compose.iter().filter(|(path, _)| path.contains(".ports.")).collect();
+    assert_eq!(published.len(), 2, "only the page and Grafana are reachable: {published:?}");
+}
+
+#[test]
+fn job_and_level_are_labels_in_the_shipped_loki_as_they_are_in_the_store() {
+    let loki = yaml("grafana/loki.yml");
+    let config = "limits_config.otlp_config.resource_attributes.attributes_config.0";
+    assert_eq!(loki[&format!("{config}.action")], "index_label");
+    let promoted = values(&loki, &format!("{config}.attributes"));
+    assert!(promoted.contains(&"job") && promoted.contains(&"level"), "{promoted:?}");
+}
+
+#[test]
+fn actions_are_pinned_by_commit_and_may_only_read() {
+    let workflow = yaml(".github/workflows/ci.yml");
+    let pins: Vec<_> = workflow.iter().filter(|(path, _)| path.ends_with(".uses")).collect();
+    assert!(!pins.is_empty());
+    for (path, action) in pins {
+        let commit = action.split_once('@').map(|(_, commit)| commit).unwrap_or_default();
+        assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{path}: {action}");
+    }
+    assert_eq!(values(&workflow, "permissions"), ["read"]);
+    assert!(values(&workflow, "jobs.check.steps").contains(&".ci/run"));
+}
+
+#[test]
+fn the_check_script_is_executable() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(root().join(".ci/run")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o111, 0o111);
+}
+
+/// Yields every PromQL expression of a dashboard, those of variables and annotations too.
+fn expressions(dashboard: &serde_json::Value, res: &mut Vec<String>) {
+    match dashboard {
+        serde_json::Value::Object(fields) => {
+            let is_loki = fields.get("datasource").is_some_and(|source| source["type"] == "loki");
+            let texts = ["expr", "query"].into_iter().filter_map(|key| fields.get(key)?.as_str());
+            // "query" is an expression only where it is one: of a data source it names the type.
+            res.extend(texts.filter(|text| !is_loki && text.contains('{')).map(str::to_string));
+            fields.values().for_each(|value| expressions(value, res));
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| expressions(value, res)),
+        _ => {}
+    }
+}
+
+/// Yields the metrics and the labels that an expression names.
+fn names_in(expression: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut metrics, mut labels) = (BTreeSet::new(), BTreeSet::new());
+    let without_texts = regex::Regex::new(r#""[^"]*""#).unwrap().replace_all(expression, "_text_");
+    let label_lists = regex::Regex::new(r"\b(?:by|without)\s*\(([^)]*)\)").unwrap();
+    for list in label_lists.captures_iter(&without_texts) {
+        labels.extend(list[1].split(',').map(|label| label.trim().to_string()));
+    }
+    let rest = label_lists.replace_all(&without_texts, "");
+    let label = regex::Regex::new(r"(\w+)\s*(?:=~|!~|!=|=)").unwrap();
+    let matchers = regex::Regex::new(r"\{([^}]*)\}").unwrap();
+    for list in matchers.captures_iter(&rest) {
+        labels.extend(label.captures_iter(&list[1]).map(|label| label[1].to_string()));
+    }
+    // A metric stands before its matchers; our dashboards never write one without.
+    let metric = regex::Regex::new(r"([a-zA-Z_:][\w:]*)\s*\{").unwrap();
+    metrics.extend(metric.captures_iter(&rest).map(|metric| metric[1].to_string()));
+    (metrics, labels)
+}
+
+#[test]
+fn names_are_found_in_expressions() {
+    let (metrics, labels) = names_in(
+        r#"histogram_quantile(0.9, sum by (le, http_route) (rate(a_bucket{job="x{y}", b=~"5.."}[5m]))) / c_total{}"#,
+    );
+    assert_eq!(metrics.iter().map(String::as_str).collect::<Vec<_>>(), ["a_bucket", "c_total"]);
+    assert_eq!(labels.iter().map(String::as_str).collect::<Vec<_>>(), ["b", "http_route", "job", "le"]);
+}
+
+#[test]
+fn dashboards_ask_only_for_what_there_is() {
+    let mut known_metrics = BTreeSet::new();
+    for instrument in names::ALL {
+        match instrument.kind {
+            MetricKind::Counter | MetricKind::Gauge => known_metrics.extend([instrument.exposed()]),
+            MetricKind::Histogram => known_metrics
+                .extend(["bucket", "sum", "count"].map(|part| format!("{}_{part}", instrument.exposed()))),
+        }
+    }
+    let own_labels = [
+        keys::HTTP_METHOD,
+        keys::HTTP_ROUTE,
+        keys::HTTP_STATUS,
+        keys::URL_SCHEME,
+        keys::WORKER_ID,
+        keys::OUTCOME,
+        keys::REASON,
+        keys::SIGNAL,
+        keys::CPU_MODE,
+        keys::SEVERITY,
+        keys::VERSION,
+        keys::RELEASE,
+    ];
+    let mut known_labels: BTreeSet<String> = own_labels.map(|key| key.replace('.', "_")).into();
+    known_labels.extend(["job", "instance", "le"].map(str::to_string));
+
+    let dashboards = std::fs::read_dir(root().join("grafana/dashboards")).unwrap();
+    let (mut faults, mut n_expressions) = (Vec::new(), 0);
+    for entry in dashboards {
+        let path = entry.unwrap().path();
+        let dashboard = std::fs::read_to_string(&path).unwrap();
+        let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+        let mut found = Vec::new();
+        expressions(&dashboard, &mut found);
+        n_expressions += found.len();
+        for expression in found {
+            let (metrics, labels) = names_in(&expression);
+            let unknown = metrics.difference(&known_metrics).chain(labels.difference(&known_labels));
+            faults.extend(unknown.map(|name| format!("{}: {name} in {expression}", path.display())));
+        }
+    }
+    assert!(n_expressions > 20, "{n_expressions} expressions were read");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
