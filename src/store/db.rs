@@ -10,11 +10,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::error::PartitionError;
 
 /// sled's cache does not bound what was written, so a small one loses nothing.
 const CACHE_BYTES: usize = 2 << 20;
+
+/// Half a second in all: far more than closing a handle or starting a child takes.
+pub const LOCKED_RETRIES: usize = 100;
+
+/// The wait between two attempts at a lock.
+pub const LOCKED_PAUSE: Duration = Duration::from_millis(5);
 
 /// A sled database whose leaves hold `F` entries; `F` is part of the format on disk.
 pub struct Db<const F: usize> {
@@ -39,7 +46,7 @@ impl<const F: usize> Db<F> {
             .flush_every_ms(None)
             .cache_capacity_bytes(CACHE_BYTES)
             .zstd_compression_level(zstd_level);
-        let db = guarded("open", path, || config.open::<F>())?;
+        let db = guarded("open", path, || patiently(|| config.open::<F>()))?;
         let sled = Sled { tree: Mutex::new((*db).clone()), db: Mutex::new(db) };
         Ok(Db { sled: Some(sled), path: path.to_path_buf(), failed: AtomicBool::new(false) })
     }
@@ -104,6 +111,18 @@ impl<const F: usize> Db<F> {
         }
         guarded(action, &self.path, || call(sled)).inspect_err(|_| self.give_up())
     }
+}
+
+// A reader on another thread may still be closing the last handle, and a child that is
+// being started (sled starts one at each open) holds copies of our locks for a moment.
+fn patiently<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..LOCKED_RETRIES {
+        match open() {
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(LOCKED_PAUSE),
+            res => return res,
+        }
+    }
+    open()
 }
 
 // A panic under the lock marks the handle failed, so nobody uses what it left.

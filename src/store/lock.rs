@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
+use super::db::{LOCKED_PAUSE, LOCKED_RETRIES};
 use super::error::OpenError;
 use super::partition::{Kind, Name, sync_dir};
 
@@ -28,7 +29,7 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(io_error)?;
-        match file.try_lock() {
+        match try_patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
@@ -44,6 +45,18 @@ impl Lock {
         writeln!(file, "{}", std::process::id()).map_err(io_error)?;
         Ok(Lock { _file: file })
     }
+}
+
+// A predecessor may be in its last moments, and a child that was just being started when it
+// ended holds a copy of its lock until it runs.
+fn try_patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCKED_RETRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCKED_PAUSE),
+            res => return res,
+        }
+    }
+    file.try_lock()
 }
 
 /// Claims the number of this start: one more than any seen, by an exclusive `mkdir`.

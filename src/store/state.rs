@@ -5,11 +5,9 @@
 //! exactly once: open, or sealed.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
-use std::time::Duration;
 
 use super::blocks::OpenBlocks;
 use super::config::Config;
@@ -145,11 +143,6 @@ impl Shared {
 /// only as many stay open as a query over now and yesterday needs.
 const HANDLES_MAX: usize = 3;
 
-/// How often and how long a lock of sled is waited for: a reader that just let go of the
-/// last handle may still be closing it.
-const LOCKED_RETRIES: usize = 40;
-const LOCKED_PAUSE: Duration = Duration::from_millis(5);
-
 /// Read handles of sealed partitions.
 #[derive(Default)]
 pub struct Handles {
@@ -215,7 +208,7 @@ impl Handles {
         });
         let part = Arc::new(match held {
             Some(db) => MetricPart::load(partition, db)?,
-            None => patiently(|| MetricPart::open(partition))?,
+            None => MetricPart::open(partition)?,
         });
         open.recent.push_front(Handle::Metrics(partition.path.clone(), part.clone()));
         Ok(part)
@@ -236,7 +229,7 @@ impl Handles {
         });
         let part = Arc::new(match held {
             Some(db) => LogPart::load(partition, db)?,
-            None => patiently(|| LogPart::open(partition))?,
+            None => LogPart::open(partition)?,
         });
         open.recent.push_front(Handle::Logs(partition.path.clone(), part.clone()));
         Ok(part)
@@ -294,16 +287,4 @@ impl Open {
         }
         Ok(())
     }
-}
-
-fn patiently<P>(mut open: impl FnMut() -> Result<P, PartitionError>) -> Result<P, PartitionError> {
-    for _ in 0..LOCKED_RETRIES {
-        match open() {
-            Err(PartitionError::Io { source, .. }) if source.kind() == ErrorKind::WouldBlock => {
-                std::thread::sleep(LOCKED_PAUSE);
-            }
-            res => return res,
-        }
-    }
-    open()
 }
