@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use futures_util::FutureExt;
 use futures_util::future::pending;
 use opentelemetry::metrics::MeterProvider;
@@ -12,7 +13,7 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMe
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
 use tokio::task::{LocalSet, spawn_local, yield_now};
-use vitrine::balancer::{Balancer, Config, DispatchError, Handler};
+use vitrine::balancer::{Balancer, Config, DispatchError, Handler, Local};
 use vitrine::clock::Clock;
 use vitrine::record::names;
 
@@ -141,4 +142,66 @@ async fn every_instrument_has_the_declared_unit_and_help() {
         let metric = metric.unwrap_or_else(|| panic!("{} is not observed", declared.name));
         assert_eq!((metric.unit(), metric.description()), (declared.unit, declared.help));
     }
+}
+
+/// Answers with the worker's number, through the balancer of the thread it runs on.
+async fn page(req: HttpRequest) -> HttpResponse {
+    let local = req.app_data::<Local<Job, ()>>().expect("each http thread has joined");
+    match local.dispatch(if req.path() == "/panic" { Job::Panic } else { Job::Answer }).await {
+        Ok((worker, ())) => HttpResponse::Ok().body(worker.to_string()),
+        Err(err) => HttpResponse::InternalServerError().body(err.to_string()),
+    }
+}
+
+#[actix_web::test]
+async fn workers_live_on_the_threads_of_the_http_server() {
+    let handler: Handler<Job, ()> = Arc::new(|job| {
+        async move {
+            yield_now().await;
+            assert!(matches!(job, Job::Answer), "broken on purpose");
+        }
+        .boxed_local()
+    });
+    let config = Config { workers: Some(5), http_threads: 2, ..Config::default() };
+    let provider = SdkMeterProvider::builder().build();
+    let balancer = Balancer::new(config, handler, Clock::system(), &provider.meter("test"));
+    let joined = balancer.clone();
+    let server =
+        HttpServer::new(move || App::new().app_data(joined.join_thread()).default_service(web::to(page)));
+    // Two sockets: the factory runs once per thread and socket, and joins twice.
+    let server = server.workers(2).disable_signals().bind("127.0.0.1:0").unwrap();
+    let server = server.bind("127.0.0.1:0").unwrap();
+    let addresses = server.addrs();
+    let running = server.run();
+    let handle = running.handle();
+    let running = actix_web::rt::spawn(running);
+
+    let answered = web::block(move || {
+        let get = |path: &str, idx: usize| {
+            // A new connection each time, so that both threads get some.
+            let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+            let mut res = agent.get(format!("http://{}{path}", addresses[idx % 2])).call().unwrap();
+            (res.status().as_u16(), res.body_mut().read_to_string().unwrap())
+        };
+        let mut seen = BTreeMap::<String, usize>::new();
+        for idx in 0..60 {
+            let (status, worker) = get("/", idx);
+            assert_eq!(status, 200);
+            *seen.entry(worker).or_default() += 1;
+        }
+        let (status, body) = get("/panic", 0);
+        assert_eq!(status, 500);
+        assert!(body.contains("broken on purpose"), "{body}");
+        assert_eq!(get("/", 0).0, 200);
+        seen
+    });
+    let seen = answered.await.unwrap();
+    assert!(seen.len() >= 2, "{seen:?}");
+    assert_eq!(balancer.ready_count(), 5);
+    let snapshot = balancer.snapshot();
+    assert_eq!(snapshot.iter().map(|worker| worker.done).sum::<u64>(), 61);
+    assert_eq!(snapshot.iter().map(|worker| worker.incarnation).sum::<u64>(), 6);
+    assert_eq!(balancer.shutdown(Duration::from_secs(5)).await.cut, 0);
+    handle.stop(true).await;
+    running.await.unwrap().unwrap();
 }

@@ -9,7 +9,7 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::oneshot;
 
 use super::health::Health;
-use super::{Config, LastPanic, WorkerId};
+use super::{Config, IN_FLIGHT_LIMIT, LastPanic, WorkerId};
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +79,12 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn of(config: &Config) -> Self {
-        Limits { in_flight_max: config.in_flight_max.max(1), deadline: config.deadline }
+        let in_flight_max = config.in_flight_max.clamp(1, IN_FLIGHT_LIMIT);
+        Limits { in_flight_max, deadline: config.deadline }
     }
 
     fn load_max(self) -> u32 {
-        // Below the closed bit, whatever the configuration says.
-        u32::try_from(self.in_flight_max).map_or(CLOSED - 1, |load| load.min(CLOSED - 1))
+        u32::try_from(self.in_flight_max).expect("it is at most IN_FLIGHT_LIMIT")
     }
 }
 
@@ -123,6 +123,7 @@ pub(super) struct Incarnation<J, R> {
     waker: AtomicWaker,
     pub(super) mailbox: ArrayQueue<Envelope<J, R>>,
     pub(super) limits: Limits,
+    /// Far below [`CLOSED`].
     load_max: u32,
     pub(super) slot: Arc<Slot>,
     pub(super) number: u64,

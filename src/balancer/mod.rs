@@ -69,6 +69,10 @@ pub enum Selection {
 /// More workers than this bring nothing on one machine and make `/admin` unreadable.
 pub const WORKERS_MAX: usize = 256;
 
+/// A mailbox is laid out for this many jobs at most when its worker starts; past it, memory
+/// would go for places that nothing fills.
+pub const IN_FLIGHT_LIMIT: usize = 16_384;
+
 /// What the balancer can be told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -82,7 +86,8 @@ pub struct Config {
     pub selection: Selection,
     /// Jobs that one worker holds at once, in its mailbox or begun; past it the worker is
     /// not picked. A mailbox is only a passage, as its worker begins all that is in it:
-    /// what cannot be begun waits in one line for all workers, not behind one of them.
+    /// what cannot be begun waits in one line for all workers, not behind one of them. At
+    /// least 1 and at most [`IN_FLIGHT_LIMIT`].
     pub in_flight_max: usize,
     /// The share: from this load on a worker's jobs may spill to another thread.
     pub spill_at: usize,

@@ -173,6 +173,9 @@ impl<J, R> Shared<J, R> {
         let incarnation = Arc::new(Incarnation::new(slot, limits));
         registry.live.push(incarnation.clone());
         self.post(&registry);
+        drop(registry);
+        // It has room for many of those who wait, and no job's end would tell them.
+        self.freed.notify_waiters();
         incarnation
     }
 

@@ -272,6 +272,23 @@ async fn a_place_that_becomes_free_goes_to_one_that_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_worker_takes_those_that_wait() {
+    on_thread(tight(), async |balancer, local| {
+        let _stuck: Vec<_> = (0..6).map(|_| start(&local, hang())).collect();
+        settle().await;
+        let waiting: Vec<_> = (0..2).map(|_| start(&local, quick())).collect();
+        settle().await;
+        let began = Instant::now();
+        balancer.apply(Config { workers: Some(3), ..tight() }).unwrap();
+        for answer in join_all(waiting).await {
+            assert_eq!(answer.unwrap(), Ok((WorkerId(2), 1)));
+        }
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_that_leaves_frees_its_place_begun_or_not() {
     on_thread(Config { workers: Some(1), ..tight() }, async |balancer, local| {
         let jobs: Vec<_> = (0..2).map(|_| start(&local, hang())).collect();
