@@ -1,4 +1,61 @@
 //! vitrine: a person's CV, served and watched by one process.
+//!
+//! # Bird's-eye view
+//!
+//! A folder with a `cv.yaml` becomes an [`http::Edition`]: every public document, rendered,
+//! compressed and hashed once. Requests become jobs for the [`balancer`], whose workers answer
+//! them from the edition in force. Every request leaves one access record, every log line one
+//! log record, and every ten seconds all instruments are read; the [`store`] keeps all of it in a
+//! bound that holds, [`query`] reads it, and `/admin` shows it. The same records go out by OTLP
+//! when an owner runs Prometheus and Loki, and come in from other programs through [`ingest`].
+//!
+//! Begin reading at [`app`]: its `serve` builds everything in order and takes it down in reverse.
+//!
+//! # Map
+//!
+//! Imports go down; parts on one row do not know each other (`tests/tidy.rs` refuses anything
+//! else).
+//!
+//! | row | parts |
+//! | --- | --- |
+//! | 1 | `main`: arguments, exit codes |
+//! | 2 | [`app`]: builds, wires, runs, reloads, drains |
+//! | 3 | [`config`]: composes the parts' own Configs from file, environment and flags |
+//! | 4 | [`http`]: visitors and operators; [`telemetry`]: observers; [`release`]: which release this is |
+//! | 5 | [`query`]: vector algebra over what was recorded; [`ingest`]: other programs' formats |
+//! | 6 | [`pages`]: view structs to markup; [`balancer`]: worker tasks; [`store`]: sled |
+//! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time |
+//!
+//! # Invariants
+//!
+//! - **A reload is all or nothing.** Everything is read, checked, built and proved before
+//!   anything changes; a request keeps the edition that it began with.
+//! - **Nothing private leaves by oversight.** Pages and exports take a [`cv::Disclosed`], which
+//!   only [`cv::Cv::disclose`] makes.
+//! - **Telemetry never hurts a request.** Rings and queues are bounded, drop and count; nothing
+//!   on the request path locks, formats, or touches a disk.
+//! - **A panic costs one request.** It is caught around that job's poll; the worker's other jobs
+//!   go on, and the profile unwinds.
+//! - **Everything is bounded**: bodies, queues, label sets, series, streams, bytes on disk, time.
+//! - **Wall time stamps, monotonic time measures**, and only [`clock`] reads the wall clock.
+//!
+//! # One page request
+//!
+//! actix accepts on one of the http threads. `http::observe` starts a guard with the clock and the
+//! trace ids (the caller's `traceparent` or new ones). `http::public` makes a [`http::Job`] that
+//! holds the edition in force and dispatches it: the balancer picks the less loaded of two of this
+//! thread's workers, which finds the document by its path ([`http::answer`]). The reply becomes a
+//! response whose body carries the guard. When the last byte was handed over, or the client left,
+//! the guard is dropped: one bound histogram, one counter, one [`record::AccessRecord`] into a ring.
+//! Within 100 ms the pipeline thread of `app` turns it into a log line, for the store and for OTLP.
+//!
+//! # One SIGHUP
+//!
+//! `app::serve` was asleep in `select!` and calls `app::reload`. Off the async threads it reads the
+//! configuration again, refuses what cannot change while running, parses the CV, renders and
+//! compresses everything, and answers every page of the new edition once. A fault at any of these
+//! steps changes nothing: it is logged, shown in `/admin` and `/health`, counted, and returned to
+//! whoever asked. Then one swap, after which the old edition ends with its last request.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

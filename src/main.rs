@@ -1,3 +1,106 @@
-//! The command: arguments in, exit code out.
+//! The command: arguments in, exit code out, nothing else.
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use vitrine::app::{Failure, commands};
+use vitrine::config::Layers;
+
+/// Serves a CV and watches itself.
+///
+/// Without a command it serves: the CV of the current folder (cv.yaml or resume.json), or a
+/// sample, on http://localhost:2727, with /admin beside it. Every setting can be given in
+/// vitrine.toml and as an environment variable (`VITRINE_` and the path in capitals);
+/// `vitrine init DIR` writes a folder with all of them explained.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed (port, permission, second process, newer data, or the \
+command's own refusal); 2 wrong usage; 78 configuration or CV wrong, trying again does not help.";
+
+/// The settings that have a flag; the others are set in the file or the environment.
+#[derive(Args, Default)]
+struct Settings {
+    /// Configuration file [default: vitrine.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder with cv.yaml or resume.json [default: .]
+    #[arg(long, value_name = "DIR")]
+    site: Option<String>,
+    /// Folder for everything that must survive a restart [default: vitrine-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Address and port; port 0 picks a free one [default: 0.0.0.0:2727]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the CV, /admin and the APIs until SIGTERM (this is also the default)
+    Serve(Settings),
+    /// Validates configuration and CV: exit 0, or 78 with every problem named
+    Check(Settings),
+    /// Writes a commented sample site into a folder
+    Init {
+        /// The folder; it is created, and no file in it is overwritten
+        dir: PathBuf,
+    },
+    /// Makes the running vitrine apply what is on disk now, and says how that went
+    Reload(Settings),
+    /// Sets the admin password, also under a running vitrine
+    Password(Settings),
+    /// Asks a running vitrine whether it is healthy: exit 0 or 1
+    Health {
+        /// Address of /health [default: the configured port on this machine]
+        url: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+impl Settings {
+    fn layers(self) -> Layers {
+        let flags = [("site", self.site), ("data", self.data), ("listen", self.listen)];
+        Layers {
+            file: self.config,
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+            flags: flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        None => commands::serve(cli.settings.layers()),
+        Some(Command::Serve(settings)) => commands::serve(settings.layers()),
+        Some(Command::Check(settings)) => commands::check(&settings.layers()),
+        Some(Command::Init { dir }) => commands::init(&dir),
+        Some(Command::Reload(settings)) => commands::reload(&settings.layers()),
+        Some(Command::Password(settings)) => commands::password(&settings.layers()),
+        Some(Command::Health { url, settings }) => commands::health(url, &settings.layers()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("vitrine: {failure}");
+            ExitCode::from(match failure {
+                Failure::Configuration(_) => EX_CONFIG,
+                Failure::Environment(_) => 1,
+            })
+        }
+    }
+}
+
+/// `EX_CONFIG` of sysexits.h: a supervisor must not try again.
+const EX_CONFIG: u8 = 78;

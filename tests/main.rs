@@ -3,5 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod balancer;
+mod browser;
+mod harness;
+mod life;
 mod packaging;
+mod page;
+mod readme;
+mod reload;
+mod start;
 mod tidy;

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use saphyr_parser::{Event, Parser};
+use vitrine::app::STOP_BUDGET;
 use vitrine::record::MetricKind;
 use vitrine::record::names::{self, keys};
-
-/// What a stop may take: requests 10 s, exporters 2 s, store 3 s.
-const STOP_BUDGET: Duration = Duration::from_secs(15);
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()

@@ -1,1 +1,63 @@
-//! Being built.
+//! Builds every part, joins them, runs, reloads, drains.
+//!
+//! The life of the process, in order (`serve`): configuration → data directory →
+//! telemetry → store → CV → balancer → bind → ready. A reload (`reload`) reads and proves
+//! everything before it changes anything. A stop goes backwards: not ready → no more
+//! accepting → requests in hand → exporters → store, last because all others write to it.
+
+mod admin;
+pub mod commands;
+pub mod control;
+mod data;
+mod pipeline;
+mod reload;
+mod serve;
+mod site;
+mod status;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::http::DRAIN_GRACE;
+
+/// The final export may take so long; what a dead far end did not take by then is lost.
+pub const EXPORT_GRACE: Duration = Duration::from_secs(2);
+
+/// The final flush of the store may take so long.
+pub const STORE_GRACE: Duration = Duration::from_secs(3);
+
+/// The longest that a stop takes; whoever supervises the process must wait longer before
+/// it kills (compose file and systemd unit do, and a test compares).
+pub const STOP_BUDGET: Duration =
+    Duration::from_secs(DRAIN_GRACE.as_secs() + EXPORT_GRACE.as_secs() + STORE_GRACE.as_secs());
+
+/// Why a command ended without success.
+#[derive(Debug)]
+pub enum Failure {
+    /// Configuration or CV are wrong; trying again does not help.
+    Configuration(String),
+    /// The environment (port, permission, second process, newer data), or the command's
+    /// own refusal.
+    Environment(anyhow::Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Configuration(problems) => f.write_str(problems),
+            Failure::Environment(fault) => write!(f, "{fault:#}"),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(fault: anyhow::Error) -> Self {
+        Failure::Environment(fault)
+    }
+}
+
+impl From<crate::config::Problems> for Failure {
+    fn from(problems: crate::config::Problems) -> Self {
+        Failure::Configuration(format!("the configuration is wrong:\n{problems}"))
+    }
+}

@@ -231,7 +231,11 @@ pub struct Found {
 }
 
 /// Looks for a CV in a directory, by the names of [`FILE_NAMES`].
+///
+/// Whatever has the name counts, a folder and a link into nothing too: reading it then
+/// says what is wrong, where passing over it would show another CV without a word.
 pub fn find(dir: &Path) -> Option<Found> {
-    let mut found = FILE_NAMES.iter().map(|name| dir.join(name)).filter(|path| path.is_file());
+    let mut found =
+        FILE_NAMES.iter().map(|name| dir.join(name)).filter(|path| path.symlink_metadata().is_ok());
     Some(Found { path: found.next()?, ignored: found.collect() })
 }

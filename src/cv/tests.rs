@@ -358,10 +358,17 @@ fn the_first_name_of_the_list_is_found() {
     assert_eq!(find(dir.path()), None);
     std::fs::write(dir.path().join("resume.json"), "{}").unwrap();
     std::fs::write(dir.path().join("cv.yml"), "").unwrap();
-    std::fs::create_dir(dir.path().join("cv.yaml")).unwrap();
     let found = find(dir.path()).unwrap();
     assert_eq!(found.path, dir.path().join("cv.yml"));
     assert_eq!(found.ignored, [dir.path().join("resume.json")]);
+}
+
+#[test]
+fn what_has_the_name_but_is_no_file_is_found_so_that_reading_it_can_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("cv.yml"), "").unwrap();
+    std::os::unix::fs::symlink("nowhere", dir.path().join("cv.yaml")).unwrap();
+    assert_eq!(find(dir.path()).unwrap().path, dir.path().join("cv.yaml"));
 }
 
 #[test]

@@ -1,4 +1,140 @@
-//! Being built.
+//! The face towards visitors and operators: actix-web.
+//!
+//! It turns requests into jobs for the balancer and replies into responses, observes
+//! every request once, and is the only part where our errors meet status codes. A page
+//! is never rendered here: the worker answers from the current [`edition::Edition`],
+//! whose every byte was made at load.
 
 pub mod admin;
 pub mod api;
+pub mod assets;
+pub mod edition;
+mod error;
+pub mod negotiate;
+mod observe;
+mod probes;
+mod public;
+pub mod representation;
+mod server;
+pub mod site;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use opentelemetry::metrics::Meter;
+
+use crate::balancer::Balancer;
+use crate::clock::Clock;
+use crate::record::AccessRecord;
+use crate::record::ring::Sender;
+
+pub use edition::Edition;
+pub use probes::{Health, HealthWorkers};
+pub use public::{Job, Reply, answer, probe};
+pub use server::{BindError, Server, bind, block_on};
+
+/// How long requests in hand may take when the server stops; what runs longer is cut.
+pub const DRAIN_GRACE: Duration = Duration::from_secs(10);
+
+/// The settings of the public face.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where the site, `/admin` and the APIs are served.
+    pub listen: SocketAddr,
+    /// Threads that accept and answer; 0 means one per processor core.
+    pub threads: u64,
+    /// Whether access records carry the visitor's address.
+    pub log_addresses: bool,
+    /// Whether `/drill/…` shows what a fault looks like.
+    pub drills: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 2727)),
+            threads: 0,
+            log_addresses: false,
+            drills: false,
+        }
+    }
+}
+
+impl Config {
+    /// Returns the number of http threads, one per core when none is configured.
+    pub fn http_threads(&self) -> usize {
+        match usize::try_from(self.threads) {
+            Ok(0) | Err(_) => std::thread::available_parallelism().map_or(1, usize::from),
+            Ok(threads) => threads,
+        }
+    }
+}
+
+/// What every http thread shares; cheap to read on each request.
+pub struct Shared {
+    /// What is served now; a reload swaps it once.
+    pub edition: Arc<ArcSwap<Edition>>,
+    /// Who answers.
+    pub balancer: Balancer<Job, Reply>,
+    /// Where access records go.
+    pub access: Sender<AccessRecord>,
+    /// Wall time for records.
+    pub clock: Clock,
+    /// For the request instruments.
+    pub meter: Meter,
+    /// Reads all instruments, for `/metrics`.
+    pub collect: api::Collect,
+    /// Says how the process is, for `/health`.
+    pub health: Box<dyn Fn() -> Health + Send + Sync>,
+    /// The switches that a reload can turn.
+    pub switches: Switches,
+}
+
+/// Settings that are read on each request and turned by a reload.
+#[derive(Debug, Default)]
+pub struct Switches {
+    log_addresses: AtomicBool,
+    drills: AtomicBool,
+    wanted: AtomicBool,
+    closing: AtomicBool,
+}
+
+impl Switches {
+    /// Takes over what a reload may change.
+    pub fn apply(&self, config: &Config) {
+        self.log_addresses.store(config.log_addresses, Ordering::Relaxed);
+        self.drills.store(config.drills, Ordering::Relaxed);
+    }
+
+    /// Says that traffic is wanted: `/ready` answers 200 from here on.
+    pub fn want_traffic(&self) {
+        self.wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes `/ready` answer 503 and every further answer close its connection, so that
+    /// clients turn elsewhere before the listener goes. Never taken back.
+    pub fn begin_drain(&self) {
+        self.wanted.store(false, Ordering::Relaxed);
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    fn logs_addresses(&self) -> bool {
+        self.log_addresses.load(Ordering::Relaxed)
+    }
+
+    fn has_drills(&self) -> bool {
+        self.drills.load(Ordering::Relaxed)
+    }
+
+    /// Returns true while traffic is wanted.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+}

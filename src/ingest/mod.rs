@@ -1,1 +1,1 @@
-//! Being built.
+//! Other programs' formats, read into `record` types.

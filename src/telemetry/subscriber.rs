@@ -45,12 +45,16 @@ impl LevelControl {
     }
 }
 
+/// Logs every start and stop of its threads, which it calls workers, at info.
+const CHATTY: &[&str] = &["actix_server"];
+
 /// Reads directives. What they do not name is logged from info up, and the libraries below
 /// us from warn up, or less when the directives say less of everything.
 pub(super) fn parse_level(level: &str) -> Result<EnvFilter, LevelError> {
     let of_everything = level.split(',').filter_map(|directive| directive.trim().parse().ok()).next_back();
     let of_libraries = of_everything.unwrap_or(LevelFilter::INFO).min(LevelFilter::WARN);
-    let libraries: String = capture::NEVER.iter().map(|target| format!("{target}={of_libraries},")).collect();
+    let libraries: String =
+        capture::NEVER.iter().chain(CHATTY).map(|target| format!("{target}={of_libraries},")).collect();
     EnvFilter::builder().parse(format!("info,{libraries}{level}")).map_err(|err| LevelError(err.to_string()))
 }
 

@@ -92,6 +92,10 @@ pub enum WorkerState {
     /// Takes jobs.
     #[default]
     Ready,
+    /// Panicked too often; takes none for a while.
+    Ejected,
+    /// Its time out is over: one job decides whether it comes back.
+    HalfOpen,
     /// Finishes those it holds and takes no new ones.
     Draining,
     /// Takes none.
@@ -103,6 +107,8 @@ impl WorkerState {
     pub fn as_str(self) -> &'static str {
         match self {
             WorkerState::Ready => "ready",
+            WorkerState::Ejected => "ejected",
+            WorkerState::HalfOpen => "half open",
             WorkerState::Draining => "draining",
             WorkerState::Stopped => "stopped",
         }

@@ -1,0 +1,149 @@
+//! Hands `/admin` what it shows: the parts' own snapshots, turned into its view structs.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use futures_util::FutureExt;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::control::{Command, Request};
+use super::reload::Reloader;
+use super::status::LastReload;
+use crate::balancer::{WorkerSnapshot, WorkerState};
+use crate::clock::Clock;
+use crate::http::admin::{self, AdminState, Auth, Parts, Peer};
+use crate::http::assets::Assets;
+use crate::pages::admin as view;
+use crate::release::Release;
+use crate::store::SignalStats;
+
+/// Opens the admin page; prints the password if one had to be made.
+pub fn open(
+    reloader: &Arc<Reloader>,
+    release: &Release,
+    clock: &Clock,
+    assets: &Assets,
+    requests: mpsc::Sender<Request>,
+    stopping: watch::Receiver<bool>,
+) -> anyhow::Result<Arc<AdminState>> {
+    let loaded = reloader.loaded();
+    let config = loaded.config.admin;
+    let from_environment = reloader.layers.environment("VITRINE_ADMIN_PASSWORD");
+    let (auth, generated) =
+        Auth::open(&loaded.config.data, from_environment.as_deref(), config.lifetimes(), clock.clone())
+            .context("set up the admin password")?;
+    if let Some(password) = generated {
+        // Straight to the terminal and not through the log, which is stored and exported.
+        eprintln!("\n  the admin password, shown only this once: {}\n", password.reveal());
+    }
+    Ok(AdminState::new(Parts {
+        metrics: Arc::new(reloader.store.clone()),
+        logs: Arc::new(reloader.store.clone()),
+        status: status(reloader.clone(), release.clone(), clock.clone()),
+        reload: reload(requests),
+        auth,
+        clock: clock.clone(),
+        assets: view::Assets { css: assets.url("admin.css").into(), js: assets.url("admin.js").into() },
+        peer: Arc::new(Peer::direct),
+        shutdown: stopping,
+        config,
+    }))
+}
+
+/// Passes a reload to whoever carries out commands, like one from the control socket.
+fn reload(requests: mpsc::Sender<Request>) -> admin::Reload {
+    Arc::new(move || {
+        let requests = requests.clone();
+        async move {
+            let (answer, answered) = oneshot::channel();
+            let stopping = || "the process is stopping".to_string();
+            requests.send(Request { command: Command::Reload, answer }).await.map_err(|_| stopping())?;
+            let answer = answered.await.map_err(|_| stopping())?;
+            if answer.ok { Ok(answer.message) } else { Err(answer.message) }
+        }
+        .boxed()
+    })
+}
+
+fn status(reloader: Arc<Reloader>, release: Release, clock: Clock) -> admin::Status {
+    Arc::new(move || {
+        let status = reloader.status.get();
+        let in_flight_max = reloader.loaded().config.balancer.in_flight_max as u64;
+        view::StatusView {
+            version: release.version.to_string(),
+            release: Some(release.id.clone()).filter(|id| *id != release.version),
+            uptime: clock.elapsed(),
+            wants_traffic: reloader.shared.switches.is_wanted(),
+            workers: reloader
+                .shared
+                .balancer
+                .snapshot()
+                .into_iter()
+                .map(|worker| worker_view(worker, in_flight_max))
+                .collect(),
+            reload: status.last_reload.map(reload_view),
+            problems: problems(&status.stale, &status.warnings),
+            is_cv_stale: !status.stale.is_empty(),
+            store: store_views(&reloader),
+            export: export_views(&reloader),
+        }
+    })
+}
+
+fn reload_view(reload: LastReload) -> view::ReloadView {
+    view::ReloadView { at: reload.at, outcome: reload.outcome.map_err(|reasons| reasons.join("\n")) }
+}
+
+fn problems(stale: &[String], warnings: &[String]) -> Vec<view::ProblemView> {
+    let problem = |is_error: bool| {
+        move |text: &String| view::ProblemView { is_error, message: text.clone(), ..Default::default() }
+    };
+    stale.iter().map(problem(true)).chain(warnings.iter().map(problem(false))).collect()
+}
+
+fn worker_view(worker: WorkerSnapshot, in_flight_max: u64) -> view::WorkerView {
+    view::WorkerView {
+        id: worker.id.0,
+        incarnation: worker.incarnation.into(),
+        state: match worker.state {
+            WorkerState::Ready => view::WorkerState::Ready,
+            WorkerState::Draining => view::WorkerState::Draining,
+            WorkerState::Ejected => view::WorkerState::Ejected,
+            WorkerState::HalfOpen => view::WorkerState::HalfOpen,
+            WorkerState::Stopped => view::WorkerState::Stopped,
+        },
+        in_flight: worker.in_flight as u64,
+        in_flight_max,
+        done: worker.done,
+        panics: worker.panics,
+        last_panic: worker.last_panic.map(|panic| (panic.at, panic.message)),
+    }
+}
+
+fn store_views(reloader: &Reloader) -> Vec<view::StoreView> {
+    let stats = reloader.store.stats();
+    let of = |signal: &str, stats: &SignalStats, active: usize| view::StoreView {
+        signal: signal.into(),
+        size_bytes: stats.size_bytes,
+        size_max_bytes: stats.size_max_bytes,
+        partitions: stats.n_partitions as u64,
+        active: active as u64,
+        dropped: stats.dropped.iter().map(|(_, n)| n).sum(),
+    };
+    vec![of("metrics", &stats.metrics, stats.n_series), of("logs", &stats.logs, stats.n_streams)]
+}
+
+fn export_views(reloader: &Reloader) -> Vec<view::ExportView> {
+    reloader
+        .telemetry
+        .export_states()
+        .into_iter()
+        .filter(|state| state.endpoint.is_some())
+        .map(|state| view::ExportView {
+            signal: state.signal.to_string(),
+            sent: state.succeeded,
+            failed: state.failed,
+            last_error: state.last_error.map(|(_, fault)| fault),
+        })
+        .collect()
+}

@@ -1,0 +1,194 @@
+//! The commands of the command line, each from its layers of settings to an outcome.
+
+use std::fs;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+
+use super::control::{self, Command};
+use super::{Failure, data, serve as server, site};
+use crate::config::settings::SETTINGS;
+use crate::config::{self, Layers, Source};
+use crate::cv;
+use crate::http::admin::password as admin_password;
+
+/// Serves until told to stop.
+pub fn serve(layers: Layers) -> Result<(), Failure> {
+    crate::http::block_on(server::serve(layers))
+}
+
+/// Validates configuration and CV and prints every problem.
+pub fn check(layers: &Layers) -> Result<(), Failure> {
+    let loaded = config::load(layers)?;
+    for warning in &loaded.warnings {
+        println!("warning: {warning}");
+    }
+    match site::check(&loaded.config.site, &loaded.config.cv) {
+        Ok((path, warnings)) => {
+            for warning in &warnings {
+                println!("warning: {warning}");
+            }
+            println!("{}: good, {}", path.display(), counted(warnings.len(), "warning"));
+            Ok(())
+        }
+        Err(site::SiteError::Missing(folder)) if loaded.source("site") == Source::Default => {
+            println!("{}: no CV, the sample would be shown", folder.display());
+            Ok(())
+        }
+        Err(fault) => Err(Failure::Configuration(fault.lines().join("\n"))),
+    }
+}
+
+fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Writes a commented sample site.
+pub fn init(dir: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+    if let Some(found) = cv::find(dir) {
+        return Err(anyhow!("{} is there already and is left as it is", found.path.display()).into());
+    }
+    let files = [("cv.yaml", cv::SAMPLE.to_string()), (config::DEFAULT_FILE, sample_configuration())];
+    for (name, content) in files {
+        let path = dir.join(name);
+        match fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(mut file) => {
+                file.write_all(content.as_bytes()).with_context(|| format!("write {}", path.display()))?;
+                println!("wrote {}", path.display());
+            }
+            Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {
+                println!("{} is there already and is left as it is", path.display());
+            }
+            Err(fault) => return Err(anyhow!(fault).context(format!("write {}", path.display())).into()),
+        }
+    }
+    println!("\nnow edit {0}/cv.yaml and run:\n\n    cd {0} && vitrine", dir.display());
+    Ok(())
+}
+
+/// Returns a configuration file with every setting explained and commented out.
+fn sample_configuration() -> String {
+    let mut res = String::from(
+        "# vitrine's configuration. Every line shows a default; take away the # to change it.\n\
+         # The environment wins over this file: listen is VITRINE_LISTEN, [http] threads is\n\
+         # VITRINE_HTTP_THREADS. `vitrine check` validates, `vitrine reload` applies.\n",
+    );
+    let mut table = "";
+    for setting in SETTINGS {
+        let (own_table, name) = setting.key.rsplit_once('.').unwrap_or(("", setting.key));
+        if own_table != table {
+            res.push_str(&format!("\n[{own_table}]\n"));
+            table = own_table;
+        }
+        let restart = if setting.reload { "" } else { " (needs a restart)" };
+        res.push_str(&format!("\n# {}{restart}.\n", setting.meaning));
+        res.push_str(&format!("# {name} = {:?}\n", setting.default_value()));
+    }
+    res
+}
+
+/// Makes the running process reload and prints how it went.
+pub fn reload(layers: &Layers) -> Result<(), Failure> {
+    let loaded = config::load(layers)?;
+    let answer = control::send(&loaded.config.data, Command::Reload).map_err(anyhow::Error::from)?;
+    if answer.ok {
+        println!("{}", answer.message);
+        Ok(())
+    } else {
+        Err(anyhow!("reload refused, everything stays as it was:\n{}", answer.message).into())
+    }
+}
+
+/// Sets the admin password from the terminal or from standard input's first line.
+pub fn password(layers: &Layers) -> Result<(), Failure> {
+    let loaded = config::load(layers)?;
+    data::prepare(&loaded.config.data)?;
+    let password = if io::stdin().is_terminal() { ask_twice()? } else { first_line()? };
+    admin_password::set(&loaded.config.data, &password).map_err(anyhow::Error::from)?;
+    println!("the admin password is set; every session has ended");
+    Ok(())
+}
+
+fn ask_twice() -> anyhow::Result<String> {
+    let first = rpassword::prompt_password("new admin password: ").context("read the password")?;
+    let second = rpassword::prompt_password("the same again: ").context("read the password")?;
+    if first != second {
+        bail!("the two passwords differ; nothing was changed");
+    }
+    Ok(first)
+}
+
+fn first_line() -> anyhow::Result<String> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).context("read the password from standard input")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_string())
+}
+
+/// A probe that takes longer than this says "unhealthy" by itself.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Asks `/health` of the process at `url`, or of the one on this machine.
+pub fn health(url: Option<String>, layers: &Layers) -> Result<(), Failure> {
+    let url = match url {
+        Some(url) => url,
+        None => own_health_url(layers)?,
+    };
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(HEALTH_TIMEOUT))
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let mut response = agent.get(&url).call().with_context(|| format!("ask {url}"))?;
+    let body = response.body_mut().read_to_string().with_context(|| format!("read the answer of {url}"))?;
+    println!("{body}");
+    if response.status().is_success() {
+        Ok(())
+    } else {
+        Err(anyhow!("{url} answered {}", response.status()).into())
+    }
+}
+
+fn own_health_url(layers: &Layers) -> Result<String, Failure> {
+    let mut address = config::load(layers)?.config.http.listen;
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    Ok(format!("http://{address}/health"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_configuration_is_valid_with_every_line_uncommented() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vitrine.toml");
+        let text: Vec<String> = sample_configuration()
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if rest.contains(" = ") => rest.to_string(),
+                _ => line.to_string(),
+            })
+            .collect();
+        fs::write(&path, text.join("\n")).unwrap();
+        let loaded = config::load(&Layers { file: Some(path), ..Layers::default() }).unwrap();
+        assert_eq!(loaded.config, config::Config::default());
+        assert_eq!(loaded.sources.len(), SETTINGS.len());
+    }
+
+    #[test]
+    fn init_overwrites_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        init(dir.path()).unwrap();
+        fs::write(dir.path().join("cv.yaml"), "mine").unwrap();
+        assert!(init(dir.path()).is_err());
+        assert_eq!(fs::read_to_string(dir.path().join("cv.yaml")).unwrap(), "mine");
+    }
+}

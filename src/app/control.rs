@@ -1,0 +1,194 @@
+//! The control socket: how the command line talks to the running process.
+//!
+//! A Unix socket in the data directory, readable by its owner only; the file system is
+//! the credential. One line in, one line of JSON out, then the connection closes:
+//!
+//! ```text
+//! reload\n  →  {"ok":false,"message":"…why…"}\n
+//! ```
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot};
+
+/// The socket's name in the data directory.
+const SOCKET: &str = "control.sock";
+
+/// No command is longer; what comes after is not read.
+const COMMAND_MAX_BYTES: u64 = 256;
+
+/// A client that connects and says nothing is let go.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest that a command may take, a reload of a large CV included.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the process is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Apply the configuration and CV now on disk.
+    Reload,
+}
+
+/// How it went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Whether it was done.
+    pub ok: bool,
+    /// What was done, or why not.
+    pub message: String,
+}
+
+/// A command on its way to whoever carries it out.
+pub struct Request {
+    /// What to do.
+    pub command: Command,
+    /// Where the answer goes; a client that left makes it go nowhere.
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// Removes the socket's file when the process stops.
+pub struct Socket {
+    path: PathBuf,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        // Nothing to do about a file that somebody removed before us.
+        _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Listens in the data directory and passes every command on to `requests`. The task ends
+/// when the [`Socket`] is dropped.
+///
+/// The caller holds the directory's lock, so a socket file that lies there is a dead
+/// process's and is replaced.
+pub fn listen(data: &Path, requests: mpsc::Sender<Request>) -> io::Result<Socket> {
+    let path = data.join(SOCKET);
+    match std::fs::remove_file(&path) {
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    let accepting = tokio::task::spawn_local(async move {
+        // One after the other: a command is rare, and the next must see what it changed.
+        while let Ok((stream, _)) = listener.accept().await {
+            if let Err(fault) = converse(stream, &requests).await {
+                tracing::debug!("a control connection ended early: {fault}");
+            }
+        }
+    });
+    Ok(Socket { path, accepting })
+}
+
+async fn converse(stream: tokio::net::UnixStream, requests: &mpsc::Sender<Request>) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    let mut reader = tokio::io::BufReader::new(read).take(COMMAND_MAX_BYTES);
+    tokio::time::timeout(COMMAND_TIMEOUT, reader.read_line(&mut line)).await??;
+    let answer = match line.trim() {
+        "reload" => ask(Command::Reload, requests).await,
+        other => Answer { ok: false, message: format!("{other:?} is not a command of this version") },
+    };
+    let mut text = serde_json::to_string(&answer)?;
+    text.push('\n');
+    write.write_all(text.as_bytes()).await
+}
+
+async fn ask(command: Command, requests: &mpsc::Sender<Request>) -> Answer {
+    let (answer, answered) = oneshot::channel();
+    let stopping = || Answer { ok: false, message: "the process is stopping".into() };
+    if requests.send(Request { command, answer }).await.is_err() {
+        return stopping();
+    }
+    answered.await.unwrap_or_else(|_| stopping())
+}
+
+/// Why the running process could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody listens.
+    #[error("no vitrine runs on the data directory {}: start it, or name another with --data", .0.display())]
+    NotRunning(PathBuf),
+    /// Something else.
+    #[error("talk to the running vitrine over {}: {source}", path.display())]
+    Talk {
+        /// The socket.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// Sends a command to the process that runs on `data` and waits for its answer.
+pub fn send(data: &Path, command: Command) -> Result<Answer, AskError> {
+    let path = data.join(SOCKET);
+    let talk = || -> io::Result<Answer> {
+        let mut stream = UnixStream::connect(&path)?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        let word = match command {
+            Command::Reload => "reload\n",
+        };
+        stream.write_all(word.as_bytes())?;
+        let mut line = String::new();
+        BufReader::new(stream.take(1 << 20)).read_line(&mut line)?;
+        Ok(serde_json::from_str(&line)?)
+    };
+    talk().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            AskError::NotRunning(data.to_path_buf())
+        }
+        _ => AskError::Talk { path, source },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_command_is_answered_and_an_unknown_one_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().to_path_buf();
+        assert!(matches!(send(&data, Command::Reload), Err(AskError::NotRunning(_))));
+        tokio::task::LocalSet::new()
+            .run_until(async {
+                let (sender, mut requests) = mpsc::channel(1);
+                let socket = listen(&data, sender).unwrap();
+                let client = tokio::task::spawn_blocking({
+                    let data = data.clone();
+                    move || send(&data, Command::Reload)
+                });
+                let request = requests.recv().await.unwrap();
+                assert_eq!(request.command, Command::Reload);
+                request.answer.send(Answer { ok: false, message: "because".into() }).unwrap();
+                assert_eq!(client.await.unwrap().unwrap().message, "because");
+
+                let client = tokio::task::spawn_blocking({
+                    let path = data.join(SOCKET);
+                    move || {
+                        let mut stream = UnixStream::connect(path).unwrap();
+                        stream.write_all(b"dance\n").unwrap();
+                        let mut text = String::new();
+                        stream.read_to_string(&mut text).unwrap();
+                        text
+                    }
+                });
+                assert!(client.await.unwrap().contains("is not a command"));
+                drop(socket);
+                assert!(!data.join(SOCKET).exists());
+            })
+            .await;
+    }
+}

@@ -1,0 +1,150 @@
+//! The data directory's own small files: who we are, and the last good CV.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+/// Holds the `service.instance.id`: stable over restarts, so that Prometheus and Loki see
+/// one instance and not a new one after each start.
+const INSTANCE_FILE: &str = "instance-id";
+
+/// Holds the sources of the last edition that was shown.
+const LAST_GOOD_DIR: &str = "last-good";
+
+/// A CV's file as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CvFile {
+    /// Its name without the folder; the ending tells JSON from YAML.
+    pub name: String,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+}
+
+/// Makes sure that the data directory exists and can be written.
+pub fn prepare(data: &Path) -> anyhow::Result<()> {
+    let advice = || {
+        format!(
+            "use {} as the data directory: name a folder that this user can write with --data or VITRINE_DATA",
+            data.display()
+        )
+    };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(advice)?;
+    let probe = data.join(".write-probe");
+    fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).with_context(advice)
+}
+
+/// Returns this installation's id, drawn at the first start.
+pub fn instance_id(data: &Path) -> anyhow::Result<String> {
+    let path = data.join(INSTANCE_FILE);
+    let attempt = || format!("keep the instance id in {}", path.display());
+    match fs::read_to_string(&path) {
+        Ok(text) if is_instance_id(text.trim()) => return Ok(text.trim().to_string()),
+        Ok(_) => tracing::warn!("{} was not an instance id and is replaced", path.display()),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
+        Err(fault) => return Err(fault).with_context(attempt),
+    }
+    let id = hex::encode(rand::random::<[u8; 8]>());
+    write_atomically(&path, format!("{id}\n").as_bytes()).with_context(attempt)?;
+    Ok(id)
+}
+
+fn is_instance_id(text: &str) -> bool {
+    (8..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Keeps the source of a CV that is now shown, so that a later start has it when the one
+/// on disk is broken. Only one is kept.
+pub fn keep_last_good(data: &Path, source: &CvFile) -> anyhow::Result<()> {
+    let dir = data.join(LAST_GOOD_DIR);
+    let attempt = || format!("keep the shown CV in {}", dir.display());
+    if last_good(data)?.is_some_and(|kept| kept == *source) {
+        return Ok(());
+    }
+    fs::create_dir_all(&dir).with_context(attempt)?;
+    write_atomically(&dir.join(&source.name), &source.bytes).with_context(attempt)?;
+    for other in files(&dir).with_context(attempt)? {
+        if other.file_name().is_some_and(|name| name != source.name.as_str()) {
+            fs::remove_file(&other).with_context(attempt)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the CV that was last shown, if one was kept.
+pub fn last_good(data: &Path) -> anyhow::Result<Option<CvFile>> {
+    let dir = data.join(LAST_GOOD_DIR);
+    let attempt = || format!("read the last good CV in {}", dir.display());
+    let path = match files(&dir) {
+        Ok(files) => files.into_iter().next(),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => None,
+        Err(fault) => return Err(fault).with_context(attempt),
+    };
+    let Some(path) = path else { return Ok(None) };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = fs::read(&path).with_context(attempt)?;
+    Ok(Some(CvFile { name, bytes }))
+}
+
+/// Returns the files of a directory, half-written ones aside.
+fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut res = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "new") {
+            res.push(path);
+        }
+    }
+    res.sort();
+    Ok(res)
+}
+
+/// Writes a file so that after a crash either the old or the new one is there whole.
+pub fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    match path.parent() {
+        Some(parent) => fs::File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instance_id_is_stable() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = instance_id(dir.path()).unwrap();
+        assert_eq!(instance_id(dir.path()).unwrap(), first);
+    }
+
+    #[test]
+    fn only_the_newest_good_cv_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(last_good(dir.path()).unwrap().is_none());
+        for (name, bytes) in [("cv.yaml", b"a"), ("resume.json", b"b")] {
+            keep_last_good(dir.path(), &CvFile { name: name.into(), bytes: bytes.into() }).unwrap();
+        }
+        let kept = last_good(dir.path()).unwrap().unwrap();
+        assert_eq!(kept, CvFile { name: "resume.json".into(), bytes: b"b".into() });
+    }
+
+    #[test]
+    fn a_data_directory_that_cannot_be_made_is_named_with_the_fix() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let fault = format!("{:#}", prepare(&file.join("data")).unwrap_err());
+        assert!(fault.contains("--data or VITRINE_DATA"), "{fault}");
+    }
+}

@@ -1,0 +1,132 @@
+//! The pipeline: records out of the rings, samples out of the instruments, into the store.
+//!
+//! One thread, asleep most of the time. It takes what requests and `tracing` left in the
+//! rings, turns it into log records, gives them to OTLP when that is on and to the store,
+//! and reads all instruments at each multiple of the sample interval. Formatting and
+//! copying happen here and never on a request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::clock::{Clock, UnixMillis};
+use crate::record::ring::Receiver;
+use crate::record::{AccessRecord, LogRecord};
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+
+/// Access records that can wait: what 100,000 requests a second leave between two rounds,
+/// about 3 MB when full. Past it records are dropped and counted.
+pub const ACCESS_RING: usize = 16_384;
+
+/// How long a record waits in a ring at most; half of what a reader of the live log sees.
+const ROUND: Duration = Duration::from_millis(100);
+
+/// Records taken in one step, so that a burst does not become one huge batch.
+const BATCH_MAX: usize = 2_048;
+
+/// What the pipeline reads and where it puts it.
+pub struct Parts {
+    /// One record per request.
+    pub access: Receiver<AccessRecord>,
+    /// One record per log line of ours.
+    pub lines: Receiver<LogRecord>,
+    /// Where all of it is kept.
+    pub store: Store,
+    /// Where instruments are read and OTLP goes out.
+    pub telemetry: Arc<Telemetry>,
+    /// For the samples' times.
+    pub clock: Clock,
+    /// How often instruments are read.
+    pub sample_interval: Duration,
+}
+
+/// The running thread.
+pub struct Pipeline {
+    stop: Arc<AtomicBool>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Pipeline {
+    /// Starts the thread; [`Pipeline::stop`] ends it.
+    pub fn start(parts: Parts) -> std::io::Result<Pipeline> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = thread::Builder::new().name("pipeline".into()).spawn({
+            let stop = stop.clone();
+            move || run(&parts, &stop)
+        })?;
+        Ok(Pipeline { stop, thread })
+    }
+
+    /// Takes what is left in the rings, reads the instruments once more, and ends.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.thread().unpark();
+        if self.thread.join().is_err() {
+            tracing::error!("the pipeline thread had panicked: its last records are lost");
+        }
+    }
+}
+
+fn run(parts: &Parts, stop: &AtomicBool) {
+    let mut next_sample = parts.clock.now_ms();
+    loop {
+        let stopping = stop.load(Ordering::Relaxed);
+        let n_moved = move_records(parts);
+        let now = parts.clock.now_ms();
+        // A clock that jumped back would leave a hole of that length.
+        let jumped_back = next_sample.0 - now.0 > 2 * millis(parts.sample_interval);
+        if stopping || jumped_back || now >= next_sample {
+            sample(parts);
+            next_sample = next_multiple(now, parts.sample_interval);
+        }
+        match n_moved {
+            BATCH_MAX.. => {}
+            _ if stopping => return,
+            _ => thread::park_timeout(ROUND),
+        }
+    }
+}
+
+/// Moves what waits in the rings; returns how many records that were.
+fn move_records(parts: &Parts) -> usize {
+    let mut batch: Vec<LogRecord> =
+        parts.access.drain(BATCH_MAX).map(|record| record.to_log_record()).collect();
+    batch.extend(parts.lines.drain(BATCH_MAX));
+    let n_moved = batch.len();
+    if n_moved > 0 {
+        parts.telemetry.export_logs(&batch);
+        parts.store.append_logs(batch);
+    }
+    n_moved
+}
+
+fn sample(parts: &Parts) {
+    let collected = parts.telemetry.collect();
+    parts.store.remember_metadata(collected.metadata);
+    parts.store.append_scrape(collected.scrape);
+}
+
+/// Returns the next multiple of the interval, so that all samples of all runs align.
+fn next_multiple(now: UnixMillis, interval: Duration) -> UnixMillis {
+    let interval = millis(interval);
+    UnixMillis((now.0.div_euclid(interval) + 1) * interval)
+}
+
+fn millis(interval: Duration) -> i64 {
+    i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_fall_on_multiples_of_the_interval() {
+        let next = |now| next_multiple(UnixMillis(now), Duration::from_secs(10)).0;
+        assert_eq!(next(0), 10_000);
+        assert_eq!(next(9_999), 10_000);
+        assert_eq!(next(10_000), 20_000);
+    }
+}

@@ -1,0 +1,164 @@
+//! The reload: all or nothing.
+//!
+//! Everything is read, validated, built and proved aside; only then is anything changed,
+//! and what is changed last cannot fail. Whatever is wrong leaves all of the old in
+//! place and is told at once in the log, to `/admin`, as a metric and to whoever asked.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::{error, info, warn};
+
+use super::data;
+use super::site::{self, Origin, Site, SiteError};
+use super::status::Status;
+use crate::config::{self, Config, Layers, Loaded};
+use crate::http::Shared;
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+
+/// Everything that a reload changes, and what it reads.
+pub struct Reloader {
+    /// The places that configuration is read from.
+    pub layers: Layers,
+    /// The configuration in force; held only to copy or replace it.
+    pub loaded: Mutex<Loaded>,
+    /// What the http threads share.
+    pub shared: Arc<Shared>,
+    /// The store takes its bounds anew.
+    pub store: Store,
+    /// Telemetry takes level and exporters anew.
+    pub telemetry: Arc<Telemetry>,
+    /// Where the outcome is noted.
+    pub status: Status,
+    /// Reloads run one after the other.
+    pub turn: tokio::sync::Mutex<()>,
+}
+
+/// Why a reload was refused: every reason, and whether the CV is at fault.
+struct Refusal {
+    reasons: Vec<String>,
+    cv_is_stale: bool,
+}
+
+impl Reloader {
+    /// Reloads; returns what is shown now, or every reason why nothing changed.
+    pub async fn reload(self: &Arc<Self>) -> Result<String, Vec<String>> {
+        let _turn = self.turn.lock().await;
+        let this = self.clone();
+        let prepared = tokio::task::spawn_blocking(move || this.prepare()).await;
+        let outcome = match prepared {
+            Ok(outcome) => outcome,
+            Err(fault) => Err(Refusal {
+                reasons: vec![format!("a defect ended the reload, please report it: {fault}")],
+                cv_is_stale: false,
+            }),
+        };
+        match outcome {
+            Ok((loaded, site)) => Ok(self.apply(loaded, site)),
+            Err(Refusal { reasons, cv_is_stale }) => {
+                self.status.refused(&reasons, cv_is_stale);
+                for reason in &reasons {
+                    error!("reload refused, everything stays as it was: {reason}");
+                }
+                Err(reasons)
+            }
+        }
+    }
+
+    /// Returns the configuration in force.
+    pub fn loaded(&self) -> Loaded {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads, validates, builds and proves; changes nothing.
+    fn prepare(&self) -> Result<(Loaded, Site), Refusal> {
+        let current = self.loaded().config;
+        let loaded = config::load(&self.layers).map_err(|problems| Refusal {
+            reasons: problems.0.iter().map(ToString::to_string).collect(),
+            cv_is_stale: false,
+        })?;
+        let fixed: Vec<String> = config::restart_needed(&current, &loaded.config)
+            .into_iter()
+            .map(|(setting, old, new)| {
+                format!(
+                    "`{}` cannot change while running (from {old} to {new}): restart vitrine",
+                    setting.key
+                )
+            })
+            .collect();
+        if !fixed.is_empty() {
+            return Err(Refusal { reasons: fixed, cv_is_stale: false });
+        }
+        let site = self
+            .load_site(&loaded.config)
+            .map_err(|fault| Refusal { reasons: fault.lines(), cv_is_stale: true })?;
+        Ok((loaded, site))
+    }
+
+    fn load_site(&self, config: &Config) -> Result<Site, SiteError> {
+        let assets = self.shared.edition.load().assets().clone();
+        match site::load(&config.site, &config.cv, &assets) {
+            // While only the sample was ever shown, no CV is no loss.
+            Err(SiteError::Missing(_)) if self.status.get().origin == Origin::Sample => {
+                site::sample(&config.cv, &assets)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Swaps. Everything was proved before; what could still go wrong (a thread that cannot
+    /// be started) leaves that one thing as it was and says so.
+    fn apply(&self, loaded: Loaded, site: Site) -> String {
+        let config = &loaded.config;
+        self.shared.switches.apply(&config.http);
+        let balancer_config =
+            crate::balancer::Config { http_threads: config.http.http_threads(), ..config.balancer.clone() };
+        if let Err(fault) = self.shared.balancer.apply(balancer_config) {
+            warn!("the workers stay as they were: {fault}");
+        }
+        self.store.apply(config.store.clone());
+        if let Err(fault) = self.telemetry.apply(&config.telemetry) {
+            warn!("logging and export stay as they were: {fault}");
+        }
+        let message = format!("reloaded: {}", shown(&site));
+        self.shared.edition.store(site.edition.clone());
+        self.status.applied(&site, &message);
+        log_warnings(&site, &loaded);
+        keep(&config.data, &site);
+        info!("{message}");
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
+        message
+    }
+}
+
+/// Says in words what is shown.
+pub fn shown(site: &Site) -> String {
+    match &site.origin {
+        Origin::Folder(path) => format!("showing {}", path.display()),
+        Origin::Sample => "showing the sample CV: put cv.yaml or resume.json into the site folder".into(),
+        Origin::LastGood => format!("showing the last good CV, kept as {}", site.source.name),
+    }
+}
+
+/// Logs what is odd about configuration and CV, a line each.
+pub fn log_warnings(site: &Site, loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    for warning in &site.warnings {
+        warn!("{warning}");
+    }
+}
+
+/// Keeps a CV from the folder for a later start; the sample needs no keeping.
+pub fn keep(data: &Path, site: &Site) {
+    if !matches!(site.origin, Origin::Folder(_)) {
+        return;
+    }
+    if let Err(fault) = data::keep_last_good(data, &site.source) {
+        warn!(
+            "{fault:#}: should the CV on disk break before the next start, there is nothing to fall back on"
+        );
+    }
+}

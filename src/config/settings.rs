@@ -1,0 +1,299 @@
+//! The table of all settings.
+
+use std::time::Duration;
+
+use super::Config;
+use super::value::{Bytes, Form, bytes, duration, whole};
+use crate::balancer;
+
+/// One setting: everything that anybody needs to know about it.
+#[derive(Debug)]
+pub struct Setting {
+    /// The path in the file, `store.logs.max_bytes`.
+    pub key: &'static str,
+    /// What it accepts, as the end of "X is not …".
+    pub accepts: &'static str,
+    /// What it is for.
+    pub meaning: &'static str,
+    /// Whether SIGHUP applies a change; if not, a reload that changes it is refused.
+    pub reload: bool,
+    /// Whether its value is masked wherever it is shown.
+    pub secret: bool,
+    pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
+    pub(super) get: fn(&Config) -> String,
+}
+
+impl Setting {
+    /// Returns the value in `config` as text, masked when it is a secret.
+    pub fn value(&self, config: &Config) -> String {
+        let value = (self.get)(config);
+        if self.secret && !value.is_empty() { "********".into() } else { value }
+    }
+
+    /// Returns the default as text.
+    pub fn default_value(&self) -> String {
+        (self.get)(&Config::default())
+    }
+}
+
+/// Returns the setting with this key.
+pub fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+/// Returns true when some setting's key goes on after `key.`.
+pub(super) fn is_table(key: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// Declares one row of the table. A field is read and shown by the [`Form`] of its type;
+/// `bytes` takes a plain number of bytes, and a function at the end reads by its own rule.
+macro_rules! setting {
+    ($key:literal, $reload:ident, $($field:ident).+, $accepts:literal, $meaning:literal) => {
+        setting!($key, $reload, $($field).+, $accepts, $meaning, Form::read)
+    };
+    ($key:literal, $reload:ident, bytes $($field:ident).+, $accepts:literal, $meaning:literal, $bounds:expr) => {
+        Setting {
+            key: $key,
+            accepts: $accepts,
+            meaning: $meaning,
+            reload: setting!(@reload $reload),
+            secret: false,
+            set: |config, text| {
+                config.$($field).+ = bytes(text, $bounds)?;
+                Ok(())
+            },
+            get: |config| Bytes(config.$($field).+).show(),
+        }
+    };
+    ($key:literal, $reload:ident, $($field:ident).+, $accepts:literal, $meaning:literal, $read:expr) => {
+        Setting {
+            key: $key,
+            accepts: $accepts,
+            meaning: $meaning,
+            reload: setting!(@reload $reload),
+            secret: false,
+            set: |config, text| {
+                config.$($field).+ = ($read)(text)?;
+                Ok(())
+            },
+            get: |config| Form::show(&config.$($field).+),
+        }
+    };
+    (@reload live) => { true };
+    (@reload restart) => { false };
+}
+
+/// Every setting, in the order in which the README and `vitrine init` list them.
+pub const SETTINGS: &[Setting] = &[
+    setting!(
+        "listen",
+        restart,
+        http.listen,
+        "an address such as 0.0.0.0:2727, [::]:80 or :2727",
+        "address and port of the public site, `/admin` and the APIs; port 0 picks a free one"
+    ),
+    setting!(
+        "site",
+        live,
+        site,
+        "a folder",
+        "folder with `cv.yaml` (or `resume.json`); without one the sample CV is shown"
+    ),
+    setting!(
+        "data",
+        restart,
+        data,
+        "a folder",
+        "folder for everything that must survive a restart; made readable by its owner only"
+    ),
+    setting!(
+        "workers",
+        live,
+        balancer.workers,
+        "a whole number from 1 to 256, or auto",
+        "worker tasks that answer pages; `auto` is twice the http threads and at least 3",
+        workers
+    ),
+    setting!(
+        "cv.show",
+        live,
+        cv.show,
+        "a list of phone, address, birth_date",
+        "private contacts that the public page may show"
+    ),
+    setting!(
+        "cv.base_url",
+        live,
+        cv.base_url,
+        "the site's address, such as https://cv.example.com",
+        "public address of the site, for canonical links"
+    ),
+    setting!(
+        "cv.lang",
+        live,
+        cv.lang,
+        "a BCP 47 language tag such as en or de",
+        "language of a CV that does not name its own with `x-lang`"
+    ),
+    setting!("cv.noindex", live, cv.noindex, "true or false", "asks search engines to leave the page out"),
+    setting!(
+        "http.threads",
+        restart,
+        http.threads,
+        "a whole number from 0 to 64",
+        "threads that accept and answer requests; 0 means one per processor core",
+        |text: &str| whole(text, 0..=64)
+    ),
+    setting!(
+        "http.log_addresses",
+        live,
+        http.log_addresses,
+        "true or false",
+        "whether access records carry the visitor's address"
+    ),
+    setting!(
+        "http.drills",
+        live,
+        http.drills,
+        "true or false",
+        "answers `/drill/panic` and `/drill/hang`, to see how a fault looks in `/admin`; leave it off in production"
+    ),
+    setting!(
+        "admin.session_idle",
+        restart,
+        admin.session_idle,
+        "a duration from 1m to 30d",
+        "an admin session without a request for this long ends",
+        |text: &str| duration(text, MINUTE..=30 * DAY)
+    ),
+    setting!(
+        "admin.session_age",
+        restart,
+        admin.session_age,
+        "a duration from 1m to 90d",
+        "an admin session of this age ends, used or not",
+        |text: &str| duration(text, MINUTE..=90 * DAY)
+    ),
+    setting!(
+        "balancer.selection",
+        live,
+        balancer.selection,
+        "p2c, round_robin or least_loaded",
+        "how a worker is chosen; `p2c` takes the less loaded of two drawn at random"
+    ),
+    setting!(
+        "balancer.in_flight_max",
+        live,
+        balancer.in_flight_max,
+        "a whole number from 1 to 10000",
+        "requests that one worker answers at once; when all are full the answer is 503",
+        |text: &str| whole(text, 1..=10_000)
+    ),
+    setting!(
+        "balancer.deadline",
+        live,
+        balancer.deadline,
+        "a duration from 100ms to 10m",
+        "a request that takes longer is given up with 504",
+        |text: &str| duration(text, Duration::from_millis(100)..=10 * MINUTE)
+    ),
+    setting!(
+        "store.metrics.max_age",
+        live,
+        store.metrics.max_age,
+        "a duration from 1h to 3650d",
+        "metrics older than this are dropped",
+        |text: &str| duration(text, HOUR..=3650 * DAY)
+    ),
+    setting!(
+        "store.metrics.max_bytes", live, bytes store.metrics.max_bytes,
+        "a size from 4MiB to 1TiB",
+        "disk blocks that metrics may take; the oldest are dropped first",
+        4 * MIB..=TIB
+    ),
+    setting!(
+        "store.logs.max_age",
+        live,
+        store.logs.max_age,
+        "a duration from 1h to 3650d",
+        "log lines older than this are dropped",
+        |text: &str| duration(text, HOUR..=3650 * DAY)
+    ),
+    setting!(
+        "store.logs.max_bytes", live, bytes store.logs.max_bytes,
+        "a size from 4MiB to 1TiB",
+        "disk blocks that log lines may take; the oldest are dropped first",
+        4 * MIB..=TIB
+    ),
+    setting!(
+        "store.reserve_bytes", live, bytes store.reserve_bytes,
+        "a size up to 1TiB",
+        "free disk space below which the oldest history goes, and then nothing more is written",
+        0..=TIB
+    ),
+    setting!(
+        "telemetry.log_level",
+        live,
+        telemetry.log_level,
+        "a level (error, warn, info, debug, trace) or filters such as info,vitrine::http=debug",
+        "what is logged, to standard error and into the store"
+    ),
+    setting!(
+        "telemetry.sample_interval",
+        restart,
+        telemetry.sample_interval,
+        "a duration from 1s to 5m",
+        "how often metrics are read into the store",
+        |text: &str| duration(text, Duration::from_secs(1)..=5 * MINUTE)
+    ),
+    setting!(
+        "telemetry.otlp.enabled",
+        live,
+        telemetry.otlp.enabled,
+        "true or false",
+        "whether anything is pushed by OTLP; without an endpoint nothing is"
+    ),
+    setting!(
+        "telemetry.otlp.endpoint",
+        live,
+        telemetry.otlp.endpoint,
+        "an address such as http://localhost:4318",
+        "OTLP/HTTP collector; `/v1/metrics` and `/v1/logs` are appended"
+    ),
+    setting!(
+        "telemetry.otlp.metric_interval",
+        live,
+        telemetry.otlp.metric_interval,
+        "a duration from 1s to 1h",
+        "how often metrics are pushed",
+        |text: &str| duration(text, Duration::from_secs(1)..=HOUR)
+    ),
+    setting!(
+        "telemetry.otlp.metrics.endpoint",
+        live,
+        telemetry.otlp.metrics.endpoint,
+        "an address such as http://localhost:9090/api/v1/otlp/v1/metrics",
+        "where metrics are pushed, used as it is"
+    ),
+    setting!(
+        "telemetry.otlp.logs.endpoint",
+        live,
+        telemetry.otlp.logs.endpoint,
+        "an address such as http://localhost:3100/otlp/v1/logs",
+        "where log records are pushed, used as it is"
+    ),
+];
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+const MIB: u64 = 1 << 20;
+const TIB: u64 = 1 << 40;
+
+fn workers(text: &str) -> Result<Option<usize>, String> {
+    match text.trim() {
+        "auto" => Ok(None),
+        number => whole(number, 1..=balancer::WORKERS_MAX).map(Some),
+    }
+}

@@ -1,0 +1,119 @@
+use super::*;
+
+fn layers(file: Option<&Path>, environment: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Layers {
+    Layers {
+        file: file.map(Path::to_path_buf),
+        environment: environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        flags: flags.iter().map(|(key, value)| (*key, value.to_string())).collect(),
+    }
+}
+
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vitrine.toml");
+    std::fs::write(&path, text).unwrap();
+    (dir, path)
+}
+
+/// Loads a file and compares the problems, the folder's name cut off.
+fn check(text: &str, expect: &[&str]) {
+    let (dir, path) = file(text);
+    let problems = match load(&layers(Some(&path), &[], &[])) {
+        Ok(_) => vec![],
+        Err(Problems(problems)) => problems,
+    };
+    let prefix = format!("{}/", dir.path().display());
+    let shown: Vec<String> =
+        problems.iter().map(|problem| problem.to_string().replace(&prefix, "")).collect();
+    assert_eq!(shown, expect, "{text}");
+}
+
+#[test]
+fn flag_wins_over_environment_over_file_over_default() {
+    let (_dir, path) = file("listen = \"127.0.0.1:1\"\nsite = \"/from/file\"\ndata = \"/from/file\"\n");
+    let environment = [("VITRINE_SITE", "/from/environment"), ("VITRINE_DATA", "/from/environment")];
+    let loaded = load(&layers(Some(&path), &environment, &[("data", "/from/flag")])).unwrap();
+    assert_eq!(loaded.config.http.listen.to_string(), "127.0.0.1:1");
+    assert_eq!(loaded.config.site, Path::new("/from/environment"));
+    assert_eq!(loaded.config.data, Path::new("/from/flag"));
+    assert_eq!(loaded.source("data"), Source::Flag);
+    assert_eq!(loaded.source("http.threads"), Source::Default);
+}
+
+#[test]
+fn unknown_key_is_named_with_its_place_and_the_nearest_known_one() {
+    check(
+        "\n[http]\nthread = 2\n",
+        &["vitrine.toml:3:1: `http.thread` is not a setting; did you mean `http.threads`?"],
+    );
+    check(
+        "colour = 1",
+        &["vitrine.toml:1:1: `colour` is not a setting; `vitrine init` writes a file with all of them"],
+    );
+}
+
+#[test]
+fn wrong_types_and_values_are_all_reported() {
+    check(
+        "listen = \"2727\"\ndata = {a = 1}\n[http]\nthreads = 99\n",
+        &[
+            "vitrine.toml:2:1: `data`: a inline table is not a folder",
+            "vitrine.toml:1:1: `listen`: \"2727\" is not an address such as 0.0.0.0:2727, [::]:80 or :2727 \
+             (an address is an IP with a port)",
+            "vitrine.toml:4:1: `http.threads`: \"99\" is not a whole number from 0 to 64 (out of range)",
+        ],
+    );
+}
+
+#[test]
+fn broken_toml_names_line_and_column() {
+    let (dir, path) = file("site = \"a\"\nlisten = \n");
+    let problems = load(&layers(Some(&path), &[], &[])).unwrap_err();
+    let place = format!("{}/vitrine.toml:2:", dir.path().display());
+    assert!(problems.to_string().starts_with(&place), "{problems}");
+}
+
+#[test]
+fn a_named_file_that_is_missing_is_a_problem() {
+    let problems = load(&layers(Some(Path::new("/nowhere/vitrine.toml")), &[], &[])).unwrap_err();
+    assert!(
+        problems.to_string().contains("/nowhere/vitrine.toml: read the file: No such file"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn unknown_environment_variable_is_a_warning_only() {
+    let loaded =
+        load(&layers(None, &[("VITRINE_LISTN", "x"), ("VITRINE_REQUIRE", "chromium")], &[])).unwrap();
+    let warnings: Vec<String> = loaded.warnings.iter().map(Problem::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "environment variable VITRINE_LISTN: `VITRINE_LISTN` is not a setting; did you mean `VITRINE_LISTEN`?"
+        ]
+    );
+}
+
+#[test]
+fn every_default_reads_back_and_every_key_is_reachable_from_the_environment() {
+    for setting in SETTINGS {
+        let mut config = Config::default();
+        let shown = setting.default_value();
+        // An absent value is shown as nothing, and nothing reads back as absent.
+        (setting.set)(&mut config, &shown).unwrap_or_else(|fault| panic!("{}: {fault}", setting.key));
+        assert_eq!(config, Config::default(), "{}", setting.key);
+        assert!(env_name(setting.key).starts_with(ENV_PREFIX));
+    }
+}
+
+#[test]
+fn only_keys_that_need_a_restart_are_listed() {
+    let old = Config::default();
+    let mut new = old.clone();
+    new.site = "/elsewhere".into();
+    assert!(restart_needed(&old, &new).is_empty());
+    new.data = "/elsewhere".into();
+    let keys: Vec<&str> = restart_needed(&old, &new).iter().map(|(setting, _, _)| setting.key).collect();
+    assert_eq!(keys, ["data"]);
+}

@@ -1,0 +1,247 @@
+//! How a setting's text becomes a value and back.
+//!
+//! Every error is a short reason without the value: the caller adds key, value and what
+//! would be accepted. [`Form::show`] writes what [`Form::read`] accepts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+use crate::balancer::Selection;
+use crate::cv::{BaseUrl, Private};
+
+/// A type that settings can have.
+pub trait Form: Sized {
+    /// Reads a value from its text.
+    fn read(text: &str) -> Result<Self, String>;
+    /// Writes a value as text that reads back as the same value.
+    fn show(&self) -> String;
+}
+
+/// A number of bytes, written `64MiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub u64);
+
+impl Form for Bytes {
+    fn read(text: &str) -> Result<Self, String> {
+        text.trim().parse::<ByteSize>().map(|size| Bytes(size.as_u64()))
+    }
+
+    fn show(&self) -> String {
+        let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+        let unit = units.iter().find(|(_, factor)| self.0 > 0 && self.0.is_multiple_of(*factor));
+        unit.map_or(self.0.to_string(), |(name, factor)| format!("{}{name}", self.0 / factor))
+    }
+}
+
+impl Form for Duration {
+    fn read(text: &str) -> Result<Self, String> {
+        humantime::parse_duration(text.trim()).map_err(|fault| fault.to_string())
+    }
+
+    fn show(&self) -> String {
+        let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+        let millis = self.as_millis();
+        let unit = units.iter().find(|(_, factor)| millis > 0 && millis.is_multiple_of(*factor));
+        unit.map_or(format!("{millis}ms"), |(name, factor)| format!("{}{name}", millis / factor))
+    }
+}
+
+impl Form for bool {
+    fn read(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            _ => Err(String::new()),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Form for u64 {
+    fn read(text: &str) -> Result<Self, String> {
+        text.trim().parse().map_err(|_| String::new())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Form for SocketAddr {
+    fn read(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        // ":2727" is what people write for "that port on every address".
+        let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_string() };
+        let whole = whole.replace("localhost:", "127.0.0.1:");
+        whole.parse().map_err(|_| "an address is an IP with a port".to_string())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Form for PathBuf {
+    fn read(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Err("it is empty".into()) } else { Ok(text.into()) }
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+impl Form for String {
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(text.trim().to_string())
+    }
+
+    fn show(&self) -> String {
+        self.clone()
+    }
+}
+
+/// An empty text is no value.
+impl Form for Option<String> {
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(Some(text.trim().to_string()).filter(|text| !text.is_empty()))
+    }
+
+    fn show(&self) -> String {
+        self.clone().unwrap_or_default()
+    }
+}
+
+/// A list is written with commas.
+impl Form for Vec<Private> {
+    fn read(text: &str) -> Result<Self, String> {
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        items.map(|item| item.parse::<Private>().map_err(|fault| fault.to_string())).collect()
+    }
+
+    fn show(&self) -> String {
+        self.iter().map(|private| private.name()).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl Form for Option<BaseUrl> {
+    fn read(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Ok(None),
+            url => url.parse().map(Some).map_err(|_| String::new()),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map(BaseUrl::to_string).unwrap_or_default()
+    }
+}
+
+/// `None` lets the program choose.
+impl Form for Option<usize> {
+    fn read(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "auto" => Ok(None),
+            number => usize::read(number).map(Some),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.map_or("auto".to_string(), |number| number.to_string())
+    }
+}
+
+impl Form for usize {
+    fn read(text: &str) -> Result<Self, String> {
+        text.trim().parse().map_err(|_| String::new())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// The words of the selections.
+const SELECTIONS: [(&str, Selection); 3] = [
+    ("p2c", Selection::P2c),
+    ("round_robin", Selection::RoundRobin),
+    ("least_loaded", Selection::LeastLoaded),
+];
+
+impl Form for Selection {
+    fn read(text: &str) -> Result<Self, String> {
+        let found = SELECTIONS.iter().find(|(word, _)| *word == text.trim());
+        found.map(|(_, selection)| *selection).ok_or_else(String::new)
+    }
+
+    fn show(&self) -> String {
+        let found = SELECTIONS.iter().find(|(_, selection)| selection == self);
+        found.map(|(word, _)| word.to_string()).unwrap_or_default()
+    }
+}
+
+/// Reads a whole number inside bounds.
+pub fn whole<T>(text: &str, bounds: std::ops::RangeInclusive<T>) -> Result<T, String>
+where
+    T: Form + PartialOrd,
+{
+    let number = T::read(text)?;
+    if bounds.contains(&number) { Ok(number) } else { Err("out of range".into()) }
+}
+
+/// Reads a number of bytes inside bounds.
+pub fn bytes(text: &str, bounds: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
+    let Bytes(size) = Bytes::read(text)?;
+    if bounds.contains(&size) { Ok(size) } else { Err("out of range".into()) }
+}
+
+/// Reads a duration inside bounds.
+pub fn duration(text: &str, bounds: std::ops::RangeInclusive<Duration>) -> Result<Duration, String> {
+    let duration = Duration::read(text)?;
+    if bounds.contains(&duration) { Ok(duration) } else { Err("out of range".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip<T: Form + PartialEq + std::fmt::Debug>(text: &str, shown: &str) {
+        let value = T::read(text).unwrap();
+        assert_eq!(value.show(), shown);
+        assert_eq!(T::read(shown).unwrap(), value);
+    }
+
+    #[test]
+    fn values_read_back_as_shown() {
+        round_trip::<Bytes>("512 MiB", "512MiB");
+        round_trip::<Bytes>("1000", "1000");
+        round_trip::<Duration>("90s", "90s");
+        round_trip::<Duration>("1h 30m", "90m");
+        round_trip::<Duration>("30days", "30d");
+        round_trip::<Duration>("0s", "0ms");
+        round_trip::<SocketAddr>(":80", "0.0.0.0:80");
+        round_trip::<SocketAddr>("localhost:0", "127.0.0.1:0");
+        round_trip::<SocketAddr>("[::1]:2727", "[::1]:2727");
+        round_trip::<bool>("yes", "true");
+        round_trip::<Vec<Private>>("phone, address,", "phone,address");
+        round_trip::<Option<usize>>("auto", "auto");
+        round_trip::<Selection>("least_loaded", "least_loaded");
+        round_trip::<Option<BaseUrl>>("https://cv.example.com/", "https://cv.example.com");
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        assert!(Duration::read("soon").is_err());
+        assert!(Bytes::read("12 parsecs").is_err());
+        assert!(SocketAddr::read("2727").is_err());
+        assert!(bool::read("maybe").is_err());
+        assert!(whole("70000", 0..=65535_u64).is_err());
+        assert!(Vec::<Private>::read("phone,shoe").is_err());
+    }
+}

@@ -1,0 +1,75 @@
+//! The only place where our errors meet status codes.
+//!
+//! A visitor gets a page that says what they can do; the cause goes to the log.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, ContentType, HeaderMap, HeaderValue};
+
+use super::assets::Assets;
+use super::site::STYLESHEET;
+use crate::balancer::DispatchError;
+use crate::pages::error::{ErrorView, page};
+use crate::record::trace::TraceContext;
+
+/// Why a visitor does not get what they asked for.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// Nothing lies at the path.
+    #[error("nothing lies at this path")]
+    NotFound,
+    /// The path can only be read.
+    #[error("this path can only be read")]
+    MethodNotAllowed,
+    /// No worker answered.
+    #[error(transparent)]
+    Dispatch(#[from] DispatchError),
+}
+
+impl Error {
+    fn status(&self) -> StatusCode {
+        match self {
+            Error::NotFound => StatusCode::NOT_FOUND,
+            Error::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Error::Dispatch(DispatchError::Overloaded { .. } | DispatchError::Draining) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Error::Dispatch(DispatchError::Deadline { .. }) => StatusCode::GATEWAY_TIMEOUT,
+            Error::Dispatch(DispatchError::Panicked { .. } | DispatchError::WorkerLost { .. }) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    }
+
+    /// Returns the page for the visitor, with the request's id for a question to the owner.
+    pub(super) fn response(&self, assets: &Assets) -> HttpResponse {
+        let request_id = TraceContext::current().map(|trace| trace.trace_id.to_string());
+        let body = page(&ErrorView {
+            status: self.status().as_u16(),
+            request_id: request_id.as_deref(),
+            stylesheets: &[assets.url(STYLESHEET).to_string()],
+            favicon: Some("/favicon.svg"),
+        });
+        let mut response = HttpResponse::build(self.status());
+        response.content_type(ContentType::html()).insert_header((header::CACHE_CONTROL, "no-store"));
+        if let Some(request_id) = request_id {
+            response.insert_header(("x-request-id", request_id));
+        }
+        let mut response = response.body(body.into_string());
+        self.add_headers(response.headers_mut());
+        response
+    }
+
+    fn add_headers(&self, headers: &mut HeaderMap) {
+        match self {
+            Error::MethodNotAllowed => headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD")),
+            Error::Dispatch(DispatchError::Overloaded { retry_after }) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)))
+            }
+            Error::Dispatch(DispatchError::Draining) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"))
+            }
+            Error::NotFound | Error::Dispatch(_) => return,
+        };
+    }
+}

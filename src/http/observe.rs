@@ -1,0 +1,323 @@
+//! Observes every request once: duration, active requests, one access record.
+//!
+//! A guard is made when the request arrives and moved into the response's body; what it
+//! records, it records when it is dropped. So a client that leaves early, a body that
+//! streams for an hour and a handler that fails are all counted, and the number of active
+//! requests cannot leak. Instruments are bound once per thread and label set: about 20 ns
+//! a measurement instead of 145. Nothing here locks, formats or waits.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::{ConnectionType, Method, StatusCode, header};
+use actix_web::{HttpMessage, web::Bytes};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Meter, UpDownCounter};
+use pin_project_lite::pin_project;
+
+use super::Switches;
+use super::server::Thread;
+use crate::clock::UnixNanos;
+use crate::record::AccessRecord;
+use crate::record::access::{PATH_MAX_BYTES, USER_AGENT_MAX_BYTES, cut};
+use crate::record::names::{self, keys};
+use crate::record::trace::TraceContext;
+
+/// What a handler says of its answer, left in the request's extensions.
+pub(super) struct Answered {
+    pub(super) route: &'static str,
+    pub(super) worker_id: Option<u32>,
+}
+
+/// Routes that do not pass the balancer, by their templates; a label is never taken from
+/// anywhere but this list, the editions and here.
+const OTHER_ROUTES: &[&str] = &[
+    "/health",
+    "/ready",
+    "/metrics",
+    "/admin",
+    "/admin/login",
+    "/admin/logout",
+    "/admin/events",
+    "/admin/api/v1/workers",
+    "/admin/api/v1/reload",
+];
+
+/// Recorded when the client left before there was a status; nginx's number for it.
+const STATUS_CLIENT_LEFT: u16 = 499;
+
+/// At most so many label sets are bound on a thread: routes × methods × statuses stay far
+/// below; what comes after is recorded unbound.
+const BOUND_MAX: usize = 512;
+
+type RequestKey = (&'static str, &'static str, u16);
+
+/// The request instruments of one thread.
+pub(super) struct Instruments {
+    duration: Histogram<f64>,
+    active: UpDownCounter<i64>,
+    bound_durations: RefCell<HashMap<RequestKey, BoundHistogram<f64>>>,
+    bound_active: RefCell<HashMap<&'static str, BoundUpDownCounter<i64>>>,
+}
+
+impl Instruments {
+    pub(super) fn new(meter: &Meter) -> Self {
+        let (duration, active) = (names::HTTP_REQUEST_DURATION, names::HTTP_ACTIVE_REQUESTS);
+        Instruments {
+            duration: meter
+                .f64_histogram(duration.name)
+                .with_unit(duration.unit)
+                .with_description(duration.help)
+                .with_boundaries(names::HTTP_DURATION_BUCKETS.to_vec())
+                .build(),
+            active: meter
+                .i64_up_down_counter(active.name)
+                .with_unit(active.unit)
+                .with_description(active.help)
+                .build(),
+            bound_durations: RefCell::default(),
+            bound_active: RefCell::default(),
+        }
+    }
+
+    fn record(&self, key: RequestKey, seconds: f64) {
+        let mut bound = self.bound_durations.borrow_mut();
+        if let Some(histogram) = bound.get(&key) {
+            return histogram.record(seconds);
+        }
+        let (route, method, status) = key;
+        let mut attributes = vec![
+            KeyValue::new(keys::HTTP_METHOD, method),
+            KeyValue::new(keys::HTTP_STATUS, i64::from(status)),
+            KeyValue::new(keys::URL_SCHEME, "http"),
+        ];
+        if !route.is_empty() {
+            attributes.push(KeyValue::new(keys::HTTP_ROUTE, route));
+        }
+        if bound.len() >= BOUND_MAX {
+            return self.duration.record(seconds, &attributes);
+        }
+        let histogram = self.duration.bind(&attributes);
+        histogram.record(seconds);
+        bound.insert(key, histogram);
+    }
+
+    fn add_active(&self, method: &'static str, change: i64) {
+        let mut bound = self.bound_active.borrow_mut();
+        let counter = bound.entry(method).or_insert_with(|| {
+            self.active
+                .bind(&[KeyValue::new(keys::HTTP_METHOD, method), KeyValue::new(keys::URL_SCHEME, "http")])
+        });
+        counter.add(change);
+    }
+}
+
+/// The middleware; one per thread.
+pub(super) struct Observe(pub(super) Rc<Thread>);
+
+impl<S, B> Transform<S, ServiceRequest> for Observe
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<ObservedBody<B>>;
+    type Error = actix_web::Error;
+    type Transform = ObserveService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(ObserveService { service, thread: self.0.clone() }))
+    }
+}
+
+pub(super) struct ObserveService<S> {
+    service: S,
+    thread: Rc<Thread>,
+}
+
+impl<S, B> Service<ServiceRequest> for ObserveService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<ObservedBody<B>>;
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let thread = self.thread.clone();
+        let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+        let trace = TraceContext::from_traceparent(traceparent);
+        let mut guard = Guard::begin(thread.clone(), &request, trace);
+        let answer = {
+            // Entered for the synchronous part too: extractors run in `call`.
+            let _entered = trace.enter();
+            self.service.call(request)
+        };
+        Box::pin(async move {
+            let mut response = match trace.scope(answer).await {
+                Ok(response) => response,
+                Err(fault) => {
+                    guard.answered(fault.as_response_error().status_code());
+                    return Err(fault);
+                }
+            };
+            guard.answered(response.status());
+            if let Some(answered) = response.request().extensions().get::<Answered>() {
+                guard.route = answered.route;
+                guard.worker_id = answered.worker_id;
+            } else if let Some(pattern) = response.request().match_pattern() {
+                guard.route = OTHER_ROUTES.iter().find(|route| **route == pattern).unwrap_or(&"");
+            }
+            add_common_headers(&mut response, &thread.shared.switches);
+            Ok(response.map_body(|_, body| ObservedBody { body, guard }))
+        })
+    }
+}
+
+/// Headers that every answer has. A handler that set one of them keeps its own value.
+fn add_common_headers<B>(response: &mut ServiceResponse<B>, switches: &Switches) {
+    const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
+         frame-ancestors 'none'; object-src 'none'";
+    let head = response.response_mut().head_mut();
+    let defaults = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
+    ];
+    for (name, value) in defaults {
+        if !head.headers.contains_key(&name) {
+            head.headers.insert(name, header::HeaderValue::from_static(value));
+        }
+    }
+    // A `connection` header would be overwritten by the encoder; only this works.
+    if switches.is_closing() {
+        head.set_connection_type(ConnectionType::Close);
+    }
+}
+
+/// Counts one request in while it lives and records it when dropped.
+pub(super) struct Guard {
+    thread: Rc<Thread>,
+    started: Instant,
+    at: UnixNanos,
+    trace: TraceContext,
+    method: &'static str,
+    path: Cow<'static, str>,
+    route: &'static str,
+    status: u16,
+    body_bytes: u64,
+    worker_id: Option<u32>,
+    client: Option<std::net::IpAddr>,
+    user_agent: Option<Box<str>>,
+}
+
+impl Guard {
+    fn answered(&mut self, status: StatusCode) {
+        self.status = status.as_u16();
+    }
+
+    fn begin(thread: Rc<Thread>, request: &ServiceRequest, trace: TraceContext) -> Self {
+        let method = known_method(request.method());
+        thread.instruments.add_active(method, 1);
+        let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let logs_address = thread.shared.switches.logs_addresses();
+        Guard {
+            started: Instant::now(),
+            at: thread.shared.clock.now(),
+            trace,
+            method,
+            path: path_of(request.path()),
+            route: "",
+            status: STATUS_CLIENT_LEFT,
+            body_bytes: 0,
+            worker_id: None,
+            client: request.peer_addr().filter(|_| logs_address).map(|address| address.ip()),
+            user_agent: agent.map(|agent| cut(agent, USER_AGENT_MAX_BYTES).into()),
+            thread,
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let duration = self.started.elapsed();
+        let instruments = &self.thread.instruments;
+        instruments.add_active(self.method, -1);
+        instruments.record((self.route, self.method, self.status), duration.as_secs_f64());
+        self.thread.shared.access.send(AccessRecord {
+            at: self.at,
+            duration,
+            trace: self.trace,
+            method: self.method,
+            route: self.route,
+            path: std::mem::take(&mut self.path),
+            status: self.status,
+            body_bytes: self.body_bytes,
+            worker_id: self.worker_id,
+            client: self.client,
+            user_agent: self.user_agent.take(),
+        });
+    }
+}
+
+/// The front page, most of all requests, costs no allocation.
+fn path_of(path: &str) -> Cow<'static, str> {
+    if path == "/" { Cow::Borrowed("/") } else { Cow::Owned(cut(path, PATH_MAX_BYTES).to_string()) }
+}
+
+/// Returns the method's name, `_OTHER` for one that the OTel HTTP conventions do not know:
+/// a visitor must not be able to make label values.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        "PATCH" => "PATCH",
+        "CONNECT" => "CONNECT",
+        "TRACE" => "TRACE",
+        _ => "_OTHER",
+    }
+}
+
+pin_project! {
+    /// A body that carries its request's guard to the end.
+    pub(super) struct ObservedBody<B> {
+        #[pin]
+        body: B,
+        guard: Guard,
+    }
+}
+
+impl<B: MessageBody> MessageBody for ObservedBody<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.project();
+        let polled = this.body.poll_next(cx);
+        if let Poll::Ready(Some(Ok(chunk))) = &polled {
+            this.guard.body_bytes += chunk.len() as u64;
+        }
+        polled
+    }
+}

@@ -1,0 +1,180 @@
+//! What visitors ask for: jobs out, replies in, responses made.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use futures_util::future::LocalBoxFuture;
+
+use super::edition::Edition;
+use super::error::Error;
+use super::negotiate::{self, Encoding};
+use super::observe::Answered;
+use super::representation::Representation;
+use super::server::Thread;
+use crate::record::trace::TraceContext;
+
+/// What a worker is asked for.
+pub struct Job {
+    edition: Arc<Edition>,
+    ask: Ask,
+    trace: TraceContext,
+}
+
+enum Ask {
+    Document { uri: Uri, encodings: [Encoding; 3], if_none_match: Option<HeaderValue> },
+    Drill(Drill),
+}
+
+/// A fault made on purpose, when `http.drills` is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drill {
+    /// A handler that panics: 500 for this request alone.
+    Panic,
+    /// A handler that never answers: 504 at the deadline.
+    Hang,
+}
+
+/// What a worker answers; everything in it was made at load.
+#[derive(Debug)]
+pub enum Reply {
+    /// The document in the best encoding.
+    Document {
+        /// The route's template.
+        route: &'static str,
+        /// What to send.
+        representation: Arc<Representation>,
+        /// In which encoding.
+        encoding: Encoding,
+    },
+    /// The client has the document already.
+    NotModified {
+        /// The route's template.
+        route: &'static str,
+        /// The document it has.
+        representation: Arc<Representation>,
+        /// The encoding whose tag is sent.
+        encoding: Encoding,
+    },
+    /// Nothing lies at this path.
+    NotFound,
+}
+
+/// How long `/drill/hang` would take if no deadline ended it.
+const DRILL_HANG: Duration = Duration::from_secs(3600);
+
+/// Answers a job: the function that the balancer's workers run.
+pub fn answer(job: Job) -> LocalBoxFuture<'static, Reply> {
+    let Job { edition, ask, trace } = job;
+    Box::pin(trace.scope(async move {
+        match ask {
+            Ask::Document { uri, encodings, if_none_match } => {
+                find(&edition, uri.path(), encodings, if_none_match.as_ref())
+            }
+            Ask::Drill(Drill::Panic) => panic!("a drill: somebody asked for /drill/panic"),
+            Ask::Drill(Drill::Hang) => {
+                tokio::time::sleep(DRILL_HANG).await;
+                Reply::NotFound
+            }
+        }
+    }))
+}
+
+/// Answers a path from an edition without a worker, so that a new edition can be proved.
+pub fn probe(edition: &Edition, path: &str) -> Reply {
+    find(edition, path, negotiate::encodings(Some("br")), None)
+}
+
+fn find(
+    edition: &Edition,
+    path: &str,
+    encodings: [Encoding; 3],
+    if_none_match: Option<&HeaderValue>,
+) -> Reply {
+    let Some((route, representation)) = edition.find(path) else { return Reply::NotFound };
+    let (encoding, _) = representation.variant(encodings);
+    let representation = representation.clone();
+    let known = if_none_match.and_then(|tags| tags.to_str().ok());
+    if known.is_some_and(|tags| representation.is_known_as(tags)) {
+        Reply::NotModified { route, representation, encoding }
+    } else {
+        Reply::Document { route, representation, encoding }
+    }
+}
+
+/// The handler for every path that no other route took.
+pub(super) async fn public(request: HttpRequest) -> HttpResponse {
+    let thread = request.app_data::<Rc<Thread>>().expect("the server gives every thread its own").clone();
+    match serve(&request, &thread).await {
+        Ok(response) => response,
+        Err(fault) => fault.response(thread.shared.edition.load().assets()),
+    }
+}
+
+async fn serve(request: &HttpRequest, thread: &Thread) -> Result<HttpResponse, Error> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Error::MethodNotAllowed);
+    }
+    let job = Job {
+        edition: thread.shared.edition.load_full(),
+        ask: ask(request, thread),
+        trace: TraceContext::current().unwrap_or_else(TraceContext::root),
+    };
+    let (worker, reply) = thread.local.dispatch(job).await?;
+    let (route, response) = respond(reply)?;
+    request.extensions_mut().insert(Answered { route, worker_id: Some(worker.0) });
+    Ok(response)
+}
+
+fn ask(request: &HttpRequest, thread: &Thread) -> Ask {
+    let drill = match request.path() {
+        "/drill/panic" => Some(Drill::Panic),
+        "/drill/hang" => Some(Drill::Hang),
+        _ => None,
+    };
+    match drill.filter(|_| thread.shared.switches.has_drills()) {
+        Some(drill) => Ask::Drill(drill),
+        None => Ask::Document {
+            uri: request.uri().clone(),
+            encodings: negotiate::encodings(text_of(request, header::ACCEPT_ENCODING)),
+            if_none_match: request.headers().get(header::IF_NONE_MATCH).cloned(),
+        },
+    }
+}
+
+fn text_of(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+fn respond(reply: Reply) -> Result<(&'static str, HttpResponse), Error> {
+    let (status, route, representation, encoding) = match reply {
+        Reply::Document { route, representation, encoding } => {
+            (StatusCode::OK, route, representation, encoding)
+        }
+        Reply::NotModified { route, representation, encoding } => {
+            (StatusCode::NOT_MODIFIED, route, representation, encoding)
+        }
+        Reply::NotFound => return Err(Error::NotFound),
+    };
+    let (_, variant) = representation.variant([encoding; 3]);
+    let mut response = HttpResponse::build(status);
+    // A 304 carries the headers that a 200 would have had to update a cache with
+    // (RFC 9110 section 15.4.5), the security headers included.
+    response
+        .insert_header((header::ETAG, variant.etag.clone()))
+        .insert_header((header::CACHE_CONTROL, representation.cache_control.clone()));
+    if representation.varies {
+        response.insert_header((header::VARY, HeaderValue::from_static("Accept-Encoding")));
+    }
+    if status == StatusCode::NOT_MODIFIED {
+        return Ok((route, response.finish()));
+    }
+    response.insert_header((header::CONTENT_TYPE, representation.content_type.clone()));
+    if let Some(token) = encoding.token() {
+        response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static(token)));
+    }
+    Ok((route, response.body(variant.body.clone())))
+}

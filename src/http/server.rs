@@ -1,0 +1,147 @@
+//! The server: binds, accepts on its threads, drains.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer, web};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::admin::{self, AdminState};
+use super::observe::{Instruments, Observe};
+use super::public::{Job, Reply, public};
+use super::{Config, Shared, api, probes};
+use crate::balancer::Local;
+
+/// Connections that the kernel holds while we do not accept; also what a hand-over can
+/// park. Linux cuts it to `net.core.somaxconn`, 4096 by default.
+const BACKLOG: i32 = 1024;
+
+/// A client has so long to send its request's head, then 408.
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An idle connection is kept so long; longer than the 60 s of common proxies, so that it
+/// is they who close and never hit a connection that we are just closing.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Between "close after this answer" and closing what idles: a client that was about to
+/// send its next request has sent it by then.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// Why the address could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("listen on {address}: {reason}")]
+pub struct BindError {
+    /// The address asked for.
+    pub address: SocketAddr,
+    /// The cause and what to do.
+    pub reason: String,
+}
+
+/// What one http thread has for itself.
+pub(super) struct Thread {
+    pub(super) shared: Arc<Shared>,
+    pub(super) local: Local<Job, Reply>,
+    pub(super) instruments: Instruments,
+}
+
+/// Runs a future on the runtime that the server needs; returns what it returns.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    actix_web::rt::System::new().block_on(future)
+}
+
+/// Binds the address without accepting yet, so that a failure stops the start.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    let listen = || -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait for old connections in TIME_WAIT.
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            // `[::]` then takes IPv4 too, which is what people expect of it.
+            socket.set_only_v6(false)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    };
+    listen().map_err(|fault| BindError { address, reason: bind_advice(&fault) })
+}
+
+fn bind_advice(fault: &io::Error) -> String {
+    let elsewhere = "choose another with --listen, VITRINE_LISTEN or `listen` in the configuration";
+    match fault.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("the port is in use by another program: stop that one, or {elsewhere}")
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "not permitted: ports below 1024 need the capability CAP_NET_BIND_SERVICE; grant it, or {elsewhere}"
+        ),
+        io::ErrorKind::AddrNotAvailable => format!("no interface has this address: {elsewhere}"),
+        _ => fault.to_string(),
+    }
+}
+
+/// A running server.
+pub struct Server {
+    handle: ServerHandle,
+    running: tokio::task::JoinHandle<io::Result<()>>,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Starts accepting on `listener`.
+    pub fn start(
+        config: &Config,
+        listener: TcpListener,
+        shared: Arc<Shared>,
+        admin: Arc<AdminState>,
+    ) -> io::Result<Server> {
+        let for_threads = shared.clone();
+        let server = HttpServer::new(move || {
+            let thread = Rc::new(Thread {
+                shared: for_threads.clone(),
+                local: for_threads.balancer.join_thread(),
+                instruments: Instruments::new(&for_threads.meter),
+            });
+            App::new()
+                .app_data(thread.clone())
+                .wrap(Observe(thread))
+                .route("/health", web::get().to(probes::health))
+                .route("/health", web::head().to(probes::health))
+                .route("/ready", web::get().to(probes::ready))
+                .route("/ready", web::head().to(probes::ready))
+                .configure(|cfg| admin::routes(cfg, admin.clone()))
+                .configure(|cfg| api::routes(cfg, admin.clone(), for_threads.collect.clone()))
+                .default_service(web::to(public))
+        })
+        .workers(config.http_threads())
+        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(crate::http::DRAIN_GRACE.as_secs())
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        let handle = server.handle();
+        Ok(Server { handle, running: tokio::task::spawn_local(server), shared })
+    }
+
+    /// Finishes what was begun and stops: every further answer closes its connection, idle
+    /// ones are closed after a moment, and what is still running after
+    /// [`DRAIN_GRACE`](crate::http::DRAIN_GRACE) is cut.
+    pub async fn drain(self) -> io::Result<()> {
+        self.shared.switches.begin_drain();
+        // A graceful stop closes accepted connections whose request it has not read yet as
+        // if they idled. So accepting ends first, and they get a moment to be read.
+        self.handle.pause().await;
+        tokio::time::sleep(SETTLE).await;
+        self.handle.stop(true).await;
+        match self.running.await {
+            Ok(ended) => ended,
+            Err(fault) => Err(io::Error::other(fault)),
+        }
+    }
+}

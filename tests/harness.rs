@@ -1,0 +1,312 @@
+//! Starts the real program for a test and is its client.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// Nothing in the suite takes this long; a test that waits longer has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The admin password that the harness gives every process.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A command of the program with nothing inherited that could change its settings.
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vitrine"));
+    command.args(args).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("VITRINE_") || name.starts_with("OTEL_") || name == "NOTIFY_SOCKET" {
+            command.env_remove(&*name);
+        }
+    }
+    command
+}
+
+/// A running program with its own folders; killed and removed when dropped.
+pub struct Vitrine {
+    child: Child,
+    address: String,
+    dir: Folders,
+    lines: Receiver<String>,
+    log: String,
+}
+
+/// The folders of a program: kept apart so that a second one can be started on them.
+pub struct Folders {
+    root: tempfile::TempDir,
+}
+
+impl Folders {
+    /// Makes an empty site and data folder.
+    pub fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("site")).unwrap();
+        Folders { root }
+    }
+
+    /// Makes the folders with this CV.
+    pub fn with_cv(cv: &str) -> Self {
+        let res = Folders::new();
+        res.write("cv.yaml", cv);
+        res
+    }
+
+    /// Returns the site folder.
+    pub fn site(&self) -> PathBuf {
+        self.root.path().join("site")
+    }
+
+    /// Returns the data folder.
+    pub fn data(&self) -> PathBuf {
+        self.root.path().join("data")
+    }
+
+    /// Writes a file of the site.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.site().join(name), text).unwrap();
+    }
+
+    /// Returns a `serve` command on these folders, on a free port, sampling each second.
+    pub fn serve(&self) -> Command {
+        let (site, data) = (self.site(), self.data());
+        let mut command = command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.arg("--site").arg(site).arg("--data").arg(data).current_dir(self.root.path());
+        command.env("VITRINE_ADMIN_PASSWORD", PASSWORD).env("VITRINE_TELEMETRY_SAMPLE_INTERVAL", "1s");
+        command
+    }
+
+    /// Runs a command of the program on these folders to its end.
+    pub fn run(&self, args: &[&str]) -> Ended {
+        let mut command = command(args);
+        command.arg("--site").arg(self.site()).arg("--data").arg(self.data()).current_dir(self.root.path());
+        run(command)
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; -1 when a signal ended it.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+/// Runs a command to its end.
+pub fn run(mut command: Command) -> Ended {
+    let output = command.output().unwrap();
+    Ended {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+impl Vitrine {
+    /// Starts on fresh folders with the sample CV.
+    pub fn start() -> Self {
+        Vitrine::start_on(Folders::new())
+    }
+
+    /// Starts on folders.
+    pub fn start_on(dir: Folders) -> Self {
+        let command = dir.serve();
+        Vitrine::spawn(command, dir)
+    }
+
+    /// Starts a prepared `serve` command and waits until it serves.
+    pub fn spawn(mut command: Command, dir: Folders) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let stderr = child.stderr.take().unwrap();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut res = Vitrine { child, address: String::new(), dir, lines, log: String::new() };
+        let line = res.wait_for_line("serving on http://");
+        let after = line.split("serving on http://").nth(1).unwrap();
+        res.address = after.split([',', ' ']).next().unwrap().to_string();
+        res
+    }
+
+    /// Waits until a line of the log contains `text`, and returns it.
+    pub fn wait_for_line(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    self.log.push_str(&line);
+                    self.log.push('\n');
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("no line with {text:?} in:\n{}", self.log),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended with {:?} before {text:?}:\n{}", self.child.wait(), self.log)
+                }
+            }
+        }
+    }
+
+    /// Returns the log as far as it was read.
+    pub fn log_text(&self) -> &str {
+        &self.log
+    }
+
+    /// Returns the address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Returns host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Returns the admin password.
+    pub fn admin_password(&self) -> &str {
+        PASSWORD
+    }
+
+    /// Returns the folders.
+    pub fn dir(&self) -> &Folders {
+        &self.dir
+    }
+
+    /// Returns the process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends GET.
+    pub fn get(&self, path: &str) -> Response {
+        self.request("GET", path, &[])
+    }
+
+    /// Sends GET as the admin.
+    pub fn get_as_admin(&self, path: &str) -> Response {
+        self.request("GET", path, &[("authorization", &basic_auth())])
+    }
+
+    /// Logs in as a browser would and returns a page of `/admin`.
+    pub fn admin_page(&self, path: &str) -> Response {
+        let form = format!("password={}", PASSWORD.replace(' ', "+"));
+        let response = agent()
+            .post(self.url("/admin/login"))
+            .content_type("application/x-www-form-urlencoded")
+            .send(form)
+            .unwrap();
+        let cookie = response.headers().get("set-cookie").expect("the login gives a session").clone();
+        let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_string();
+        self.request("GET", path, &[("cookie", &cookie)])
+    }
+
+    /// Sends a request with headers; no status is an error.
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = http::Request::builder().method(method).uri(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = agent().run(request.body(()).unwrap()).unwrap();
+        Response {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.body_mut().with_config().limit(64 << 20).read_to_vec().unwrap(),
+        }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for the process to end.
+    pub fn wait(&mut self) -> ExitStatus {
+        wait_until("the process ends", || self.child.try_wait().unwrap())
+    }
+
+    /// Ends the process by SIGTERM and returns its folders for the next one.
+    pub fn stop(mut self) -> Folders {
+        self.signal(rustix::process::Signal::TERM);
+        let status = self.wait();
+        assert!(status.success(), "ended with {status:?}");
+        std::mem::replace(&mut self.dir, Folders::new())
+    }
+
+    /// Kills the process by SIGKILL and returns its folders for the next one.
+    pub fn kill(mut self) -> Folders {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::mem::replace(&mut self.dir, Folders::new())
+    }
+}
+
+impl Drop for Vitrine {
+    fn drop(&mut self) {
+        // It may have ended already, which is as well.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// What came back.
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The body as sent, still in its content encoding.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// Returns the body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    /// Returns a header, `""` when it is absent.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(PATIENCE))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .build()
+        .into()
+}
+
+/// Returns the admin's `Authorization` header.
+pub fn basic_auth() -> String {
+    use base64::Engine as _;
+    let credential = base64::engine::general_purpose::STANDARD.encode(format!("admin:{PASSWORD}"));
+    format!("Basic {credential}")
+}
+
+/// Waits until `probe` returns something; polls, because the other side is a process.
+pub fn wait_until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited too long until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,181 @@
+//! What visitors get: the page, its encodings, its caching, its errors.
+
+use std::io::Read;
+
+use crate::harness::{Folders, Vitrine, wait_until};
+
+const CV: &str = "basics:\n  name: Ada Example\n  label: Engineer\n  email: ada@example.com\n";
+
+#[test]
+fn the_page_is_served_in_the_encoding_asked_for() {
+    let vitrine = Vitrine::start();
+    let plain = vitrine.get("/");
+    assert_eq!((plain.status, plain.header("content-encoding")), (200, ""));
+    assert_eq!(plain.header("vary"), "Accept-Encoding");
+    assert_eq!(plain.header("content-type"), "text/html; charset=utf-8");
+
+    let brotli = vitrine.request("GET", "/", &[("accept-encoding", "gzip, br")]);
+    assert_eq!(brotli.header("content-encoding"), "br");
+    let mut unpacked = Vec::new();
+    brotli::BrotliDecompress(&mut &brotli.body[..], &mut unpacked).unwrap();
+    assert_eq!(unpacked, plain.body);
+
+    let gzip = vitrine.request("GET", "/", &[("accept-encoding", "gzip;q=0.5, br;q=0")]);
+    assert_eq!(gzip.header("content-encoding"), "gzip");
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&gzip.body[..]).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(unpacked, plain.body);
+    assert!(brotli.body.len() < gzip.body.len() && gzip.body.len() < plain.body.len());
+}
+
+#[test]
+fn a_known_page_is_not_sent_again() {
+    let vitrine = Vitrine::start();
+    let first = vitrine.request("GET", "/", &[("accept-encoding", "br")]);
+    let tag = first.header("etag").to_string();
+    assert!(first.header("cache-control").contains("must-revalidate"));
+    let second = vitrine.request("GET", "/", &[("accept-encoding", "br"), ("if-none-match", &tag)]);
+    assert_eq!((second.status, second.body.len()), (304, 0));
+    assert_eq!(second.header("etag"), tag);
+    assert_eq!(second.header("vary"), "Accept-Encoding");
+    assert_ne!(vitrine.get("/").header("etag"), tag, "a strong tag differs between encodings");
+}
+
+#[test]
+fn every_asset_of_the_page_is_served_and_immutable() {
+    let vitrine = Vitrine::start();
+    let page = vitrine.get("/").text();
+    let assets: Vec<&str> =
+        page.split('"').filter(|piece| piece.starts_with("/assets/") && !piece.contains(' ')).collect();
+    assert!(!assets.is_empty());
+    for asset in assets {
+        let response = vitrine.get(asset);
+        assert_eq!(response.status, 200, "{asset}");
+        assert!(response.header("cache-control").contains("immutable"), "{asset}");
+    }
+}
+
+#[test]
+fn the_cv_is_served_as_json_resume_without_private_contacts() {
+    let cv =
+        format!("{CV}  phone: \"+49 30 1234\"\n  location: {{address: Hidden Street 1, city: Berlin}}\n");
+    let vitrine = Vitrine::start_on(Folders::with_cv(&cv));
+    let json = vitrine.get("/resume.json");
+    assert!(json.header("content-type").starts_with("application/json"), "{}", json.header("content-type"));
+    let value: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
+    assert_eq!(value["basics"]["name"], "Ada Example");
+    assert_eq!(value["basics"]["location"]["city"], "Berlin");
+    for path in ["/", "/resume.json"] {
+        let text = vitrine.get(path).text();
+        assert!(!text.contains("1234") && !text.contains("Hidden Street"), "{path}");
+    }
+}
+
+#[test]
+fn head_has_the_headers_and_no_body() {
+    let vitrine = Vitrine::start();
+    let (get, head) = (vitrine.get("/"), vitrine.request("HEAD", "/", &[]));
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    for name in ["content-type", "etag", "cache-control", "vary", "content-length"] {
+        assert_eq!(head.header(name), get.header(name), "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_there_and_what_is_not_allowed_say_so() {
+    let vitrine = Vitrine::start();
+    let missing = vitrine.get("/nothing-here");
+    assert_eq!(missing.status, 404);
+    assert!(missing.text().contains("404") && missing.header("x-request-id").len() == 32);
+    let post = vitrine.request("POST", "/", &[]);
+    assert_eq!((post.status, post.header("allow")), (405, "GET, HEAD"));
+}
+
+#[test]
+fn every_answer_has_the_security_headers() {
+    let vitrine = Vitrine::start();
+    for path in ["/", "/nothing", "/admin/login", "/health", "/resume.json"] {
+        let response = vitrine.get(path);
+        let policy = response.header("content-security-policy");
+        assert!(
+            policy.contains("default-src 'self'") && !policy.contains("unsafe-inline"),
+            "{path}: {policy}"
+        );
+        assert!(policy.contains("frame-ancestors 'none'"), "{path}");
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{path}");
+        assert!(!response.header("referrer-policy").is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn health_names_version_and_workers() {
+    let vitrine = Vitrine::start();
+    let health = vitrine.get("/health");
+    assert_eq!(health.status, 200);
+    let health: serde_json::Value = serde_json::from_slice(&health.body).unwrap();
+    assert_eq!(health["status"], "ok");
+    assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(health["workers"]["ready"], health["workers"]["total"]);
+    assert!(health["workers"]["total"].as_u64().unwrap() >= 3);
+    assert!(health.get("problems").is_none());
+    assert_eq!(vitrine.get("/ready").status, 200);
+}
+
+#[test]
+fn a_panic_costs_its_own_request_a_500_and_nothing_else() {
+    let dir = Folders::new();
+    let mut command = dir.serve();
+    command.env("VITRINE_HTTP_DRILLS", "true");
+    let mut vitrine = Vitrine::spawn(command, dir);
+    for _ in 0..3 {
+        let response = vitrine.get("/drill/panic");
+        assert_eq!(response.status, 500);
+        assert_eq!(response.header("x-request-id").len(), 32);
+        assert_eq!(vitrine.get("/").status, 200);
+    }
+    vitrine.wait_for_line("a drill: somebody asked for /drill/panic");
+    // The replacement takes its number at once, but the probe may come before it.
+    wait_until("all workers are ready again", || {
+        let health: serde_json::Value = serde_json::from_slice(&vitrine.get("/health").body).unwrap();
+        (health["workers"]["ready"] == health["workers"]["total"]).then_some(())
+    });
+}
+
+#[test]
+fn drills_are_off_unless_asked_for() {
+    assert_eq!(Vitrine::start().get("/drill/panic").status, 404);
+}
+
+/// Every value of the real CVs is on the page; which are left out, and in what form others
+/// appear, is tested beside the page itself.
+#[test]
+fn a_real_cv_is_shown_with_every_entry() {
+    let Some(folder) = std::env::var_os("VITRINE_RESUMES").map(std::path::PathBuf::from) else {
+        eprintln!("skipped: VITRINE_RESUMES names no folder with real CVs");
+        return;
+    };
+    let mut n_seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let dir = Folders::new();
+        dir.write("resume.json", &text);
+        let vitrine = Vitrine::start_on(dir);
+        let page = vitrine.get("/").text();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for section in ["work", "education", "projects", "volunteer", "awards", "skills", "publications"] {
+            for entry in value[section].as_array().into_iter().flatten() {
+                let title = ["name", "institution", "organization", "title"]
+                    .iter()
+                    .find_map(|key| entry[key].as_str());
+                let title = title.unwrap().replace('&', "&amp;");
+                assert!(page.contains(&title), "{}: {section}: {title}", path.display());
+            }
+        }
+        n_seen += 1;
+    }
+    assert!(n_seen > 0, "the folder holds no CV");
+}
