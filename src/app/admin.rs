@@ -104,7 +104,7 @@ fn problems(stale: &[String], warnings: &[String]) -> Vec<view::ProblemView> {
 fn worker_view(worker: WorkerSnapshot, in_flight_max: u64) -> view::WorkerView {
     view::WorkerView {
         id: worker.id.0,
-        incarnation: worker.incarnation.into(),
+        incarnation: worker.incarnation,
         state: match worker.state {
             WorkerState::Ready => view::WorkerState::Ready,
             WorkerState::Draining => view::WorkerState::Draining,

@@ -1,6 +1,6 @@
 //! Builds every part, joins them, runs, reloads, drains.
 //!
-//! The life of the process, in order (`serve`): configuration → data directory →
+//! The life of the process, in order (`start`, then `serve`): configuration → data directory →
 //! telemetry → store → CV → balancer → bind → ready. A reload (`reload`) reads and proves
 //! everything before it changes anything. A stop goes backwards: not ready → no more
 //! accepting → requests in hand → exporters → store, last because all others write to it.
@@ -13,6 +13,7 @@ mod pipeline;
 mod reload;
 mod serve;
 mod site;
+mod start;
 mod status;
 
 use std::fmt;

@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use super::data;
 use super::site::{self, Origin, Site, SiteError};
 use super::status::Status;
+use crate::balancer;
 use crate::config::{self, Config, Layers, Loaded};
 use crate::http::Shared;
 use crate::store::Store;
@@ -112,9 +113,7 @@ impl Reloader {
     fn apply(&self, loaded: Loaded, site: Site) -> String {
         let config = &loaded.config;
         self.shared.switches.apply(&config.http);
-        let balancer_config =
-            crate::balancer::Config { http_threads: config.http.http_threads(), ..config.balancer.clone() };
-        if let Err(fault) = self.shared.balancer.apply(balancer_config) {
+        if let Err(fault) = self.shared.balancer.apply(balancer_config(config)) {
             warn!("the workers stay as they were: {fault}");
         }
         self.store.apply(config.store.clone());
@@ -130,6 +129,11 @@ impl Reloader {
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
         message
     }
+}
+
+/// Returns the balancer's configuration with the number of threads that its jobs come from.
+pub fn balancer_config(config: &Config) -> balancer::Config {
+    balancer::Config { http_threads: config.http.http_threads(), ..config.balancer.clone() }
 }
 
 /// Says in words what is shown.

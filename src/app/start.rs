@@ -1,0 +1,263 @@
+//! Starts everything in order: a part is built after all that it stands on.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::{mpsc, watch};
+use tracing::{Instrument, error, info, info_span, warn};
+
+use super::pipeline::{ACCESS_RING, Parts, Pipeline};
+use super::reload::{Reloader, balancer_config, keep, log_warnings, shown};
+use super::serve::{Running, Supervisor};
+use super::site::{self, Site, SiteError};
+use super::status::Status;
+use super::{Failure, admin, control, data};
+use crate::balancer::Balancer;
+use crate::clock::Clock;
+use crate::config::{self, Layers, Loaded, Source};
+use crate::http::assets::Assets;
+use crate::http::{self, Shared, Switches};
+use crate::record::ring::{Receiver, ring};
+use crate::record::{AccessRecord, LogRecord};
+use crate::release::{self, Release};
+use crate::store::Store;
+use crate::telemetry::{self, Identity, Telemetry};
+
+/// Commands that wait their turn; more callers wait at the socket.
+const CONTROL_QUEUE: usize = 8;
+
+/// Workers begin with their http threads; a machine that takes longer than this to start
+/// some threads is not going to serve.
+const WORKERS_READY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The store's folder in the data directory.
+const STORE_DIR: &str = "store";
+
+/// What every part stands on.
+struct Base {
+    layers: Layers,
+    loaded: Loaded,
+    clock: Clock,
+    release: Release,
+    telemetry: Arc<Telemetry>,
+    lines: Receiver<LogRecord>,
+}
+
+/// Starts the process; returns once it serves.
+pub(super) async fn start(layers: Layers, loaded: Loaded) -> Result<Running, Failure> {
+    data::prepare(&loaded.config.data)?;
+    let base = observe(layers, loaded)?;
+    // From here on lines are kept, and all of the start share one trace.
+    base.join().instrument(info_span!("start")).await
+}
+
+/// Starts telemetry, so that everything after it is seen.
+fn observe(layers: Layers, loaded: Loaded) -> anyhow::Result<Base> {
+    let (clock, release) = (Clock::system(), release::current());
+    let identity = Identity {
+        instance_id: data::instance_id(&loaded.config.data)?,
+        version: release.version.to_string(),
+        release: release.id.clone(),
+    };
+    let (telemetry, lines) = Telemetry::start(loaded.config.telemetry.clone(), identity, clock.clone())
+        .context("start telemetry")?;
+    Ok(Base { layers, loaded, clock, release, telemetry: Arc::new(telemetry), lines })
+}
+
+impl Base {
+    async fn join(self) -> Result<Running, Failure> {
+        let config = self.loaded.config.clone();
+        log_start(&self.loaded, &self.release);
+        raise_open_files_limit();
+        let meter = self.telemetry.meter();
+        let store_dir = config.data.join(STORE_DIR);
+        let store = Store::open(&store_dir, config.store.clone(), self.clock.clone(), &meter)
+            .map_err(anyhow::Error::from)?;
+
+        let assets = Arc::new(Assets::load());
+        let (site, stale) = first_site(&self.loaded, &assets)?;
+        info!("{}", shown(&site));
+        log_warnings(&site, &self.loaded);
+        keep(&config.data, &site);
+        let status = Status::new(&site, stale, self.clock.clone(), &meter);
+
+        let (shared, access_records) = self.shared(&site, &status);
+        let (release, clock) = (self.release.clone(), self.clock.clone());
+        let (reloader, pipeline) = self.run_pipeline(shared.clone(), store, status, access_records)?;
+
+        let (stopping, stop_signal) = watch::channel(false);
+        let (sender, requests) = mpsc::channel(CONTROL_QUEUE);
+        let admin = admin::open(&reloader, &release, &clock, &assets, sender.clone(), stop_signal)?;
+        let listener = http::bind(config.http.listen).map_err(anyhow::Error::from)?;
+        let address = listener.local_addr().context("ask the bound address")?;
+        let control = control::listen(&config.data, sender)
+            .with_context(|| format!("open the control socket in {}", config.data.display()))?;
+        let server = http::Server::start(&config.http, listener, shared.clone(), admin)
+            .context("start the http threads")?;
+        wait_for_workers(&shared.balancer).await?;
+        shared.switches.want_traffic();
+        // People look for this line, and tests read the port from it.
+        info!(server_address = %address, "serving on http://{address}, admin on http://{address}/admin");
+        let supervisor = Supervisor::from_environment();
+        supervisor.tell(|notifier| notifier.ready("serving"));
+        Ok(Running { reloader, server, pipeline, control, requests, stopping, supervisor })
+    }
+
+    /// Makes what the http threads share, and the other end of its ring.
+    fn shared(&self, site: &Site, status: &Status) -> (Arc<Shared>, Receiver<AccessRecord>) {
+        let config = &self.loaded.config;
+        let meter = self.telemetry.meter();
+        let (access, access_records) = ring(ACCESS_RING);
+        let counted = access.clone();
+        self.telemetry.count_drops(telemetry::Signal::Logs, "access_ring", move || counted.dropped());
+        let balancer =
+            Balancer::new(balancer_config(config), Arc::new(http::answer), self.clock.clone(), &meter);
+        let shared = Arc::new(Shared {
+            edition: Arc::new(ArcSwap::new(site.edition.clone())),
+            access,
+            clock: self.clock.clone(),
+            collect: collect(&self.telemetry),
+            health: health(&balancer, status, &self.release),
+            balancer,
+            meter,
+            switches: Switches::default(),
+        });
+        shared.switches.apply(&config.http);
+        (shared, access_records)
+    }
+
+    /// Starts the thread that moves records, and joins what a reload changes.
+    fn run_pipeline(
+        self,
+        shared: Arc<Shared>,
+        store: Store,
+        status: Status,
+        access: Receiver<AccessRecord>,
+    ) -> anyhow::Result<(Arc<Reloader>, Pipeline)> {
+        let pipeline = Pipeline::start(Parts {
+            access,
+            lines: self.lines,
+            store: store.clone(),
+            telemetry: self.telemetry.clone(),
+            clock: self.clock,
+            sample_interval: self.loaded.config.telemetry.sample_interval,
+        })
+        .context("start the pipeline thread")?;
+        let reloader = Arc::new(Reloader {
+            layers: self.layers,
+            loaded: Mutex::new(self.loaded),
+            shared,
+            store,
+            telemetry: self.telemetry,
+            status,
+            turn: tokio::sync::Mutex::new(()),
+        });
+        Ok((reloader, pipeline))
+    }
+}
+
+/// Raises the limit of open files to what the machine allows: each open partition of the
+/// store takes about 80, and every connection one.
+fn raise_open_files_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(fault) = setrlimit(Resource::Nofile, raised) {
+        warn!("the limit of open files stays at {:?}: {fault}", limit.current);
+    }
+}
+
+fn log_start(loaded: &Loaded, release: &release::Release) {
+    info!("vitrine {} starts, release {}, process {}", release.version, release.id, std::process::id());
+    for setting in config::settings::SETTINGS {
+        match loaded.source(setting.key) {
+            Source::Default => {}
+            source => info!("setting {} = {} ({source})", setting.key, setting.value(&loaded.config)),
+        }
+    }
+}
+
+/// Returns what is shown first: the folder's CV, else the last good one with the reasons
+/// why, else the sample if nobody ever asked for a CV.
+fn first_site(loaded: &Loaded, assets: &Arc<Assets>) -> Result<(Site, Vec<String>), Failure> {
+    let config = &loaded.config;
+    let fault = match site::load(&config.site, &config.cv, assets) {
+        Ok(site) => return Ok((site, vec![])),
+        Err(fault) => fault,
+    };
+    let is_missing = matches!(fault, SiteError::Missing(_));
+    if is_missing && !config.site.is_dir() {
+        return Err(Failure::Configuration(format!(
+            "`site`: {} is not a folder ({})",
+            config.site.display(),
+            loaded.source("site")
+        )));
+    }
+    let reasons = fault.lines();
+    match last_good(&config.data, config, assets) {
+        Some(site) => {
+            for reason in &reasons {
+                error!("the CV on disk cannot be shown, the last good one is shown instead: {reason}");
+            }
+            Ok((site, reasons))
+        }
+        None if is_missing => {
+            let sample = site::sample(&config.cv, assets)
+                .map_err(|fault| Failure::Configuration(fault.to_string()))?;
+            Ok((sample, vec![]))
+        }
+        None => Err(Failure::Configuration(format!("the CV is wrong:\n{}", reasons.join("\n")))),
+    }
+}
+
+fn last_good(data: &Path, config: &config::Config, assets: &Arc<Assets>) -> Option<Site> {
+    match data::last_good(data) {
+        Ok(kept) => {
+            // A copy that does not build any more is as good as none.
+            kept.and_then(|source| site::from_kept(source, &config.cv, assets).ok())
+        }
+        Err(fault) => {
+            warn!("{fault:#}");
+            None
+        }
+    }
+}
+
+fn collect(telemetry: &Arc<Telemetry>) -> http::api::Collect {
+    let telemetry = telemetry.clone();
+    Arc::new(move || {
+        let collected = telemetry.collect();
+        (collected.scrape, collected.metadata)
+    })
+}
+
+fn health(
+    balancer: &Balancer<http::Job, http::Reply>,
+    status: &Status,
+    release: &release::Release,
+) -> Box<dyn Fn() -> http::Health + Send + Sync> {
+    let (balancer, status, release) = (balancer.clone(), status.clone(), release.clone());
+    Box::new(move || {
+        let (ready, total) = (balancer.ready_count(), balancer.worker_count());
+        http::Health {
+            status: if ready > 0 { "ok" } else { "degraded" },
+            version: release.version,
+            release: release.id.clone(),
+            workers: http::HealthWorkers { ready, total },
+            problems: status.get().stale,
+        }
+    })
+}
+
+async fn wait_for_workers(balancer: &Balancer<http::Job, http::Reply>) -> anyhow::Result<()> {
+    let ready = async {
+        while balancer.ready_count() < balancer.worker_count() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let waited = tokio::time::timeout(WORKERS_READY_TIMEOUT, ready).await;
+    waited.with_context(|| format!("the workers were not ready within {WORKERS_READY_TIMEOUT:?}"))
+}
