@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use vitrine::app::{Failure, commands};
-use vitrine::config::Layers;
+use vitrine::config::{ENV_PREFIX, Layers};
 
 /// Serves a CV and watches itself.
 ///
@@ -69,11 +69,19 @@ enum Command {
 impl Settings {
     fn layers(self) -> Layers {
         let flags = [("site", self.site), ("data", self.data), ("listen", self.listen)];
+        let (mut environment, mut unreadable) = (Vec::new(), Vec::new());
+        for (name, value) in std::env::vars_os() {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => environment.push((name, value)),
+                (Ok(name), Err(_)) if name.starts_with(ENV_PREFIX) => unreadable.push(name),
+                // Not ours to judge.
+                _ => {}
+            }
+        }
         Layers {
             file: self.config,
-            environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-                .collect(),
+            environment,
+            unreadable,
             flags: flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),
         }
     }

@@ -1,6 +1,7 @@
 //! Starts the real program for a test and is its client.
 
-use std::io::{BufRead, BufReader};
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -32,6 +33,8 @@ pub struct Vitrine {
     dir: Folders,
     lines: Receiver<String>,
     log: String,
+    /// The cookie of an admin session, once there was a login.
+    session: RefCell<Option<String>>,
 }
 
 /// The folders of a program: kept apart so that a second one can be started on them.
@@ -97,14 +100,31 @@ pub struct Ended {
     pub err: String,
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end; one that does not end is killed and fails the test.
 pub fn run(mut command: Command) -> Ended {
-    let output = command.output().unwrap();
-    Ended {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (out, err) = (read_all(child.stdout.take().unwrap()), read_all(child.stderr.take().unwrap()));
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("{command:?} did not end:\n{}", err.join().unwrap());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    Ended { code: status.code().unwrap_or(-1), out: out.join().unwrap(), err: err.join().unwrap() }
+}
+
+fn read_all(mut stream: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
 }
 
 impl Vitrine {
@@ -131,7 +151,14 @@ impl Vitrine {
                 }
             }
         });
-        let mut res = Vitrine { child, address: String::new(), dir, lines, log: String::new() };
+        let mut res = Vitrine {
+            child,
+            address: String::new(),
+            dir,
+            lines,
+            log: String::new(),
+            session: RefCell::default(),
+        };
         let line = res.wait_for_line("serving on http://");
         let after = line.split("serving on http://").nth(1).unwrap();
         res.address = after.split([',', ' ']).next().unwrap().to_string();
@@ -199,17 +226,32 @@ impl Vitrine {
         self.request("GET", path, &[("authorization", &basic_auth())])
     }
 
-    /// Logs in as a browser would and returns a page of `/admin`.
+    /// Logs in as a browser would, once, and returns a page of `/admin`.
     pub fn admin_page(&self, path: &str) -> Response {
+        let cookie = self.session.borrow_mut().get_or_insert_with(|| self.log_in()).clone();
+        self.request("GET", path, &[("cookie", &cookie)])
+    }
+
+    fn log_in(&self) -> String {
         let form = format!("password={}", PASSWORD.replace(' ', "+"));
         let response = agent()
             .post(self.url("/admin/login"))
             .content_type("application/x-www-form-urlencoded")
             .send(form)
             .unwrap();
-        let cookie = response.headers().get("set-cookie").expect("the login gives a session").clone();
-        let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_string();
-        self.request("GET", path, &[("cookie", &cookie)])
+        let cookie = response.headers().get("set-cookie").expect("the login gives a session");
+        cookie.to_str().unwrap().split(';').next().unwrap().to_string()
+    }
+
+    /// Returns the log lines that `/admin` shows for a text filter, their metadata included.
+    pub fn logged(&self, text: &str) -> Vec<String> {
+        let page = self.admin_page(&format!("/admin?q={text}")).text();
+        let lines = page.split("id=\"log-lines\"").nth(1).expect("the page has a log");
+        lines
+            .split("<li class=")
+            .skip(1)
+            .map(|line| line.split("</li>").next().unwrap().to_string())
+            .collect()
     }
 
     /// Sends a request with headers; no status is an error.
@@ -230,6 +272,11 @@ impl Vitrine {
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Returns how the process ended, if it has.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Waits for the process to end.

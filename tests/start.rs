@@ -115,7 +115,30 @@ fn a_cv_of_50_mb_is_refused_by_its_size() {
 fn an_unreadable_cv_is_named() {
     let dir = Folders::new();
     std::fs::create_dir(dir.site().join("cv.yaml")).unwrap();
-    refuses(&dir, &[], &[], CONFIGURATION, &["cv.yaml"]);
+    refuses(&dir, &[], &[], CONFIGURATION, &["cv.yaml: read the CV: it is not a file"]);
+}
+
+#[test]
+fn a_pipe_in_place_of_the_cv_is_refused_and_does_not_hang() {
+    let dir = Folders::new();
+    let made = std::process::Command::new("mkfifo").arg(dir.site().join("cv.yaml")).status().unwrap();
+    assert!(made.success());
+    refuses(&dir, &[], &[], CONFIGURATION, &["it is not a file"]);
+}
+
+#[test]
+fn a_password_that_is_too_short_exits_78_and_names_the_variable() {
+    let environment = [("VITRINE_ADMIN_PASSWORD", "short")];
+    refuses(&Folders::new(), &[], &environment, CONFIGURATION, &["VITRINE_ADMIN_PASSWORD", "5 bytes"]);
+}
+
+#[test]
+fn an_empty_folder_is_good_for_check_and_serve_alike() {
+    let dir = Folders::new();
+    let ended = dir.run(&["check"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.out.contains("the sample would be shown"), "{ended:?}");
+    assert_eq!(Vitrine::start_on(dir).get("/").status, 200);
 }
 
 #[test]
@@ -137,8 +160,15 @@ fn a_newer_data_format_exits_1_and_touches_nothing() {
     let logs = dir.data().join("store").join("logs");
     let partition = std::fs::read_dir(&logs).unwrap().next().expect("lines were logged").unwrap().path();
     std::fs::write(partition.join("format"), "vitrine logs 9999\n").unwrap();
+    let names = || {
+        let mut names: Vec<_> =
+            std::fs::read_dir(&partition).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
     refuses(&dir, &[], &[], ENVIRONMENT, &["9999", "newer"]);
-    assert!(partition.is_dir());
+    assert_eq!(names(), before);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub fn open(
 ) -> anyhow::Result<Arc<AdminState>> {
     let loaded = reloader.loaded();
     let config = loaded.config.admin;
-    let from_environment = reloader.layers.environment("VITRINE_ADMIN_PASSWORD");
+    let from_environment = reloader.layers.admin_password();
     let (auth, generated) =
         Auth::open(&loaded.config.data, from_environment.as_deref(), config.lifetimes(), clock.clone())
             .context("set up the admin password")?;

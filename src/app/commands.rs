@@ -11,9 +11,10 @@ use anyhow::{Context, anyhow, bail};
 use super::control::{self, Command};
 use super::{Failure, data, serve as server, site};
 use crate::config::settings::SETTINGS;
-use crate::config::{self, Layers, Source};
+use crate::config::{self, Layers};
 use crate::cv;
 use crate::http::admin::password as admin_password;
+use crate::record::access::cut;
 
 /// Serves until told to stop.
 pub fn serve(layers: Layers) -> Result<(), Failure> {
@@ -34,7 +35,7 @@ pub fn check(layers: &Layers) -> Result<(), Failure> {
             println!("{}: good, {}", path.display(), counted(warnings.len(), "warning"));
             Ok(())
         }
-        Err(site::SiteError::Missing(folder)) if loaded.source("site") == Source::Default => {
+        Err(site::SiteError::Missing(folder)) => {
             println!("{}: no CV, the sample would be shown", folder.display());
             Ok(())
         }
@@ -49,10 +50,12 @@ fn counted(n: usize, noun: &str) -> String {
 /// Writes a commented sample site.
 pub fn init(dir: &Path) -> Result<(), Failure> {
     fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
-    if let Some(found) = cv::find(dir) {
-        return Err(anyhow!("{} is there already and is left as it is", found.path.display()).into());
+    let mut files = vec![(config::DEFAULT_FILE, sample_configuration())];
+    match cv::find(dir) {
+        // A sample beside a CV of one's own would be shown in its place.
+        Some(found) => println!("{} is there already and is left as it is", found.path.display()),
+        None => files.push(("cv.yaml", cv::SAMPLE.to_string())),
     }
-    let files = [("cv.yaml", cv::SAMPLE.to_string()), (config::DEFAULT_FILE, sample_configuration())];
     for (name, content) in files {
         let path = dir.join(name);
         match fs::OpenOptions::new().write(true).create_new(true).open(&path) {
@@ -66,7 +69,7 @@ pub fn init(dir: &Path) -> Result<(), Failure> {
             Err(fault) => return Err(anyhow!(fault).context(format!("write {}", path.display())).into()),
         }
     }
-    println!("\nnow edit {0}/cv.yaml and run:\n\n    cd {0} && vitrine", dir.display());
+    println!("\nnow edit the CV in {0} and run:\n\n    cd {0} && vitrine", dir.display());
     Ok(())
 }
 
@@ -86,7 +89,7 @@ fn sample_configuration() -> String {
         }
         let restart = if setting.reload { "" } else { " (needs a restart)" };
         res.push_str(&format!("\n# {}{restart}.\n", setting.meaning));
-        res.push_str(&format!("# {name} = {:?}\n", setting.default_value()));
+        res.push_str(&format!("# {name} = {}\n", setting.default_toml()));
     }
     res
 }
@@ -128,13 +131,16 @@ fn first_line() -> anyhow::Result<String> {
     Ok(line.trim_end_matches(['\r', '\n']).to_string())
 }
 
+/// As much of a refusal is shown as fits a terminal.
+const ANSWER_SHOWN_MAX_BYTES: usize = 1_000;
+
 /// A probe that takes longer than this says "unhealthy" by itself.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Asks `/health` of the process at `url`, or of the one on this machine.
 pub fn health(url: Option<String>, layers: &Layers) -> Result<(), Failure> {
     let url = match url {
-        Some(url) => url,
+        Some(url) => health_url(&url),
         None => own_health_url(layers)?,
     };
     let agent: ureq::Agent = ureq::Agent::config_builder()
@@ -144,12 +150,24 @@ pub fn health(url: Option<String>, layers: &Layers) -> Result<(), Failure> {
         .into();
     let mut response = agent.get(&url).call().with_context(|| format!("ask {url}"))?;
     let body = response.body_mut().read_to_string().with_context(|| format!("read the answer of {url}"))?;
-    println!("{body}");
-    if response.status().is_success() {
-        Ok(())
-    } else {
-        Err(anyhow!("{url} answered {}", response.status()).into())
+    if !response.status().is_success() {
+        return Err(
+            anyhow!("{url} answered {}: {}", response.status(), cut(&body, ANSWER_SHOWN_MAX_BYTES)).into()
+        );
     }
+    let answer: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+    if answer["status"].is_null() {
+        return Err(anyhow!("{url} answered, but not as a vitrine does: is it the right address?").into());
+    }
+    println!("{body}");
+    Ok(())
+}
+
+/// Completes what people write: `localhost:2727` and `http://localhost:2727` mean its `/health`.
+fn health_url(text: &str) -> String {
+    let url = if text.contains("://") { text.to_string() } else { format!("http://{text}") };
+    let has_path = url.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/').contains('/'));
+    if has_path { url } else { format!("{}/health", url.trim_end_matches('/')) }
 }
 
 fn own_health_url(layers: &Layers) -> Result<String, Failure> {
@@ -184,11 +202,23 @@ mod tests {
     }
 
     #[test]
+    fn a_health_address_is_completed() {
+        let check = |text: &str, expect: &str| assert_eq!(health_url(text), expect);
+        check("localhost:2727", "http://localhost:2727/health");
+        check("https://cv.example.com/", "https://cv.example.com/health");
+        check("http://[::1]:1/up", "http://[::1]:1/up");
+    }
+
+    #[test]
     fn init_overwrites_nothing() {
         let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("resume.json"), "mine").unwrap();
         init(dir.path()).unwrap();
-        fs::write(dir.path().join("cv.yaml"), "mine").unwrap();
-        assert!(init(dir.path()).is_err());
-        assert_eq!(fs::read_to_string(dir.path().join("cv.yaml")).unwrap(), "mine");
+        assert!(!dir.path().join("cv.yaml").exists(), "it would hide the CV that is there");
+        fs::write(dir.path().join(config::DEFAULT_FILE), "mine").unwrap();
+        init(dir.path()).unwrap();
+        for name in ["resume.json", config::DEFAULT_FILE] {
+            assert_eq!(fs::read_to_string(dir.path().join(name)).unwrap(), "mine");
+        }
     }
 }

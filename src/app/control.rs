@@ -8,6 +8,7 @@
 //! ```
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 /// The socket's name in the data directory.
 const SOCKET: &str = "control.sock";
@@ -24,8 +26,20 @@ const SOCKET: &str = "control.sock";
 /// No command is longer; what comes after is not read.
 const COMMAND_MAX_BYTES: u64 = 256;
 
+/// An answer names every problem of a CV; it is cut by nobody, so this is only a bound.
+const ANSWER_MAX_BYTES: u64 = 16 << 20;
+
 /// A client that connects and says nothing is let go.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Callers at once; one more waits.
+const CONVERSATIONS_MAX: usize = 8;
+
+/// Between two attempts to accept when one failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// `sun_path` of unix(7), the closing zero aside.
+const SOCKET_PATH_MAX_BYTES: usize = 107;
 
 /// The longest that a command may take, a reload of a large CV included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -79,20 +93,62 @@ pub fn listen(data: &Path, requests: mpsc::Sender<Request>) -> io::Result<Socket
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
         Ok(()) | Err(_) => {}
     }
-    let listener = UnixListener::bind(&path)?;
+    let short = ShortPath::of(data)?;
+    let listener = UnixListener::bind(short.socket())?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-    let accepting = tokio::task::spawn_local(async move {
-        // One after the other: a command is rare, and the next must see what it changed.
-        while let Ok((stream, _)) = listener.accept().await {
-            if let Err(fault) = converse(stream, &requests).await {
-                tracing::debug!("a control connection ended early: {fault}");
-            }
-        }
-    });
+    let accepting = tokio::task::spawn_local(accept(listener, requests));
     Ok(Socket { path, accepting })
 }
 
-async fn converse(stream: tokio::net::UnixStream, requests: &mpsc::Sender<Request>) -> io::Result<()> {
+async fn accept(listener: UnixListener, requests: mpsc::Sender<Request>) {
+    let mut conversations = JoinSet::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if conversations.len() >= CONVERSATIONS_MAX {
+                    conversations.join_next().await;
+                }
+                conversations.spawn_local(converse(stream, requests.clone()));
+            }
+            // Out of descriptors, most likely; that passes, and we must still be there.
+            Err(fault) => {
+                tracing::warn!("the control socket could not accept: {fault}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+        while conversations.try_join_next().is_some() {}
+    }
+}
+
+/// The data directory under a name of any length: a socket's path has at most 107 bytes, so a
+/// longer one goes by way of an open descriptor.
+struct ShortPath {
+    dir: PathBuf,
+    /// Held for as long as the name is used.
+    _open: Option<std::fs::File>,
+}
+
+impl ShortPath {
+    fn of(data: &Path) -> io::Result<Self> {
+        if data.as_os_str().len() + SOCKET.len() < SOCKET_PATH_MAX_BYTES {
+            return Ok(ShortPath { dir: data.to_path_buf(), _open: None });
+        }
+        let open = std::fs::File::open(data)?;
+        Ok(ShortPath { dir: format!("/proc/self/fd/{}", open.as_raw_fd()).into(), _open: Some(open) })
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.join(SOCKET)
+    }
+}
+
+async fn converse(stream: tokio::net::UnixStream, requests: mpsc::Sender<Request>) {
+    if let Err(fault) = answer_one(stream, &requests).await {
+        tracing::debug!("a control connection ended early: {fault}");
+    }
+}
+
+async fn answer_one(stream: tokio::net::UnixStream, requests: &mpsc::Sender<Request>) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut reader = tokio::io::BufReader::new(read).take(COMMAND_MAX_BYTES);
@@ -122,34 +178,42 @@ pub enum AskError {
     #[error("no vitrine runs on the data directory {}: start it, or name another with --data", .0.display())]
     NotRunning(PathBuf),
     /// Something else.
-    #[error("talk to the running vitrine over {}: {source}", path.display())]
+    #[error("talk to the running vitrine over {}: {reason}", path.display())]
     Talk {
         /// The socket.
         path: PathBuf,
         /// The cause.
-        source: io::Error,
+        reason: String,
     },
 }
 
 /// Sends a command to the process that runs on `data` and waits for its answer.
 pub fn send(data: &Path, command: Command) -> Result<Answer, AskError> {
-    let path = data.join(SOCKET);
     let talk = || -> io::Result<Answer> {
-        let mut stream = UnixStream::connect(&path)?;
+        let mut stream = UnixStream::connect(ShortPath::of(data)?.socket())?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         let word = match command {
             Command::Reload => "reload\n",
         };
         stream.write_all(word.as_bytes())?;
         let mut line = String::new();
-        BufReader::new(stream.take(1 << 20)).read_line(&mut line)?;
-        Ok(serde_json::from_str(&line)?)
-    };
-    talk().map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            AskError::NotRunning(data.to_path_buf())
+        match BufReader::new(stream.take(ANSWER_MAX_BYTES)).read_line(&mut line)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(serde_json::from_str(&line)?),
         }
-        _ => AskError::Talk { path, source },
+    };
+    talk().map_err(|fault| {
+        let reason = match fault.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                return AskError::NotRunning(data.to_path_buf());
+            }
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                format!("it did not answer within {ANSWER_TIMEOUT:?}")
+            }
+            io::ErrorKind::UnexpectedEof => "it stopped before it answered".to_string(),
+            _ => fault.to_string(),
+        };
+        AskError::Talk { path: data.join(SOCKET), reason }
     })
 }
 
@@ -160,7 +224,9 @@ mod tests {
     #[tokio::test]
     async fn a_command_is_answered_and_an_unknown_one_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        let data = dir.path().to_path_buf();
+        // Longer than a socket's path may be.
+        let data = dir.path().join("d".repeat(120));
+        std::fs::create_dir(&data).unwrap();
         assert!(matches!(send(&data, Command::Reload), Err(AskError::NotRunning(_))));
         tokio::task::LocalSet::new()
             .run_until(async {
@@ -176,9 +242,9 @@ mod tests {
                 assert_eq!(client.await.unwrap().unwrap().message, "because");
 
                 let client = tokio::task::spawn_blocking({
-                    let path = data.join(SOCKET);
+                    let short = ShortPath::of(&data).unwrap();
                     move || {
-                        let mut stream = UnixStream::connect(path).unwrap();
+                        let mut stream = UnixStream::connect(short.socket()).unwrap();
                         stream.write_all(b"dance\n").unwrap();
                         let mut text = String::new();
                         stream.read_to_string(&mut text).unwrap();

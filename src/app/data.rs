@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use rustix::fs::Mode;
 
 /// Holds the `service.instance.id`: stable over restarts, so that Prometheus and Loki see
 /// one instance and not a new one after each start.
@@ -31,7 +32,15 @@ pub fn prepare(data: &Path) -> anyhow::Result<()> {
             data.display()
         )
     };
+    // Everything made from here on is for its owner only: lines may hold addresses.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(advice)?;
+    // A directory that somebody made for us may have been open to all. One that belongs to
+    // somebody else keeps its mode: it is theirs, and what matters is what lies in it.
+    let mode = fs::metadata(data).with_context(advice)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        _ = fs::set_permissions(data, fs::Permissions::from_mode(0o700));
+    }
     let probe = data.join(".write-probe");
     fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).with_context(advice)
 }
@@ -102,7 +111,7 @@ fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Writes a file so that after a crash either the old or the new one is there whole.
-pub fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);

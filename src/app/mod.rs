@@ -12,6 +12,7 @@ mod data;
 mod pipeline;
 mod reload;
 mod serve;
+mod signals;
 mod site;
 mod start;
 mod status;
@@ -27,10 +28,13 @@ pub const EXPORT_GRACE: Duration = Duration::from_secs(2);
 /// The final flush of the store may take so long.
 pub const STORE_GRACE: Duration = Duration::from_secs(3);
 
+/// What the steps between those take: connections that settle, threads that are joined.
+const STOP_SLACK: Duration = Duration::from_secs(1);
+
 /// The longest that a stop takes; whoever supervises the process must wait longer before
 /// it kills (compose file and systemd unit do, and a test compares).
 pub const STOP_BUDGET: Duration =
-    Duration::from_secs(DRAIN_GRACE.as_secs() + EXPORT_GRACE.as_secs() + STORE_GRACE.as_secs());
+    DRAIN_GRACE.saturating_add(EXPORT_GRACE).saturating_add(STORE_GRACE).saturating_add(STOP_SLACK);
 
 /// Why a command ended without success.
 #[derive(Debug)]

@@ -48,15 +48,19 @@ impl Reloader {
         let _turn = self.turn.lock().await;
         let this = self.clone();
         let prepared = tokio::task::spawn_blocking(move || this.prepare()).await;
-        let outcome = match prepared {
-            Ok(outcome) => outcome,
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
             Err(fault) => Err(Refusal {
                 reasons: vec![format!("a defect ended the reload, please report it: {fault}")],
                 cv_is_stale: false,
             }),
         };
+        let outcome = match prepared {
+            Ok((loaded, site)) => self.apply(loaded, site),
+            Err(refusal) => Err(refusal),
+        };
         match outcome {
-            Ok((loaded, site)) => Ok(self.apply(loaded, site)),
+            Ok(message) => Ok(message),
             Err(Refusal { reasons, cv_is_stale }) => {
                 self.status.refused(&reasons, cv_is_stale);
                 for reason in &reasons {
@@ -108,26 +112,29 @@ impl Reloader {
         }
     }
 
-    /// Swaps. Everything was proved before; what could still go wrong (a thread that cannot
-    /// be started) leaves that one thing as it was and says so.
-    fn apply(&self, loaded: Loaded, site: Site) -> String {
+    /// Swaps. What could still be refused comes first; after it nothing fails.
+    fn apply(&self, loaded: Loaded, site: Site) -> Result<String, Refusal> {
         let config = &loaded.config;
-        self.shared.switches.apply(&config.http);
-        if let Err(fault) = self.shared.balancer.apply(balancer_config(config)) {
-            warn!("the workers stay as they were: {fault}");
-        }
+        self.telemetry.apply(&config.telemetry).map_err(|fault| Refusal {
+            reasons: vec![format!("{:#}", anyhow::Error::from(fault))],
+            cv_is_stale: false,
+        })?;
+        self.shared
+            .balancer
+            .apply(balancer_config(config))
+            .expect("only another number of http threads is refused, and that needs a restart");
         self.store.apply(config.store.clone());
-        if let Err(fault) = self.telemetry.apply(&config.telemetry) {
-            warn!("logging and export stay as they were: {fault}");
-        }
-        let message = format!("reloaded: {}", shown(&site));
+        self.shared.switches.apply(&config.http);
         self.shared.edition.store(site.edition.clone());
+        let message = format!("reloaded: {}", shown(&site));
         self.status.applied(&site, &message);
         log_warnings(&site, &loaded);
-        keep(&config.data, &site);
         info!("{message}");
+        let data = config.data.clone();
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
-        message
+        // It waits for the disk, and the signals wait for this thread.
+        tokio::task::spawn_blocking(move || keep(&data, &site));
+        Ok(message)
     }
 }
 

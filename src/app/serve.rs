@@ -1,55 +1,20 @@
 //! Runs until told to stop, then stops everything in the reverse order of the start.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, info, info_span, warn};
 
 use super::pipeline::Pipeline;
 use super::reload::Reloader;
+use super::signals::Signals;
 use super::start::start;
 use super::{EXPORT_GRACE, Failure, STORE_GRACE, control};
 use crate::config::{self, Layers};
 use crate::{http, release};
-
-/// The signals that we answer to, caught before the slow work of starting begins: a SIGHUP
-/// that arrives during the start is a reload right after it, not the end of the process.
-struct Signals {
-    reload: Signal,
-    stop: StopSignals,
-}
-
-/// The signals that end the process; the second of them at once.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn catch() -> anyhow::Result<Self> {
-        let catch = |kind| signal(kind).context("catch signals");
-        Ok(Signals {
-            reload: catch(SignalKind::hangup())?,
-            stop: StopSignals {
-                terminate: catch(SignalKind::terminate())?,
-                interrupt: catch(SignalKind::interrupt())?,
-            },
-        })
-    }
-}
-
-impl StopSignals {
-    /// Waits for the next one; returns its name.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
-}
 
 /// Serves until told to stop.
 pub async fn serve(layers: Layers) -> Result<(), Failure> {
@@ -59,7 +24,7 @@ pub async fn serve(layers: Layers) -> Result<(), Failure> {
     let mut running = start(layers, loaded).await?;
     info!("ready after {:.0?}", started.elapsed());
     running.run(&mut signals).await;
-    running.stop(signals.stop).await.map_err(Failure::from)
+    running.stop().await.map_err(Failure::from)
 }
 
 /// The parts of a started process, joined.
@@ -77,9 +42,20 @@ pub(super) struct Running {
 impl Running {
     /// Carries out reloads until told to stop.
     async fn run(&mut self, signals: &mut Signals) {
+        let name = tokio::select! {
+            name = signals.stop.requested() => name,
+            // It is dropped in the middle of a reload if need be: what is swapped is swapped at once.
+            never = self.carry_out(&mut signals.reload) => match never {},
+        };
+        // First of all, so that who asks `/ready` after the line below hears it.
+        self.reloader.shared.switches.begin_drain();
+        info!("{name}: stopping, for at most {:?}; a second signal ends at once", super::STOP_BUDGET);
+    }
+
+    async fn carry_out(&mut self, hangups: &mut mpsc::Receiver<()>) -> Infallible {
         loop {
             tokio::select! {
-                _ = signals.reload.recv() => {
+                Some(()) = hangups.recv() => {
                     // The outcome is in the log, in `/admin` and in the metrics.
                     _ = self.reload().await;
                 }
@@ -89,12 +65,6 @@ impl Running {
                     };
                     // Whoever asked may have left; the reload is done all the same.
                     _ = request.answer.send(answer);
-                }
-                name = signals.stop.next() => {
-                    // First of all, so that who asks `/ready` after the line below hears it.
-                    self.reloader.shared.switches.begin_drain();
-                    info!("{name}: stopping, for at most {:?}; a second signal ends at once", super::STOP_BUDGET);
-                    return;
                 }
             }
         }
@@ -108,12 +78,7 @@ impl Running {
     }
 
     /// Stops in the reverse order of the start; the store last, because all others write.
-    async fn stop(self, mut signals: StopSignals) -> anyhow::Result<()> {
-        let impatient = tokio::task::spawn_local(async move {
-            let name = signals.next().await;
-            eprintln!("vitrine: {name} again: ending at once, the last second of records may be lost");
-            std::process::exit(1);
-        });
+    async fn stop(self) -> anyhow::Result<()> {
         self.supervisor.tell(|notifier| notifier.stopping("draining"));
         drop(self.control);
         // Whoever waits for a reload hears at once that there will be none.
@@ -135,9 +100,7 @@ impl Running {
             }
             store.close(STORE_GRACE)
         });
-        let closed = flushed.await.context("flush the records")?;
-        impatient.abort();
-        closed.context("close the store")
+        flushed.await.context("flush the records")?.context("close the store")
     }
 }
 

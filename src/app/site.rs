@@ -2,8 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustix::fs::OFlags;
 
 use super::data::CvFile;
 use crate::cv::{self, Cv, Problem};
@@ -36,6 +39,9 @@ pub struct Site {
 /// Why a folder's CV cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
+    /// There is no such folder.
+    #[error("`site`: {} is not a folder", .0.display())]
+    NoFolder(PathBuf),
     /// The folder has none.
     #[error(
         "{}: no CV: write cv.yaml or resume.json there, or `vitrine init {}` for a commented sample",
@@ -106,6 +112,9 @@ pub fn from_kept(source: CvFile, config: &cv::Config, assets: &Arc<Assets>) -> R
 }
 
 fn find(folder: &Path) -> Result<cv::Found, SiteError> {
+    if !folder.is_dir() {
+        return Err(SiteError::NoFolder(folder.to_path_buf()));
+    }
     cv::find(folder).ok_or_else(|| SiteError::Missing(folder.to_path_buf()))
 }
 
@@ -134,9 +143,13 @@ fn read(path: &Path) -> Result<CvFile, SiteError> {
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+    // A pipe without a writer would block the open for ever; a file does not mind the flag.
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
     let size_max = cv::SIZE_BYTES_MAX as u64;
-    let size = file.metadata()?.len();
+    let (is_file, size) = (file.metadata()?.is_file(), file.metadata()?.len());
+    if !is_file {
+        return Err(io::Error::other("it is not a file"));
+    }
     if size > size_max {
         let (size_mb, max_mb) = (size as f64 / 1e6, size_max / 1_000_000);
         return Err(io::Error::other(format!(

@@ -72,6 +72,7 @@ impl Base {
     async fn join(self) -> Result<Running, Failure> {
         let config = self.loaded.config.clone();
         log_start(&self.loaded, &self.release);
+        log_panics();
         raise_open_files_limit();
         let meter = self.telemetry.meter();
         let store_dir = config.data.join(STORE_DIR);
@@ -89,13 +90,16 @@ impl Base {
         let (release, clock) = (self.release.clone(), self.clock.clone());
         let (reloader, pipeline) = self.run_pipeline(shared.clone(), store, status, access_records)?;
 
-        let (stopping, stop_signal) = watch::channel(false);
-        let (sender, requests) = mpsc::channel(CONTROL_QUEUE);
-        let admin = admin::open(&reloader, &release, &clock, &assets, sender.clone(), stop_signal)?;
+        // Before the admin password is made: it is shown only once, so the start must not fail
+        // after it.
         let listener = http::bind(config.http.listen).map_err(anyhow::Error::from)?;
         let address = listener.local_addr().context("ask the bound address")?;
-        let control = control::listen(&config.data, sender)
+        let (sender, requests) = mpsc::channel(CONTROL_QUEUE);
+        let control = control::listen(&config.data, sender.clone())
             .with_context(|| format!("open the control socket in {}", config.data.display()))?;
+
+        let (stopping, stop_signal) = watch::channel(false);
+        let admin = admin::open(&reloader, &release, &clock, &assets, sender, stop_signal)?;
         let server = http::Server::start(&config.http, listener, shared.clone(), admin)
             .context("start the http threads")?;
         wait_for_workers(&shared.balancer).await?;
@@ -160,6 +164,15 @@ impl Base {
     }
 }
 
+/// Makes of every panic one line of the log, with the ids of the request that it ended.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        error!(code_location = place, "panicked at {place}: {message}");
+    }));
+}
+
 /// Raises the limit of open files to what the machine allows: each open partition of the
 /// store takes about 80, and every connection one.
 fn raise_open_files_limit() {
@@ -189,13 +202,6 @@ fn first_site(loaded: &Loaded, assets: &Arc<Assets>) -> Result<(Site, Vec<String
         Err(fault) => fault,
     };
     let is_missing = matches!(fault, SiteError::Missing(_));
-    if is_missing && !config.site.is_dir() {
-        return Err(Failure::Configuration(format!(
-            "`site`: {} is not a folder ({})",
-            config.site.display(),
-            loaded.source("site")
-        )));
-    }
     let reasons = fault.lines();
     match last_good(&config.data, config, assets) {
         Some(site) => {

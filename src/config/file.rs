@@ -1,14 +1,21 @@
 //! The configuration file: TOML into (key, text) pairs with their places.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use toml_edit::{Document, Item, TableLike, Value};
 
 use super::settings::{self, SETTINGS};
+use super::value::Kind;
 use super::{Given, Problem, Source, place_in, unknown};
+use crate::record::access::cut;
 
 /// Larger than any file a person writes; refused before it is read.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
+
+/// As much of a wrong value is shown.
+const SHOWN_MAX_BYTES: usize = 60;
 
 /// Reads the file's values into `given`, or says what is wrong with it.
 pub(super) fn read(path: &Path, given: &mut Vec<Given>, problems: &mut Vec<Problem>) {
@@ -30,11 +37,19 @@ pub(super) fn read(path: &Path, given: &mut Vec<Given>, problems: &mut Vec<Probl
 }
 
 fn read_bounded(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|fault| format!("read the file: {fault}"))?.len();
-    if size > FILE_MAX_BYTES {
-        return Err(format!("the file has {size} bytes; a configuration has at most {FILE_MAX_BYTES}"));
+    let attempt = |fault: std::io::Error| format!("read the file: {fault}");
+    // A pipe or a device could block or never end.
+    let metadata = std::fs::metadata(path).map_err(attempt)?;
+    if !metadata.is_file() {
+        return Err("it is not a file".to_string());
     }
-    std::fs::read_to_string(path).map_err(|fault| format!("read the file: {fault}"))
+    let mut text = String::new();
+    let file = File::open(path).map_err(attempt)?;
+    file.take(FILE_MAX_BYTES + 1).read_to_string(&mut text).map_err(attempt)?;
+    if text.len() as u64 > FILE_MAX_BYTES {
+        return Err(format!("the file has more than {FILE_MAX_BYTES} bytes, which no configuration has"));
+    }
+    Ok(text)
 }
 
 struct Walk<'a> {
@@ -62,13 +77,16 @@ impl Walk<'_> {
                 let message = unknown(key, SETTINGS.iter().map(|setting| setting.key.to_string()));
                 self.problems.push(Problem { place, message });
             }
-            (Some(setting), _) => match item.as_value().and_then(text_of) {
+            (Some(setting), _) => match item.as_value().and_then(|value| text_of(value, (setting.kinds)())) {
                 Some(value) => {
                     let source = Source::File(self.path.to_path_buf());
                     self.given.push(Given { setting, value, source, place });
                 }
                 None => {
-                    let message = format!("`{key}`: a {} is not {}", item.type_name(), setting.accepts);
+                    let kind = item.type_name();
+                    let value = item.span().and_then(|span| self.text.get(span)).unwrap_or_default();
+                    let value = cut(value.trim(), SHOWN_MAX_BYTES);
+                    let message = format!("`{key}`: {value} ({kind}) is not {}", setting.accepts);
                     self.problems.push(Problem { place, message });
                 }
             },
@@ -76,17 +94,18 @@ impl Walk<'_> {
     }
 }
 
-/// Returns a scalar as the text that the environment would hold, a list joined by commas.
-fn text_of(value: &Value) -> Option<String> {
+/// Returns a value as the text that the environment would hold, a list joined by commas, when
+/// its type is one of `kinds`.
+fn text_of(value: &Value, kinds: &[Kind]) -> Option<String> {
+    let text_if = |kind: Kind, text: String| kinds.contains(&kind).then_some(text);
     match value {
-        Value::String(text) => Some(text.value().clone()),
-        Value::Integer(number) => Some(number.value().to_string()),
-        Value::Float(number) => Some(number.value().to_string()),
-        Value::Boolean(truth) => Some(truth.value().to_string()),
+        Value::String(text) => text_if(Kind::Text, text.value().clone()),
+        Value::Integer(number) => text_if(Kind::Number, number.value().to_string()),
+        Value::Boolean(truth) => text_if(Kind::Truth, truth.value().to_string()),
         Value::Array(items) => {
-            let texts: Option<Vec<String>> = items.iter().map(text_of).collect();
-            texts.map(|texts| texts.join(","))
+            let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            text_if(Kind::List, texts?.join(","))
         }
-        Value::Datetime(_) | Value::InlineTable(_) => None,
+        Value::Float(_) | Value::Datetime(_) | Value::InlineTable(_) => None,
     }
 }

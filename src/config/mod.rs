@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use settings::{SETTINGS, Setting};
 
+use crate::http::admin::password;
 use crate::{balancer, cv, http, store, telemetry};
 
 /// The file looked for when no `--config` is given.
@@ -26,10 +27,11 @@ pub const ENV_PREFIX: &str = "VITRINE_";
 
 /// Variables with our prefix that are not settings.
 ///
-/// The password has its own rules (never in a file, never shown); the last two belong to
-/// the test suite.
-const ENV_OTHER: &[&str] =
-    &["VITRINE_CONFIG", "VITRINE_ADMIN_PASSWORD", "VITRINE_REQUIRE", "VITRINE_RESUMES"];
+/// The password has its own rules: never in a file, never shown.
+const ENV_OTHER: &[&str] = &["VITRINE_CONFIG", ADMIN_PASSWORD];
+
+/// The variable that gives the admin password.
+const ADMIN_PASSWORD: &str = "VITRINE_ADMIN_PASSWORD";
 
 /// Everything that can be configured, as a struct of the parts' own Configs.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,6 +124,8 @@ pub struct Layers {
     pub file: Option<PathBuf>,
     /// Environment variables, ours and others.
     pub environment: Vec<(String, String)>,
+    /// Variables with our prefix whose value is not UTF-8.
+    pub unreadable: Vec<String>,
     /// Values of flags by setting key.
     pub flags: Vec<(&'static str, String)>,
 }
@@ -130,6 +134,11 @@ impl Layers {
     /// Returns an environment variable.
     pub fn environment(&self, name: &str) -> Option<String> {
         self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
+    /// Returns the admin password that the environment gives; an empty one is none.
+    pub fn admin_password(&self) -> Option<String> {
+        self.environment(ADMIN_PASSWORD).filter(|password| !password.is_empty())
     }
 }
 
@@ -174,6 +183,12 @@ pub fn load(layers: &Layers) -> Result<Loaded, Problems> {
         given.push(Given { setting, value: value.clone(), source: Source::Flag, place: flag_name(key) });
     }
 
+    problems.extend(layers.unreadable.iter().map(|name| Problem {
+        place: format!("environment variable {name}"),
+        message: "its value is not UTF-8".to_string(),
+    }));
+    problems.extend(password_problem(layers));
+
     let mut config = Config::default();
     let mut sources = BTreeMap::new();
     for Given { setting, value, source, place } in given {
@@ -189,6 +204,15 @@ pub fn load(layers: &Layers) -> Result<Loaded, Problems> {
     warnings.extend(faults.iter().map(|fault| of_telemetry(fault, "environment")));
     problems.extend(config.telemetry.faults().iter().map(|fault| of_telemetry(fault, "telemetry")));
     if problems.is_empty() { Ok(Loaded { config, sources, warnings }) } else { Err(Problems(problems)) }
+}
+
+/// Says what is wrong with the admin password, without the password.
+fn password_problem(layers: &Layers) -> Option<Problem> {
+    let length = layers.admin_password()?.len();
+    let (min, max) = (password::LENGTH_MIN, password::LENGTH_MAX);
+    let message = format!("the password has {length} bytes, between {min} and {max} are accepted");
+    let place = format!("environment variable {ADMIN_PASSWORD}");
+    (!(min..=max).contains(&length)).then_some(Problem { place, message })
 }
 
 fn of_telemetry(fault: &telemetry::Fault, place: &str) -> Problem {
@@ -221,9 +245,8 @@ fn flag_name(key: &str) -> String {
 }
 
 fn refusal(setting: &Setting, value: &str, fault: &str) -> String {
-    let shown = if setting.secret { "the value" } else { &format!("{value:?}") };
-    let colon = if fault.is_empty() { String::new() } else { format!(" ({fault})") };
-    format!("`{}`: {shown} is not {}{colon}", setting.key, setting.accepts)
+    let reason = if fault.is_empty() { String::new() } else { format!(" ({fault})") };
+    format!("`{}`: {value:?} is not {}{reason}", setting.key, setting.accepts)
 }
 
 fn from_environment(layers: &Layers, given: &mut Vec<Given>, warnings: &mut Vec<Problem>) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Config;
-use super::value::{Bytes, Form, bytes, duration, whole};
+use super::value::{Bytes, Form, Kind, bytes, duration, lang, log_level, whole};
 use crate::balancer;
 
 /// One setting: everything that anybody needs to know about it.
@@ -17,17 +17,31 @@ pub struct Setting {
     pub meaning: &'static str,
     /// Whether SIGHUP applies a change; if not, a reload that changes it is refused.
     pub reload: bool,
-    /// Whether its value is masked wherever it is shown.
-    pub secret: bool,
+    /// The TOML types that it may be written in.
+    pub(super) kinds: fn() -> &'static [Kind],
     pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
     pub(super) get: fn(&Config) -> String,
 }
 
 impl Setting {
-    /// Returns the value in `config` as text, masked when it is a secret.
+    /// Returns the value in `config` as text. No setting is a secret: the admin password and
+    /// the headers of exporters come from the environment and have no row here.
     pub fn value(&self, config: &Config) -> String {
-        let value = (self.get)(config);
-        if self.secret && !value.is_empty() { "********".into() } else { value }
+        (self.get)(config)
+    }
+
+    /// Returns the default as it would stand in the file.
+    pub fn default_toml(&self) -> String {
+        let (value, kinds) = (self.default_value(), (self.kinds)());
+        let is_bare =
+            kinds.contains(&Kind::Truth) || (kinds.contains(&Kind::Number) && value.parse::<u64>().is_ok());
+        match kinds {
+            [Kind::List] => {
+                format!("{:?}", value.split(',').filter(|item| !item.is_empty()).collect::<Vec<_>>())
+            }
+            _ if is_bare => value,
+            _ => format!("{value:?}"),
+        }
     }
 
     /// Returns the default as text.
@@ -58,11 +72,11 @@ macro_rules! setting {
             accepts: $accepts,
             meaning: $meaning,
             reload: setting!(@reload $reload),
-            secret: false,
             set: |config, text| {
                 config.$($field).+ = bytes(text, $bounds)?;
                 Ok(())
             },
+            kinds: || Bytes::KINDS,
             get: |config| Bytes(config.$($field).+).show(),
         }
     };
@@ -72,16 +86,21 @@ macro_rules! setting {
             accepts: $accepts,
             meaning: $meaning,
             reload: setting!(@reload $reload),
-            secret: false,
             set: |config, text| {
                 config.$($field).+ = ($read)(text)?;
                 Ok(())
             },
+            kinds: || kinds_of(|config| &config.$($field).+),
             get: |config| Form::show(&config.$($field).+),
         }
     };
     (@reload live) => { true };
     (@reload restart) => { false };
+}
+
+/// Returns the TOML types of the field that `_field` selects.
+fn kinds_of<T: Form>(_field: fn(&Config) -> &T) -> &'static [Kind] {
+    T::KINDS
 }
 
 /// Every setting, in the order in which the README and `vitrine init` list them.
@@ -134,7 +153,8 @@ pub const SETTINGS: &[Setting] = &[
         live,
         cv.lang,
         "a BCP 47 language tag such as en or de",
-        "language of a CV that does not name its own with `x-lang`"
+        "language of a CV that does not name its own with `x-lang`",
+        lang
     ),
     setting!("cv.noindex", live, cv.noindex, "true or false", "asks search engines to leave the page out"),
     setting!(
@@ -237,7 +257,8 @@ pub const SETTINGS: &[Setting] = &[
         live,
         telemetry.log_level,
         "a level (error, warn, info, debug, trace) or filters such as info,vitrine::http=debug",
-        "what is logged, to standard error and into the store"
+        "what is logged, to standard error and into the store",
+        log_level
     ),
     setting!(
         "telemetry.sample_interval",

@@ -4,6 +4,7 @@ fn layers(file: Option<&Path>, environment: &[(&str, &str)], flags: &[(&'static 
     Layers {
         file: file.map(Path::to_path_buf),
         environment: environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        unreadable: vec![],
         flags: flags.iter().map(|(key, value)| (*key, value.to_string())).collect(),
     }
 }
@@ -53,16 +54,31 @@ fn unknown_key_is_named_with_its_place_and_the_nearest_known_one() {
 }
 
 #[test]
-fn wrong_types_and_values_are_all_reported() {
+fn wrong_values_are_all_reported() {
     check(
         "listen = \"2727\"\ndata = {a = 1}\n[http]\nthreads = 99\n",
         &[
-            "vitrine.toml:2:1: `data`: a inline table is not a folder",
+            "vitrine.toml:2:1: `data`: {a = 1} (inline table) is not a folder",
             "vitrine.toml:1:1: `listen`: \"2727\" is not an address such as 0.0.0.0:2727, [::]:80 or :2727 \
              (an address is an IP with a port)",
             "vitrine.toml:4:1: `http.threads`: \"99\" is not a whole number from 0 to 64 (out of range)",
         ],
     );
+}
+
+#[test]
+fn a_value_of_another_type_is_refused_even_where_its_text_would_do() {
+    check(
+        "[http]\nthreads = \"4\"\n",
+        &["vitrine.toml:2:1: `http.threads`: \"4\" (string) is not a whole number from 0 to 64"],
+    );
+    check("[http]\ndrills = 1\n", &["vitrine.toml:2:1: `http.drills`: 1 (integer) is not true or false"]);
+    check("site = true\n", &["vitrine.toml:1:1: `site`: true (boolean) is not a folder"]);
+    check(
+        "[cv]\nshow = [1]\n",
+        &["vitrine.toml:2:1: `cv.show`: [1] (array) is not a list of phone, address, birth_date"],
+    );
+    check("workers = \"auto\"\n[cv]\nshow = [\"phone\"]\n[store.logs]\nmax_bytes = 67108864\n", &[]);
 }
 
 #[test]
@@ -83,9 +99,25 @@ fn a_named_file_that_is_missing_is_a_problem() {
 }
 
 #[test]
+fn a_password_that_cannot_be_used_is_named_by_its_variable_and_never_shown() {
+    let problems = load(&layers(None, &[("VITRINE_ADMIN_PASSWORD", "secret")], &[])).unwrap_err().to_string();
+    assert!(problems.starts_with("environment variable VITRINE_ADMIN_PASSWORD: "), "{problems}");
+    assert!(!problems.contains("secret"), "{problems}");
+    let unset = layers(None, &[("VITRINE_ADMIN_PASSWORD", "")], &[]);
+    assert!(load(&unset).is_ok() && unset.admin_password().is_none());
+}
+
+#[test]
+fn a_value_that_is_not_utf8_is_refused_and_not_passed_over() {
+    let layers = Layers { unreadable: vec!["VITRINE_ADMIN_PASSWORD".into()], ..Layers::default() };
+    assert!(
+        load(&layers).unwrap_err().to_string().contains("VITRINE_ADMIN_PASSWORD: its value is not UTF-8")
+    );
+}
+
+#[test]
 fn unknown_environment_variable_is_a_warning_only() {
-    let loaded =
-        load(&layers(None, &[("VITRINE_LISTN", "x"), ("VITRINE_REQUIRE", "chromium")], &[])).unwrap();
+    let loaded = load(&layers(None, &[("VITRINE_LISTN", "x")], &[])).unwrap();
     let warnings: Vec<String> = loaded.warnings.iter().map(Problem::to_string).collect();
     assert_eq!(
         warnings,

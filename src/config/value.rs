@@ -14,10 +14,25 @@ use crate::cv::{BaseUrl, Private};
 
 /// A type that settings can have.
 pub trait Form: Sized {
+    /// The TOML types that it may be written in.
+    const KINDS: &'static [Kind] = &[Kind::Text];
     /// Reads a value from its text.
     fn read(text: &str) -> Result<Self, String>;
     /// Writes a value as text that reads back as the same value.
     fn show(&self) -> String;
+}
+
+/// A type of TOML that a setting can be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// An integer.
+    Number,
+    /// A boolean.
+    Truth,
+    /// An array of strings.
+    List,
 }
 
 /// A number of bytes, written `64MiB`.
@@ -25,6 +40,8 @@ pub trait Form: Sized {
 pub struct Bytes(pub u64);
 
 impl Form for Bytes {
+    const KINDS: &'static [Kind] = &[Kind::Text, Kind::Number];
+
     fn read(text: &str) -> Result<Self, String> {
         text.trim().parse::<ByteSize>().map(|size| Bytes(size.as_u64()))
     }
@@ -50,6 +67,8 @@ impl Form for Duration {
 }
 
 impl Form for bool {
+    const KINDS: &'static [Kind] = &[Kind::Truth];
+
     fn read(text: &str) -> Result<Self, String> {
         match text.trim() {
             "true" | "1" | "yes" | "on" => Ok(true),
@@ -64,6 +83,8 @@ impl Form for bool {
 }
 
 impl Form for u64 {
+    const KINDS: &'static [Kind] = &[Kind::Number];
+
     fn read(text: &str) -> Result<Self, String> {
         text.trim().parse().map_err(|_| String::new())
     }
@@ -120,6 +141,8 @@ impl Form for Option<String> {
 
 /// A list is written with commas.
 impl Form for Vec<Private> {
+    const KINDS: &'static [Kind] = &[Kind::List];
+
     fn read(text: &str) -> Result<Self, String> {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
         items.map(|item| item.parse::<Private>().map_err(|fault| fault.to_string())).collect()
@@ -145,6 +168,8 @@ impl Form for Option<BaseUrl> {
 
 /// `None` lets the program choose.
 impl Form for Option<usize> {
+    const KINDS: &'static [Kind] = &[Kind::Number, Kind::Text];
+
     fn read(text: &str) -> Result<Self, String> {
         match text.trim() {
             "auto" => Ok(None),
@@ -158,6 +183,8 @@ impl Form for Option<usize> {
 }
 
 impl Form for usize {
+    const KINDS: &'static [Kind] = &[Kind::Number];
+
     fn read(text: &str) -> Result<Self, String> {
         text.trim().parse().map_err(|_| String::new())
     }
@@ -193,6 +220,32 @@ where
 {
     let number = T::read(text)?;
     if bounds.contains(&number) { Ok(number) } else { Err("out of range".into()) }
+}
+
+/// Reads a language tag: letters, digits and hyphens, as in BCP 47.
+pub fn lang(text: &str) -> Result<String, String> {
+    let is_subtag =
+        |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let starts_well = text.split('-').next().is_some_and(|first| {
+        (2..=8).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic())
+    });
+    if starts_well && text.split('-').all(is_subtag) { Ok(text.to_string()) } else { Err(String::new()) }
+}
+
+/// Reads log filters: each a level, or a target with a level.
+///
+/// A bare word that is no level would be taken for a target and change nothing, which is
+/// not what who writes `verbose` wants.
+pub fn log_level(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
+    for filter in text.split(',').map(str::trim) {
+        let level = filter.rsplit_once('=').map_or(filter, |(_, level)| level);
+        if !is_level(level) {
+            return Err(format!("{level:?} is no level"));
+        }
+    }
+    Ok(text.trim().to_string())
 }
 
 /// Reads a number of bytes inside bounds.
@@ -241,6 +294,9 @@ mod tests {
         assert!(Bytes::read("12 parsecs").is_err());
         assert!(SocketAddr::read("2727").is_err());
         assert!(bool::read("maybe").is_err());
+        assert!(log_level("verbose").is_err() && log_level("info,vitrine::http=loud").is_err());
+        assert!(log_level("info,vitrine::http=debug").is_ok() && log_level("OFF").is_ok());
+        assert!(lang("xx klingon !!").is_err() && lang("").is_err() && lang("zh-Hant-TW").is_ok());
         assert!(whole("70000", 0..=65535_u64).is_err());
         assert!(Vec::<Private>::read("phone,shoe").is_err());
     }

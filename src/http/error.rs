@@ -8,16 +8,19 @@ use actix_web::http::header::{self, ContentType, HeaderMap, HeaderValue};
 
 use super::assets::Assets;
 use super::site::STYLESHEET;
-use crate::balancer::DispatchError;
+use crate::balancer::{DispatchError, WorkerId};
 use crate::pages::error::{ErrorView, page};
 use crate::record::trace::TraceContext;
 
 /// Why a visitor does not get what they asked for.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// Nothing lies at the path.
+    /// Nothing lies at the path, as a worker found.
     #[error("nothing lies at this path")]
-    NotFound,
+    NotFound {
+        /// The worker that looked.
+        worker: WorkerId,
+    },
     /// The path can only be read.
     #[error("this path can only be read")]
     MethodNotAllowed,
@@ -29,7 +32,7 @@ pub(super) enum Error {
 impl Error {
     fn status(&self) -> StatusCode {
         match self {
-            Error::NotFound => StatusCode::NOT_FOUND,
+            Error::NotFound { .. } => StatusCode::NOT_FOUND,
             Error::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Error::Dispatch(DispatchError::Overloaded { .. } | DispatchError::Draining) => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -38,6 +41,30 @@ impl Error {
             Error::Dispatch(DispatchError::Panicked { .. } | DispatchError::WorkerLost { .. }) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
+        }
+    }
+
+    /// Returns the worker that had the job, if one had it.
+    pub(super) fn worker(&self) -> Option<WorkerId> {
+        match self {
+            Error::NotFound { worker }
+            | Error::Dispatch(
+                DispatchError::Panicked { worker, .. }
+                | DispatchError::Deadline { worker, .. }
+                | DispatchError::WorkerLost { worker },
+            ) => Some(*worker),
+            Error::MethodNotAllowed
+            | Error::Dispatch(DispatchError::Overloaded { .. } | DispatchError::Draining) => None,
+        }
+    }
+
+    /// Logs what the owner should know of and nobody else logged: the balancer told of a
+    /// panic, and a refusal is counted, since overload must not flood the log as well.
+    pub(super) fn log(&self, path: &str) {
+        if let Error::Dispatch(fault @ (DispatchError::Deadline { .. } | DispatchError::WorkerLost { .. })) =
+            self
+        {
+            tracing::warn!(url_path = path, "{fault}");
         }
     }
 
@@ -69,7 +96,7 @@ impl Error {
             Error::Dispatch(DispatchError::Draining) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"))
             }
-            Error::NotFound | Error::Dispatch(_) => return,
+            Error::NotFound { .. } | Error::Dispatch(_) => return,
         };
     }
 }

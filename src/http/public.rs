@@ -15,6 +15,7 @@ use super::negotiate::{self, Encoding};
 use super::observe::Answered;
 use super::representation::Representation;
 use super::server::Thread;
+use crate::balancer::WorkerId;
 use crate::record::trace::TraceContext;
 
 /// What a worker is asked for.
@@ -43,8 +44,6 @@ enum Drill {
 pub enum Reply {
     /// The document in the best encoding.
     Document {
-        /// The route's template.
-        route: &'static str,
         /// What to send.
         representation: Arc<Representation>,
         /// In which encoding.
@@ -52,8 +51,6 @@ pub enum Reply {
     },
     /// The client has the document already.
     NotModified {
-        /// The route's template.
-        route: &'static str,
         /// The document it has.
         representation: Arc<Representation>,
         /// The encoding whose tag is sent.
@@ -94,39 +91,53 @@ fn find(
     encodings: [Encoding; 3],
     if_none_match: Option<&HeaderValue>,
 ) -> Reply {
-    let Some((route, representation)) = edition.find(path) else { return Reply::NotFound };
+    let Some((_, representation)) = edition.find(path) else { return Reply::NotFound };
     let (encoding, _) = representation.variant(encodings);
     let representation = representation.clone();
     let known = if_none_match.and_then(|tags| tags.to_str().ok());
-    if known.is_some_and(|tags| representation.is_known_as(tags)) {
-        Reply::NotModified { route, representation, encoding }
+    if known.is_some_and(|tags| representation.is_known_as(tags, encoding)) {
+        Reply::NotModified { representation, encoding }
     } else {
-        Reply::Document { route, representation, encoding }
+        Reply::Document { representation, encoding }
     }
 }
 
 /// The handler for every path that no other route took.
 pub(super) async fn public(request: HttpRequest) -> HttpResponse {
     let thread = request.app_data::<Rc<Thread>>().expect("the server gives every thread its own").clone();
-    match serve(&request, &thread).await {
-        Ok(response) => response,
-        Err(fault) => fault.response(thread.shared.edition.load().assets()),
+    let edition = thread.shared.edition.load_full();
+    let served = serve(&request, &thread, edition.clone()).await;
+    // A failure is counted for the route and the worker that it happened on.
+    let route = edition.find(request.path()).map_or("", |(route, _)| route);
+    let worker_id = match &served {
+        Ok((worker, _)) => Some(worker.0),
+        Err(fault) => fault.worker().map(|worker| worker.0),
+    };
+    request.extensions_mut().insert(Answered { route, worker_id });
+    match served {
+        Ok((_, response)) => response,
+        Err(fault) => {
+            fault.log(request.path());
+            fault.response(edition.assets())
+        }
     }
 }
 
-async fn serve(request: &HttpRequest, thread: &Thread) -> Result<HttpResponse, Error> {
+async fn serve(
+    request: &HttpRequest,
+    thread: &Thread,
+    edition: Arc<Edition>,
+) -> Result<(WorkerId, HttpResponse), Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Error::MethodNotAllowed);
     }
     let job = Job {
-        edition: thread.shared.edition.load_full(),
+        edition,
         ask: ask(request, thread),
         trace: TraceContext::current().unwrap_or_else(TraceContext::root),
     };
     let (worker, reply) = thread.local.dispatch(job).await?;
-    let (route, response) = respond(reply)?;
-    request.extensions_mut().insert(Answered { route, worker_id: Some(worker.0) });
-    Ok(response)
+    Ok((worker, respond(reply, worker)?))
 }
 
 fn ask(request: &HttpRequest, thread: &Thread) -> Ask {
@@ -149,15 +160,13 @@ fn text_of(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-fn respond(reply: Reply) -> Result<(&'static str, HttpResponse), Error> {
-    let (status, route, representation, encoding) = match reply {
-        Reply::Document { route, representation, encoding } => {
-            (StatusCode::OK, route, representation, encoding)
+fn respond(reply: Reply, worker: WorkerId) -> Result<HttpResponse, Error> {
+    let (status, representation, encoding) = match reply {
+        Reply::Document { representation, encoding } => (StatusCode::OK, representation, encoding),
+        Reply::NotModified { representation, encoding } => {
+            (StatusCode::NOT_MODIFIED, representation, encoding)
         }
-        Reply::NotModified { route, representation, encoding } => {
-            (StatusCode::NOT_MODIFIED, route, representation, encoding)
-        }
-        Reply::NotFound => return Err(Error::NotFound),
+        Reply::NotFound => return Err(Error::NotFound { worker }),
     };
     let (_, variant) = representation.variant([encoding; 3]);
     let mut response = HttpResponse::build(status);
@@ -170,11 +179,11 @@ fn respond(reply: Reply) -> Result<(&'static str, HttpResponse), Error> {
         response.insert_header((header::VARY, HeaderValue::from_static("Accept-Encoding")));
     }
     if status == StatusCode::NOT_MODIFIED {
-        return Ok((route, response.finish()));
+        return Ok(response.finish());
     }
     response.insert_header((header::CONTENT_TYPE, representation.content_type.clone()));
     if let Some(token) = encoding.token() {
         response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static(token)));
     }
-    Ok((route, response.body(variant.body.clone())))
+    Ok(response.body(variant.body.clone()))
 }

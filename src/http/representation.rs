@@ -78,15 +78,13 @@ impl Representation {
         })
     }
 
-    /// Returns true when `if_none_match` names this document in any encoding
-    /// (RFC 9110 section 13.1.2: weak comparison).
-    pub(super) fn is_known_as(&self, if_none_match: &str) -> bool {
-        let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_string();
-        if_none_match.trim() == "*"
-            || if_none_match.split(',').any(|tag| {
-                let tag = opaque(tag);
-                self.variants.iter().flatten().any(|variant| variant.etag.as_bytes() == tag.as_bytes())
-            })
+    /// Returns true when `if_none_match` names this document in an encoding (RFC 9110 section
+    /// 13.1.2: weak comparison, and only with the representation that would be sent, or a
+    /// cache would show one client what another asked for).
+    pub(super) fn is_known_as(&self, if_none_match: &str, encoding: Encoding) -> bool {
+        let (_, variant) = self.variant([encoding; 3]);
+        let is_it = |tag: &str| tag.trim().trim_start_matches("W/").as_bytes() == variant.etag.as_bytes();
+        if_none_match.trim() == "*" || if_none_match.split(',').any(is_it)
     }
 
     /// Returns the uncompressed document.
@@ -163,14 +161,15 @@ mod tests {
     }
 
     #[test]
-    fn any_of_its_tags_makes_a_document_known() {
+    fn only_the_tag_of_the_encoding_that_would_be_sent_makes_a_document_known() {
         let document = document();
         let (_, brotli) = document.variant(negotiate::encodings(Some("br")));
         let tag = brotli.etag.to_str().unwrap();
-        assert!(document.is_known_as(tag));
-        assert!(document.is_known_as(&format!("\"other\", W/{tag}")));
-        assert!(document.is_known_as("*"));
-        assert!(!document.is_known_as("\"other\""));
-        assert!(!document.is_known_as(""));
+        assert!(document.is_known_as(tag, Encoding::Brotli));
+        assert!(!document.is_known_as(tag, Encoding::Gzip));
+        assert!(document.is_known_as(&format!("\"other\", W/{tag}"), Encoding::Brotli));
+        assert!(document.is_known_as("*", Encoding::Identity));
+        assert!(!document.is_known_as("\"other\"", Encoding::Brotli));
+        assert!(!document.is_known_as("", Encoding::Brotli));
     }
 }

@@ -1,6 +1,7 @@
 //! The server: binds, accepts on its threads, drains.
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,6 +28,10 @@ const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// is they who close and never hit a connection that we are just closing.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// From the start of a drain new connections are accepted for so long, to be told so: every
+/// answer closes its connection, and `/ready` says 503.
+const STILL_ACCEPTING: Duration = Duration::from_millis(500);
+
 /// Between "close after this answer" and closing what idles: a client that was about to
 /// send its next request has sent it by then.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -49,8 +54,12 @@ pub(super) struct Thread {
 }
 
 /// Runs a future on the runtime that the server needs; returns what it returns.
+///
+/// The runtime is left to the end of the process: dropping it would wait for ever for a read
+/// that hangs, on a network disk that went away for example.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    actix_web::rt::System::new().block_on(future)
+    let runtime = ManuallyDrop::new(actix_web::rt::System::new());
+    runtime.block_on(future)
 }
 
 /// Binds the address without accepting yet, so that a failure stops the start.
@@ -134,6 +143,8 @@ impl Server {
     /// [`DRAIN_GRACE`](crate::http::DRAIN_GRACE) is cut.
     pub async fn drain(self) -> io::Result<()> {
         self.shared.switches.begin_drain();
+        // Whoever asks `/ready` on a new connection must hear that no more are wanted.
+        tokio::time::sleep(STILL_ACCEPTING).await;
         // A graceful stop closes accepted connections whose request it has not read yet as
         // if they idled. So accepting ends first, and they get a moment to be read.
         self.handle.pause().await;

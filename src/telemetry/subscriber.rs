@@ -48,6 +48,9 @@ impl LevelControl {
 /// Logs every start and stop of its threads, which it calls workers, at info.
 const CHATTY: &[&str] = &["actix_server"];
 
+/// Logs an error for every request that it cannot parse: a port scanner would bury all else.
+const SCANNED: &str = "actix_http=off,";
+
 /// Reads directives. What they do not name is logged from info up, and the libraries below
 /// us from warn up, or less when the directives say less of everything.
 pub(super) fn parse_level(level: &str) -> Result<EnvFilter, LevelError> {
@@ -55,7 +58,9 @@ pub(super) fn parse_level(level: &str) -> Result<EnvFilter, LevelError> {
     let of_libraries = of_everything.unwrap_or(LevelFilter::INFO).min(LevelFilter::WARN);
     let libraries: String =
         capture::NEVER.iter().chain(CHATTY).map(|target| format!("{target}={of_libraries},")).collect();
-    EnvFilter::builder().parse(format!("info,{libraries}{level}")).map_err(|err| LevelError(err.to_string()))
+    EnvFilter::builder()
+        .parse(format!("info,{SCANNED}{libraries}{level}"))
+        .map_err(|err| LevelError(err.to_string()))
 }
 
 /// Where people read the lines.
