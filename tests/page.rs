@@ -72,6 +72,33 @@ fn the_cv_is_served_as_json_resume_without_private_contacts() {
 }
 
 #[test]
+fn the_photo_beside_the_cv_is_shown_and_a_missing_one_is_warned_about() {
+    let dir = Folders::with_cv(&format!("{CV}  image: me.png\n"));
+    let ended = dir.run(&["check"]);
+    assert!(
+        ended.code == 0 && ended.out.contains("basics.image") && ended.out.contains("No such file"),
+        "{ended:?}"
+    );
+    dir.write("me.png", "a picture");
+    assert!(dir.run(&["check"]).out.contains("good, 0 warnings"));
+    let vitrine = Vitrine::start_on(dir);
+    assert!(vitrine.get("/").text().contains("src=\"/photo.png\""));
+    let photo = vitrine.get("/photo.png");
+    assert_eq!(
+        (photo.status, photo.header("content-type"), photo.text().as_str()),
+        (200, "image/png", "a picture")
+    );
+}
+
+#[test]
+fn a_photo_that_leads_out_of_the_folder_is_not_served() {
+    let dir = Folders::with_cv(&format!("{CV}  image: me.png\n"));
+    std::os::unix::fs::symlink("/etc/hostname", dir.site().join("me.png")).unwrap();
+    assert!(dir.run(&["check"]).out.contains("out of the site folder"));
+    assert_eq!(Vitrine::start_on(dir).get("/photo.png").status, 404);
+}
+
+#[test]
 fn head_has_the_headers_and_no_body() {
     let vitrine = Vitrine::start();
     let (get, head) = (vitrine.get("/"), vitrine.request("HEAD", "/", &[]));

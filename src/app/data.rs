@@ -1,12 +1,12 @@
 //! The data directory's own small files: who we are, and the last good CV.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rustix::fs::Mode;
+use rustix::fs::{Mode, OFlags};
 
 /// Holds the `service.instance.id`: stable over restarts, so that Prometheus and Loki see
 /// one instance and not a new one after each start.
@@ -108,6 +108,28 @@ fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     }
     res.sort();
     Ok(res)
+}
+
+/// Reads a file of at most `max_bytes`; a folder, a pipe or a device is refused.
+pub fn read_bounded(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
+    // A pipe without a writer would block the open for ever; a file does not mind the flag.
+    let file =
+        fs::File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a file: remove it or rename it"));
+    }
+    let (size, max) = (metadata.len(), max_bytes as u64);
+    if size > max {
+        let (size_mb, max_mb) = (size as f64 / 1e6, max / 1_000_000);
+        return Err(io::Error::other(format!(
+            "the file has {size_mb:.1} MB, and {max_mb} MB is the most that is read"
+        )));
+    }
+    let mut bytes = Vec::new();
+    // Bounded again: the file may grow while it is read.
+    file.take(max + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Writes a file so that after a crash either the old or the new one is there whole.

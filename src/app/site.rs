@@ -1,16 +1,13 @@
 //! Loads the site: from a folder to an edition, or to everything that is wrong with it.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
-
-use super::data::CvFile;
+use super::data::{CvFile, read_bounded};
+use super::photo;
 use crate::cv::{self, Cv, Problem};
 use crate::http::assets::Assets;
+use crate::http::site::Photo;
 use crate::http::{self, Edition};
 
 /// Where the CV shown comes from.
@@ -83,16 +80,23 @@ fn lines(problems: &[Problem]) -> String {
 pub fn load(folder: &Path, config: &cv::Config, assets: &Arc<Assets>) -> Result<Site, SiteError> {
     let found = find(folder)?;
     let source = read(&found.path)?;
-    let (edition, problems) = build(&source, config, assets)?;
-    let warnings = with_ignored(problems, &found);
+    let (cv, problems) = parse(&source, config)?;
+    let mut warnings = with_ignored(problems, &found);
+    let photo = photo::read(folder, &cv).unwrap_or_else(|warning| {
+        warnings.push(format!("{}: {warning}", source.name));
+        None
+    });
+    let edition = build(&cv, photo, config, assets)?;
     Ok(Site { edition, source, origin: Origin::Folder(found.path), warnings })
 }
 
 /// Returns the folder's CV as a model with everything that is odd about it.
 pub fn check(folder: &Path, config: &cv::Config) -> Result<(PathBuf, Vec<String>), SiteError> {
     let found = find(folder)?;
-    let (_, problems) = parse(&read(&found.path)?, config)?;
-    let warnings = with_ignored(problems, &found);
+    let source = read(&found.path)?;
+    let (cv, problems) = parse(&source, config)?;
+    let mut warnings = with_ignored(problems, &found);
+    warnings.extend(photo::read(folder, &cv).err().map(|warning| format!("{}: {warning}", source.name)));
     Ok((found.path, warnings))
 }
 
@@ -101,13 +105,16 @@ pub fn sample(config: &cv::Config, assets: &Arc<Assets>) -> Result<Site, SiteErr
     let source = CvFile { name: "cv.yaml".into(), bytes: cv::SAMPLE.into() };
     // The sample is not the owner's: search engines must not list it under their name.
     let config = cv::Config { noindex: true, ..config.clone() };
-    let (edition, problems) = build(&source, &config, assets)?;
+    let (cv, problems) = parse(&source, &config)?;
+    let edition = build(&cv, None, &config, assets)?;
     Ok(Site { edition, source, origin: Origin::Sample, warnings: texts(&problems) })
 }
 
 /// Builds a CV that was kept as the last good one.
 pub fn from_kept(source: CvFile, config: &cv::Config, assets: &Arc<Assets>) -> Result<Site, SiteError> {
-    let (edition, problems) = build(&source, config, assets)?;
+    let (cv, problems) = parse(&source, config)?;
+    // The picture is not kept: the page without it is better than no page.
+    let edition = build(&cv, None, config, assets)?;
     Ok(Site { edition, source, origin: Origin::LastGood, warnings: texts(&problems) })
 }
 
@@ -136,30 +143,10 @@ fn texts(problems: &[Problem]) -> Vec<String> {
 }
 
 fn read(path: &Path) -> Result<CvFile, SiteError> {
-    let bytes = read_bounded(path)
+    let bytes = read_bounded(path, cv::SIZE_BYTES_MAX)
         .map_err(|fault| SiteError::Unreadable { path: path.to_path_buf(), fault: fault.to_string() })?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(CvFile { name, bytes })
-}
-
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    // A pipe without a writer would block the open for ever; a file does not mind the flag.
-    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
-    let size_max = cv::SIZE_BYTES_MAX as u64;
-    let (is_file, size) = (file.metadata()?.is_file(), file.metadata()?.len());
-    if !is_file {
-        return Err(io::Error::other("it is not a file"));
-    }
-    if size > size_max {
-        let (size_mb, max_mb) = (size as f64 / 1e6, size_max / 1_000_000);
-        return Err(io::Error::other(format!(
-            "the file has {size_mb:.1} MB, and {max_mb} MB is the most that is read"
-        )));
-    }
-    let mut bytes = Vec::new();
-    // Bounded again: the file may grow while it is read.
-    file.take(size_max + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn parse(source: &CvFile, config: &cv::Config) -> Result<(Cv, Vec<Problem>), SiteError> {
@@ -171,14 +158,14 @@ fn parse(source: &CvFile, config: &cv::Config) -> Result<(Cv, Vec<Problem>), Sit
 }
 
 fn build(
-    source: &CvFile,
+    cv: &Cv,
+    photo: Option<Photo>,
     config: &cv::Config,
     assets: &Arc<Assets>,
-) -> Result<(Arc<Edition>, Vec<Problem>), SiteError> {
-    let (cv, problems) = parse(source, config)?;
-    let edition = Arc::new(http::site::edition(&cv, config, assets));
+) -> Result<Arc<Edition>, SiteError> {
+    let edition = Arc::new(http::site::edition(cv, photo, config, assets));
     prove(&edition)?;
-    Ok((edition, problems))
+    Ok(edition)
 }
 
 /// Answers every page of a new edition once, as a worker would.

@@ -5,6 +5,7 @@
 //! | `/` | the page |
 //! | `/resume.json` | the same as JSON Resume |
 //! | `/favicon.svg` | the initials |
+//! | `/photo.…` | the picture that the CV names, when it lies beside it |
 //! | `/robots.txt` | what crawlers may do |
 
 use std::sync::Arc;
@@ -17,8 +18,19 @@ use crate::pages::{self, cv::CvView};
 /// The style of the public pages.
 pub const STYLESHEET: &str = "cv.css";
 
+/// The picture of the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Photo {
+    /// The file's content.
+    pub bytes: Vec<u8>,
+    /// How a browser shall read it.
+    pub content_type: &'static str,
+    /// Where it is served: `/photo.` and the file's ending.
+    pub path: String,
+}
+
 /// Renders everything public of a CV.
-pub fn edition(cv: &Cv, config: &cv::Config, assets: &Arc<Assets>) -> Edition {
+pub fn edition(cv: &Cv, photo: Option<Photo>, config: &cv::Config, assets: &Arc<Assets>) -> Edition {
     let disclosed = cv.disclose(Audience::Public, config);
     let canonical = config.base_url.as_ref().map(|base| base.join("/"));
     let stylesheets = [assets.url(STYLESHEET).to_string()];
@@ -26,7 +38,7 @@ pub fn edition(cv: &Cv, config: &cv::Config, assets: &Arc<Assets>) -> Edition {
         cv: &disclosed,
         stylesheets: &stylesheets,
         favicon: Some("/favicon.svg"),
-        photo: None,
+        photo: photo.as_ref().map(|photo| photo.path.as_str()),
         canonical: canonical.as_deref(),
         json_url: Some("/resume.json"),
         noindex: config.noindex,
@@ -40,6 +52,9 @@ pub fn edition(cv: &Cv, config: &cv::Config, assets: &Arc<Assets>) -> Edition {
         cv::public_json(&disclosed).into_bytes(),
     );
     edition.add("/favicon.svg", "/favicon.svg", "image/svg+xml", pages::favicon(&disclosed).into_bytes());
+    if let Some(photo) = photo {
+        edition.add(&photo.path, "/photo.{ending}", photo.content_type, photo.bytes);
+    }
     edition.add("/robots.txt", "/robots.txt", "text/plain; charset=utf-8", ROBOTS.into());
     edition
 }
@@ -56,7 +71,7 @@ mod tests {
     fn an_edition_of_the_sample_has_every_document() {
         let config = cv::Config::default();
         let parsed = cv::parse(&cv::Source { name: "cv.yaml", bytes: cv::SAMPLE.as_bytes() }, &config);
-        let edition = edition(&parsed.cv.unwrap(), &config, &Arc::new(Assets::load()));
+        let edition = edition(&parsed.cv.unwrap(), None, &config, &Arc::new(Assets::load()));
         let mut paths: Vec<&str> = edition.paths().collect();
         paths.sort_unstable();
         assert_eq!(paths, ["/", "/favicon.svg", "/resume.json", "/robots.txt"]);
