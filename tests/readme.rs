@@ -9,6 +9,18 @@ fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }
 
+#[test]
+fn every_file_it_links_to_is_there_and_nothing_is_left_to_fill_in() {
+    let readme = readme();
+    for link in readme.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+        let is_here = link.starts_with("http") || link.starts_with('#');
+        assert!(is_here || Path::new(env!("CARGO_MANIFEST_DIR")).join(link).exists(), "{link}");
+    }
+    for word in ["TODO", "FIXME", "NUMBERS"] {
+        assert!(!readme.contains(word), "{word}");
+    }
+}
+
 /// Returns the rows of the table between two marks.
 fn table(mark: &str) -> Vec<String> {
     let readme = readme();

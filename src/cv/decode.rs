@@ -409,6 +409,11 @@ impl<'r, 'n> Fields<'r, 'n> {
             if key.name.starts_with("x-") || key.name.starts_with('$') {
                 continue;
             }
+            if key.name == MERGE_KEY {
+                let hint = "write the fields out; an alias of a whole value (`*name`) works";
+                self.report.error(key.place, self.path_of(MERGE_KEY), "merge keys are not read", hint);
+                continue;
+            }
             let hint = match nearest(&key.name, self.known.iter().copied()) {
                 Some(name) => format!("did you mean {}?", quoted(name)),
                 None => "it is kept, but not shown".to_string(),
@@ -424,6 +429,9 @@ impl<'r, 'n> Fields<'r, 'n> {
         self.extra
     }
 }
+
+/// YAML 1.1's merge key. Passing over it would lose whatever it was to bring, a name perhaps.
+const MERGE_KEY: &str = "<<";
 
 /// Returns the text that `- Stack: Rust, Go` was meant to be.
 fn one_pair(entries: &[(Key, Node)]) -> Option<String> {

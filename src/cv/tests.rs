@@ -29,6 +29,17 @@ fn the_sample_is_without_fault_and_every_name_is_known() {
 }
 
 #[test]
+fn a_merge_key_is_an_error_because_its_fields_would_be_lost() {
+    check_yaml(
+        "x-me: &me {name: A}\nbasics:\n  <<: *me\n",
+        false,
+        &[
+            "cv.yaml:3:3: basics.<<: merge keys are not read: write the fields out; an alias of a whole value (`*name`) works",
+        ],
+    );
+}
+
+#[test]
 fn a_wrong_date_says_what_is_right() {
     check_yaml(
         "basics: {name: A}\nwork:\n  - name: X\n    startDate: 2014-13\n",
