@@ -228,7 +228,9 @@ impl Writer {
         }
         let active = Active { partition: writer.partition.clone(), part: writer.part.clone() };
         let mut state = self.shared.state_mut();
-        let sealed_row = state.closing.iter().map(|window| window.rows.last).max().unwrap_or(0);
+        // Windows that a replay could not seal count the rows of another start.
+        let own = state.closing.iter().filter(|window| window.rows.generation == self.disk.generation);
+        let sealed_row = own.map(|window| window.rows.last).max().unwrap_or(0);
         state.n_series_sealed = state.closing.last().map_or(0, |window| window.n_series());
         state.closing.clear();
         state.metrics.active = Some(active);

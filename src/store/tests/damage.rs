@@ -1,6 +1,7 @@
 //! Other processes, other versions, foreign files, torn writes, handles that fail.
 
 use super::*;
+use crate::store::window::Window;
 
 const NS: i64 = START_MS * 1_000_000;
 
@@ -152,6 +153,23 @@ fn torn_wal_tail_costs_only_the_tail() {
     let found = bodies(&store);
     assert!(found.len() >= 3 && found.len() < 5, "{found:?}");
     assert_eq!(found, (0..found.len()).map(|n| n.to_string()).collect::<Vec<_>>());
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn windows_of_an_earlier_start_do_not_stand_for_rows_of_this_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let copy = abandon(dir.path(), &clock, |store| {
+        // What a replay leaves that could not be sealed.
+        let mut window = Window::new(Duration::ZERO, 0, 1_000);
+        let slot = window.slot(UnixMillis(START_MS));
+        window.put(slot, &series("s", "a"), 1.0, 10);
+        store.0.shared.state_mut().closing.push(window);
+        store.append_scrape(scrape(START_MS + 1_000, &[(series("s", "a"), 2.0)]));
+    });
+    let store = open(copy.path(), &clock);
+    assert_eq!(values(&store, "s"), [(START_MS, 1.0), (START_MS + 1_000, 2.0)]);
     store.close(DEADLINE).unwrap();
 }
 
