@@ -4,10 +4,12 @@
 //! WAL that had it may go. An error gives up the one handle it came from; nothing that was
 //! accepted is forgotten, the next second tries again in a new partition.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::blocks::OpenBlock;
 use super::config::{
     CHUNK_AGE_MAX, FLUSH_INTERVAL, PARTITION_AGE_MAX, Retention, WAL_AGE_MAX, WAL_MAX_BYTES,
 };
@@ -18,7 +20,7 @@ use super::metric_part::MetricWriter;
 use super::partition::{Kind, Name, Partition};
 use super::state::{Active, Shared};
 use super::stats::DropReason;
-use super::wal::{Covered, Wal};
+use super::wal::{Covered, Row, Wal};
 use super::writer::Writer;
 
 /// A write handle with the time when it was opened.
@@ -38,8 +40,15 @@ pub struct Disk {
     logs: Option<Opened<LogWriter>>,
     wal: Option<Wal>,
     retained_at: Duration,
-    n_failures: u32,
+    sealing: BackOff,
+    logging: BackOff,
     n_given_up: u32,
+}
+
+/// The wait after a failure; each of the two kinds of writing has its own, so that records
+/// go on reaching the WAL while sealing fails.
+struct BackOff {
+    n_failures: u32,
     retry_at: Instant,
 }
 
@@ -47,12 +56,38 @@ pub struct Disk {
 /// after this many only a restart helps; what comes then is counted as refused.
 const GIVEN_UP_MAX: u32 = 6;
 
+const GIVEN_UP: &str = "the disk failed too often, a restart is needed to write again";
+
 /// The wait between attempts doubles from one second to about a minute.
 const BACK_OFF_MAX_DOUBLINGS: u32 = 6;
 
 /// Time between two measurements of the open partitions' sizes: growth in between is far
 /// below the distance that retention keeps to the cap.
 const RETAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+impl BackOff {
+    fn new() -> Self {
+        BackOff { n_failures: 0, retry_at: Instant::now() }
+    }
+
+    fn check(&self) -> Result<(), SyncError> {
+        if Instant::now() < self.retry_at {
+            return Err(SyncError::Degraded("the disk failed, the next attempt is due soon".into()));
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, res: Result<(), PartitionError>) -> Result<(), SyncError> {
+        if res.is_ok() {
+            self.n_failures = 0;
+        } else {
+            let wait = FLUSH_INTERVAL * 2_u32.pow(self.n_failures.min(BACK_OFF_MAX_DOUBLINGS));
+            self.n_failures += 1;
+            self.retry_at = Instant::now() + wait;
+        }
+        res.map_err(degraded)
+    }
+}
 
 impl Disk {
     /// Begins without any handle.
@@ -65,31 +100,19 @@ impl Disk {
             logs: None,
             wal: None,
             retained_at: Duration::ZERO,
-            n_failures: 0,
+            sealing: BackOff::new(),
+            logging: BackOff::new(),
             n_given_up: 0,
-            retry_at: Instant::now(),
         }
     }
 
-    fn attempt(&self) -> Result<(), SyncError> {
-        if self.n_given_up >= GIVEN_UP_MAX {
-            let reason = "the disk failed too often, a restart is needed to write again";
-            return Err(SyncError::Degraded(reason.into()));
-        }
-        if Instant::now() < self.retry_at {
-            return Err(SyncError::Degraded("the disk failed, the next attempt is due soon".into()));
-        }
-        Ok(())
+    /// Returns true when no further handle may be made: what still arrives is refused.
+    pub fn is_given_up(&self) -> bool {
+        self.n_given_up >= GIVEN_UP_MAX
     }
 
-    fn note(&mut self, is_ok: bool) {
-        if is_ok {
-            self.n_failures = 0;
-            return;
-        }
-        let wait = FLUSH_INTERVAL * 2_u32.pow(self.n_failures.min(BACK_OFF_MAX_DOUBLINGS));
-        self.n_failures += 1;
-        self.retry_at = Instant::now() + wait;
+    fn check_given_up(&self) -> Result<(), SyncError> {
+        if self.is_given_up() { Err(SyncError::Degraded(GIVEN_UP.into())) } else { Ok(()) }
     }
 
     fn create<W>(
@@ -98,6 +121,10 @@ impl Disk {
         kind: Kind,
         open: impl FnOnce(Arc<Partition>) -> Result<W, PartitionError>,
     ) -> Result<W, PartitionError> {
+        if self.is_given_up() {
+            let path = shared.dir.join(kind.as_str());
+            return Err(PartitionError::Io { action: "create", path, source: io::Error::other(GIVEN_UP) });
+        }
         let name = Name { generation: self.generation, seq: self.next_seq, start: shared.clock.now_ms() };
         self.next_seq += 1;
         let partition = Partition::create(&shared.dir, kind, name).map_err(|source| {
@@ -121,11 +148,7 @@ impl Writer {
         let started = shared.clock.elapsed();
         let started_real = Instant::now();
         self.close_due(started);
-        let res = self.check_space().and_then(|()| self.disk.attempt()).and_then(|()| {
-            let res = self.write_out();
-            self.disk.note(res.is_ok());
-            res.map_err(|err| SyncError::Degraded(err.to_string()))
-        });
+        let res = self.check_space().and_then(|()| self.write_out());
         match &res {
             Ok(()) => {
                 let took = started_real.elapsed();
@@ -156,21 +179,25 @@ impl Writer {
             state.closing.extend(window);
             state.blocks.close_all();
         }
-        self.persist(false)?;
-        let degraded = |err: PartitionError| SyncError::Degraded(err.to_string());
-        self.seal_metrics().map_err(degraded)?;
-        self.seal_logs().map_err(degraded)?;
+        // There is no later attempt, so none is put off, and the reserve is there for this.
+        self.disk.sealing = BackOff::new();
+        self.disk.logging = BackOff::new();
+        let written = self.write_out();
+        let metrics = self.seal_metrics().map_err(degraded);
+        let logs = self.seal_logs().map_err(degraded);
         self.disk.old_wals.extend(self.disk.wal.take().map(|wal| wal.covered.clone()));
         self.retire_wals();
         self.shared.handles.clear();
-        Ok(())
+        written.and(metrics).and(logs)
     }
 
     /// Seals closed windows and blocks and makes them durable, leaving open ones alone.
     pub(super) fn seal_closed(&mut self) -> Result<(), PartitionError> {
-        self.roll_due()?;
-        self.write_windows()?;
-        self.write_blocks()
+        // A fault of one signal is none of the other's.
+        let rolled = self.roll_due();
+        let windows = self.write_windows();
+        let blocks = self.write_blocks();
+        rolled.and(windows).and(blocks)
     }
 
     /// Gives up every write handle; what they had open is written anew elsewhere.
@@ -189,11 +216,20 @@ impl Writer {
         state.blocks.close_due(now);
     }
 
-    fn write_out(&mut self) -> Result<(), PartitionError> {
-        self.seal_closed()?;
-        self.log_rest()?;
+    // Every step runs whatever became of the one before: above all, what could not be sealed
+    // is logged.
+    fn write_out(&mut self) -> Result<(), SyncError> {
+        let sealed = self.disk.sealing.check().and_then(|()| {
+            let res = self.seal_closed();
+            self.disk.sealing.note(res)
+        });
+        let logged = self.disk.logging.check().and_then(|()| {
+            let res = self.log_rest();
+            self.disk.logging.note(res)
+        });
         self.retire_wals();
-        self.write_metadata()
+        let described = self.write_metadata().map_err(degraded);
+        sealed.and(logged).and(described).and(self.disk.check_given_up())
     }
 
     fn write_metadata(&mut self) -> Result<(), PartitionError> {
@@ -307,15 +343,16 @@ impl Writer {
             partition.summary().payload_bytes >= config.roll_bytes(retention)
                 || now.saturating_sub(at) >= PARTITION_AGE_MAX
         };
+        let (mut metrics_res, mut logs_res) = (Ok(()), Ok(()));
         let metrics = self.disk.metrics.as_ref();
         if metrics.is_some_and(|open| is_due(&open.writer.partition, open.at, &config.metrics)) {
-            self.seal_metrics()?;
+            metrics_res = self.seal_metrics();
         }
         let logs = self.disk.logs.as_ref();
         if logs.is_some_and(|open| is_due(&open.writer.partition, open.at, &config.logs)) {
-            self.seal_logs()?;
+            logs_res = self.seal_logs();
         }
-        Ok(())
+        metrics_res.and(logs_res)
     }
 
     // ---- the WAL
@@ -326,8 +363,10 @@ impl Writer {
             wal.payload_bytes >= WAL_MAX_BYTES || now.saturating_sub(wal.opened) >= WAL_AGE_MAX
         };
         self.disk.old_wals.extend(self.disk.wal.take_if(is_full).map(|wal| wal.covered.clone()));
-        let has_lines =
-            self.shared.state().blocks.open.values().any(|block| block.n_logged < block.lines.len());
+        let generation = self.disk.generation;
+        let is_unlogged =
+            |block: &OpenBlock| block.generation == generation && block.n_logged < block.lines.len();
+        let has_lines = self.shared.state().blocks.iter().any(is_unlogged);
         if self.rows.is_empty() && !has_lines {
             return Ok(());
         }
@@ -336,15 +375,13 @@ impl Writer {
             self.disk.wal = Some(self.disk.create(&self.shared, Kind::Wal, open)?);
         }
         let wal = self.disk.wal.as_mut().expect("the handle was just made");
-        let res = log_into(wal, &self.rows, &self.shared);
+        let res = log_into(wal, &self.rows, self.shared.state().blocks.iter().filter(|block| is_unlogged(block)));
         if res.is_err() {
             self.fail_wal();
             return res;
         }
         self.rows.clear();
-        for block in self.shared.state_mut().blocks.open.values_mut() {
-            block.n_logged = block.lines.len();
-        }
+        self.shared.state_mut().blocks.note_logged(generation);
         Ok(())
     }
 
@@ -413,9 +450,17 @@ impl Writer {
 // The rest of the flush interval is what a slow disk has before a second is lost.
 const _: () = assert!(FLUSH_INTERVAL.as_millis() <= 1_000);
 
-fn log_into(wal: &mut Wal, rows: &[super::wal::Row], shared: &Shared) -> Result<(), PartitionError> {
+fn degraded(err: PartitionError) -> SyncError {
+    SyncError::Degraded(err.to_string())
+}
+
+fn log_into<'a>(
+    wal: &mut Wal,
+    rows: &[Row],
+    blocks: impl Iterator<Item = &'a OpenBlock>,
+) -> Result<(), PartitionError> {
     rows.iter().try_for_each(|row| wal.put_row(row))?;
-    for block in shared.state().blocks.open.values() {
+    for block in blocks {
         wal.put_lines(&block.stream, &block.lines[block.n_logged..])?;
     }
     wal.flush()

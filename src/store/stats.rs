@@ -31,11 +31,13 @@ pub enum DropReason {
     Labels,
     /// The store is closed.
     Closed,
+    /// The disk failed so often that only a restart helps.
+    Failed,
 }
 
 impl DropReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [DropReason; 8] = [
+    pub const ALL: [DropReason; 9] = [
         DropReason::QueueFull,
         DropReason::DiskFull,
         DropReason::Backlog,
@@ -44,6 +46,7 @@ impl DropReason {
         DropReason::Time,
         DropReason::Labels,
         DropReason::Closed,
+        DropReason::Failed,
     ];
 
     /// Returns the value of the `reason` label.
@@ -57,6 +60,7 @@ impl DropReason {
             DropReason::Time => "time",
             DropReason::Labels => "labels",
             DropReason::Closed => "closed",
+            DropReason::Failed => "failed",
         }
     }
 }

@@ -204,6 +204,10 @@ impl Writer {
     }
 
     fn refused(&self, kind: Kind) -> Option<DropReason> {
+        if self.disk.is_given_up() {
+            // Memory is no place for what no disk will take.
+            return Some(DropReason::Failed);
+        }
         self.refuse.or_else(|| {
             let state = self.shared.state();
             let is_full = match kind {
@@ -251,7 +255,11 @@ impl Writer {
         window.rows.last = self.row_no;
         drop(state);
         counters.samples.fetch_add(points.len() as u64, Ordering::Relaxed);
-        self.rows.push(Row { no: self.row_no, at, points });
+        // Without a point there is nothing to bring back, and the same moment told again
+        // and again must not pile up while the disk fails.
+        if !points.is_empty() {
+            self.rows.push(Row { no: self.row_no, at, points });
+        }
     }
 
     fn take_logs(&mut self, records: Vec<LogRecord>) {

@@ -206,6 +206,49 @@ fn failed_handle_is_replaced_and_nothing_accepted_is_lost() {
 }
 
 #[test]
+fn what_cannot_be_sealed_is_logged_and_close_does_not_wait_for_the_next_attempt() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let store = open(dir.path(), &clock);
+    let long = |n: i64| line(NS + n, "j", &format!("{n} {}", "x".repeat(140_000)));
+    store.append_logs(vec![long(0)]);
+    store.sync().unwrap();
+    store.0.shared.state().logs.active.as_ref().unwrap().part.db().give_up();
+    store.append_logs(vec![long(1)]);
+    store.append_scrape(scrape(START_MS, &[(series("s", "a"), 1.0)]));
+    store.append_logs(vec![line(NS + 2, "other", "2")]);
+    assert!(store.sync().is_err());
+    let copy = tempfile::tempdir().unwrap();
+    copy_tree(dir.path(), copy.path());
+    let after_crash = open(copy.path(), &clock);
+    assert_eq!(bodies(&after_crash).len(), 3);
+    assert_eq!(values(&after_crash, "s"), [(START_MS, 1.0)]);
+    after_crash.close(DEADLINE).unwrap();
+    store.close(DEADLINE).unwrap();
+    assert_eq!(names_in(&dir.path().join("wal")).len(), 0, "closing sealed what was left");
+}
+
+#[test]
+fn after_giving_up_for_good_records_are_refused_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &clock());
+    // A panic gives up every handle; twice three of them are as many as may be.
+    for round in 0..2 {
+        for n in 0..120 {
+            store.append_scrape(scrape(START_MS + round * 1_000 + n, &[(series("s", "a"), 1.0)]));
+        }
+        store.append_logs(vec![line(NS, "sealed", &"x".repeat(140_000)), line(NS, "logged", "x")]);
+        store.sync().unwrap();
+        store.on_durable(|_| panic!("a reader of acknowledgements that fails")).unwrap();
+    }
+    assert!(store.sync().is_err());
+    store.append_logs(vec![line(NS + 1, "j", "refused")]);
+    assert!(store.sync().unwrap_err().to_string().contains("a restart is needed"));
+    assert_eq!(store.stats().logs.dropped(crate::store::DropReason::Failed), 1);
+    assert!(store.close(DEADLINE).is_err());
+}
+
+#[test]
 fn readers_of_a_partition_that_is_dropped_end_well() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), &clock());
