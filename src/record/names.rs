@@ -133,6 +133,8 @@ instruments! {
         "Byte cap of the store, by signal.";
     STORE_PARTITIONS = "vitrine.store.partitions", "{partition}", Gauge,
         "Partitions on disk, by signal.";
+    STORE_UNREADABLE = "vitrine.store.unreadable", "{partition}", Gauge,
+        "Partitions that failed and are left out of reads until the next start, by signal.";
     STORE_SERIES = "vitrine.store.series", "{series}", Gauge,
         "Series in the open chunks.";
     STORE_STREAMS = "vitrine.store.streams", "{stream}", Gauge,

@@ -159,7 +159,8 @@ pub struct Partition {
     pub size_bytes: AtomicU64,
     /// Set when retention took it away, before its directory goes.
     pub dropped: AtomicBool,
-    /// Set when sled failed on it: its directory stays locked until the process ends.
+    /// Set when it could not be read or written; its directory may stay locked until the
+    /// process ends.
     pub failed: AtomicBool,
     /// Since when, by the monotonic clock, it has been too old.
     pub expired_since: Mutex<Option<Duration>>,

@@ -53,6 +53,11 @@ impl<P> Tier<P> {
         self.sealed.iter().chain(self.active.iter().map(|active| &active.partition))
     }
 
+    /// Returns how many partitions reads leave out.
+    pub fn n_unreadable(&self) -> usize {
+        self.partitions().filter(|partition| partition.failed.load(Ordering::Relaxed)).count()
+    }
+
     /// Returns the allocated bytes of all partitions, as last measured.
     pub fn size_bytes(&self) -> u64 {
         self.partitions().map(|partition| partition.size_bytes.load(Ordering::Relaxed)).sum()
@@ -116,6 +121,19 @@ impl Shared {
     /// Locks the state for a change; only the writer does.
     pub fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a partition that cannot be read out of every read until the next start, so that
+    /// it costs its own data and no other's.
+    pub fn leave_out(&self, partition: &Partition, err: &PartitionError) {
+        // Retention took it away meanwhile: like one that was never there.
+        if matches!(err, PartitionError::Dropped { .. }) {
+            return;
+        }
+        if !partition.failed.swap(true, Ordering::Relaxed) {
+            tracing::warn!("{err}; reads go on without it until the next start");
+        }
+        self.handles.forget(partition);
     }
 
     /// Returns the settings in force.
@@ -243,6 +261,11 @@ impl Handles {
     /// Notes the handle of a logs partition whose writing has ended.
     pub fn remember_logs(&self, partition: &Partition, part: &LogPart) {
         self.lock().held.push(Held::Logs(partition.path.clone(), Arc::downgrade(part.db())));
+    }
+
+    /// Lets go of the handle of a partition that cannot be read.
+    pub fn forget(&self, partition: &Partition) {
+        self.lock().recent.retain(|handle| handle.path() != partition.path);
     }
 
     /// Takes a partition away from readers, then its directory; readers that are in the

@@ -67,6 +67,31 @@ fn damaged_partition_is_set_aside_and_the_rest_served() {
     store.close(DEADLINE).unwrap();
 }
 
+#[test]
+fn sealed_partition_that_cannot_be_read_costs_no_other_data() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..2 {
+        let store = open(dir.path(), &clock());
+        store.append_logs(vec![line(NS + n, "j", &n.to_string())]);
+        store.append_scrape(scrape(START_MS + n, &[(series("s", "a"), n as f64)]));
+        store.close(DEADLINE).unwrap();
+    }
+    // Its summary is whole, so nobody notices until someone reads.
+    for root in ["logs", "metrics"].map(|root| dir.path().join(root)) {
+        let db = root.join(&names_in(&root)[0]).join("db");
+        std::fs::remove_dir_all(&db).unwrap();
+        std::fs::write(&db, "rubbish").unwrap();
+    }
+    let store = open(dir.path(), &clock());
+    for _ in 0..2 {
+        assert_eq!(bodies(&store), ["1"]);
+        assert_eq!(values(&store, "s"), [(START_MS + 1, 1.0)]);
+    }
+    let stats = store.stats();
+    assert_eq!((stats.logs.n_unreadable, stats.metrics.n_unreadable), (1, 1));
+    store.close(DEADLINE).unwrap();
+}
+
 /// Leaves the directory as a killed process would: WAL written, nothing sealed.
 fn abandon(dir: &Path, clock: &Clock, feed: impl FnOnce(&Store)) -> tempfile::TempDir {
     let store = open(dir, clock);
