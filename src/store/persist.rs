@@ -405,7 +405,9 @@ impl Writer {
             match wal.partition.remove() {
                 Ok(()) => false,
                 Err(err) => {
-                    tracing::warn!("remove {}: {err}; it is tried again", wal.partition.path.display());
+                    if !wal.partition.removal_failed.swap(true, Ordering::Relaxed) {
+                        tracing::warn!("remove {}: {err}; it is tried again", wal.partition.path.display());
+                    }
                     true
                 }
             }
