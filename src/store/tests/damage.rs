@@ -158,6 +158,28 @@ fn crash_between_sealing_and_removing_the_wal_shows_nothing_twice() {
 }
 
 #[test]
+fn damaged_logs_partition_does_not_take_the_wal_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let copy = abandon(dir.path(), &clock, |store| {
+        store.append_logs((0..9).map(|n| line(NS, "j", &n.to_string())).collect());
+    });
+    let wal_again = tempfile::tempdir().unwrap();
+    copy_tree(&copy.path().join("wal"), wal_again.path());
+    open(copy.path(), &clock).close(DEADLINE).unwrap();
+    copy_tree(wal_again.path(), &copy.path().join("wal"));
+    let logs = copy.path().join("logs");
+    let db = logs.join(&names_in(&logs)[0]).join("db");
+    std::fs::remove_dir_all(&db).unwrap();
+    std::fs::write(&db, "rubbish").unwrap();
+    let store = open(copy.path(), &clock);
+    assert_eq!(bodies(&store), (0..9).map(|n| n.to_string()).collect::<Vec<_>>());
+    let aside = names_in(&copy.path().join("set-aside"));
+    assert!(aside.len() == 1 && aside[0].starts_with("logs-"), "{aside:?}");
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
 fn torn_wal_tail_costs_only_the_tail() {
     let dir = tempfile::tempdir().unwrap();
     let clock = clock();
