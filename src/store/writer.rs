@@ -120,6 +120,7 @@ impl Writer {
                     tracing::error!("store writer panicked {PANICS_MAX} times and ends");
                     self.shared.counters.set_degraded(Some("the writer has ended after panics".into()));
                     self.give_up_all();
+                    self.turn_away(queue);
                     return;
                 }
             }
@@ -130,6 +131,32 @@ impl Writer {
         if let Some((reply, res)) = res {
             // The closer may have given up waiting at its deadline.
             let _ = reply.send(res);
+        }
+    }
+
+    // Nobody will answer after this, so all who wait hear it and what waits is counted.
+    fn turn_away(&mut self, queue: &Receiver<Message>) {
+        let counters = &self.shared.counters;
+        let mut acks = std::mem::take(&mut self.acks);
+        // Bounded by the queue; what comes after finds no receiver.
+        for message in queue.try_iter().take(QUEUE_MAX_MESSAGES) {
+            match message {
+                Message::Scrape(scrape) => {
+                    counters.drop_records(Kind::Metrics, DropReason::Closed, scrape.points.len() as u64);
+                }
+                Message::Logs(records) => {
+                    counters.drop_records(Kind::Logs, DropReason::Closed, records.len() as u64);
+                }
+                // Every part tells its metadata again.
+                Message::Metadata(_) => {}
+                Message::Sync(ack) => acks.push(ack),
+                // A closer that gave up waiting does not hear it.
+                Message::Close(reply) => drop(reply.send(Err(SyncError::Closed.into()))),
+            }
+        }
+        for ack in acks {
+            // One that panics must not keep the others from theirs; it has been logged by the hook.
+            let _ = catch_unwind(AssertUnwindSafe(|| ack(Err(SyncError::Closed))));
         }
     }
 

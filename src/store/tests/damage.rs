@@ -296,6 +296,37 @@ fn after_giving_up_for_good_records_are_refused_and_counted() {
 }
 
 #[test]
+fn writer_that_ends_after_panics_answers_who_waits_and_counts_what_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &clock());
+    for _ in 0..5 {
+        store.on_durable(|_| panic!("a reader of acknowledgements that fails")).unwrap();
+        // A flush of its own each, so that each is a panic of its own.
+        let started = std::time::Instant::now();
+        while store.sync().is_err() {
+            assert!(started.elapsed() < DEADLINE);
+        }
+    }
+    let (entered, is_entered) = std::sync::mpsc::sync_channel(1);
+    let (go, may_go) = std::sync::mpsc::sync_channel::<()>(1);
+    store
+        .on_durable(move |_| {
+            entered.send(()).unwrap();
+            may_go.recv().unwrap();
+            panic!("once too often");
+        })
+        .unwrap();
+    is_entered.recv().unwrap();
+    store.append_logs(vec![line(NS, "j", "1"), line(NS, "j", "2")]);
+    let (answer, is_answered) = std::sync::mpsc::sync_channel(1);
+    store.on_durable(move |res| answer.send(res).unwrap()).unwrap();
+    go.send(()).unwrap();
+    assert_eq!(is_answered.recv_timeout(DEADLINE), Ok(Err(crate::store::SyncError::Closed)));
+    assert_eq!(store.stats().logs.dropped(crate::store::DropReason::Closed), 2);
+    assert!(store.close(DEADLINE).is_err());
+}
+
+#[test]
 fn readers_of_a_partition_that_is_dropped_end_well() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), &clock());
