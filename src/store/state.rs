@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::time::Duration;
 
 use super::blocks::OpenBlocks;
 use super::config::Config;
@@ -87,6 +88,8 @@ pub struct Shared {
     pub dir: PathBuf,
     /// Time.
     pub clock: Clock,
+    /// When the store was opened, by the monotonic clock.
+    pub opened: Duration,
     /// What is counted.
     pub counters: Counters,
     /// Handles of sealed partitions.
@@ -101,6 +104,7 @@ impl Shared {
     pub fn new(dir: &Path, clock: Clock, config: Config, metadata: Vec<Metadata>) -> Self {
         Shared {
             dir: dir.to_path_buf(),
+            opened: clock.elapsed(),
             clock,
             counters: Counters::default(),
             handles: Handles::default(),

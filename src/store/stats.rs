@@ -261,6 +261,13 @@ pub fn register(meter: &Meter, shared: &Arc<Shared>) -> Histogram<f64> {
         };
         of(Kind::Metrics).chain(of(Kind::Logs)).collect()
     });
+    gauge(meter, shared, names::STORE_DEGRADED, |shared| {
+        vec![(shared.counters.health().degraded.is_some().into(), vec![])]
+    });
+    gauge(meter, shared, names::STORE_LAST_FLUSH_AGE, |shared| {
+        let last = shared.counters.health().last_flush.map_or(shared.opened, |(_, at, _)| at);
+        vec![(shared.clock.elapsed().saturating_sub(last).as_secs(), vec![])]
+    });
     let flush = names::STORE_FLUSH_DURATION;
     meter
         .f64_histogram(flush.name)
