@@ -125,11 +125,30 @@ impl Store {
     }
 
     /// Hands over log lines; never blocks. What finds no room is counted.
-    pub fn append_logs(&self, records: Vec<LogRecord>) {
+    ///
+    /// Returns true when they were queued; the writer may still refuse them.
+    pub fn append_logs(&self, records: Vec<LogRecord>) -> bool {
+        self.queue_logs(records, None).is_ok()
+    }
+
+    /// Hands over log lines and calls `ack` once they are on disk, or could not be put there.
+    ///
+    /// Never blocks. An error, returned or told to `ack`, means that lines were refused
+    /// for a reason that passes, so the sender may send all of them again. Lines that no
+    /// later attempt would bring in (too old, too many streams) are counted and do not
+    /// fail it. `ack` runs as for [`Store::on_durable`], and not at all on an error here.
+    pub fn append_logs_acked(
+        &self,
+        records: Vec<LogRecord>,
+        ack: impl FnOnce(Result<(), SyncError>) + Send + 'static,
+    ) -> Result<(), SyncError> {
+        self.queue_logs(records, Some(Box::new(ack))).map_err(not_queued)
+    }
+
+    fn queue_logs(&self, records: Vec<LogRecord>, ack: Option<Ack>) -> Result<(), DropReason> {
         let n_lines = records.len() as u64;
-        if let Err(reason) = self.send(Message::Logs(records)) {
-            self.0.shared.counters.drop_records(Kind::Logs, reason, n_lines);
-        }
+        self.send(Message::Logs(records, ack))
+            .inspect_err(|reason| self.0.shared.counters.drop_records(Kind::Logs, *reason, n_lines))
     }
 
     /// Remembers what is known about metrics, also over a restart; never blocks.
@@ -159,10 +178,7 @@ impl Store {
         ack: impl FnOnce(Result<(), SyncError>) + Send + 'static,
     ) -> Result<(), SyncError> {
         let ack: Ack = Box::new(ack);
-        self.send(Message::Sync(ack)).map_err(|reason| match reason {
-            DropReason::Closed => SyncError::Closed,
-            _ => SyncError::QueueFull,
-        })
+        self.send(Message::Sync(ack)).map_err(not_queued)
     }
 
     /// Returns what the store says about itself.
@@ -225,6 +241,13 @@ impl Store {
             self.0.queued_bytes.fetch_sub(n_bytes, Ordering::Relaxed);
         }
         res
+    }
+}
+
+fn not_queued(reason: DropReason) -> SyncError {
+    match reason {
+        DropReason::Closed => SyncError::Closed,
+        _ => SyncError::QueueFull,
     }
 }
 

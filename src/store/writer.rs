@@ -33,8 +33,8 @@ pub type Ack = Box<dyn FnOnce(Result<(), SyncError>) + Send>;
 pub enum Message {
     /// Metric points of one moment.
     Scrape(Scrape),
-    /// Log lines.
-    Logs(Vec<LogRecord>),
+    /// Log lines, and who waits for them.
+    Logs(Vec<LogRecord>, Option<Ack>),
     /// What is known about metrics.
     Metadata(Vec<Metadata>),
     /// Asks for a flush now.
@@ -51,7 +51,7 @@ impl Message {
         const LINE: usize = 128;
         match self {
             Message::Scrape(scrape) => scrape.points.len() * POINT,
-            Message::Logs(records) => {
+            Message::Logs(records, _) => {
                 let metadata = |record: &LogRecord| -> usize {
                     record.metadata.iter().map(|(name, value)| name.len() + value.len()).sum()
                 };
@@ -144,7 +144,8 @@ impl Writer {
                 Message::Scrape(scrape) => {
                     counters.drop_records(Kind::Metrics, DropReason::Closed, scrape.points.len() as u64);
                 }
-                Message::Logs(records) => {
+                Message::Logs(records, ack) => {
+                    acks.extend(ack);
                     counters.drop_records(Kind::Logs, DropReason::Closed, records.len() as u64);
                 }
                 // Every part tells its metadata again.
@@ -197,7 +198,7 @@ impl Writer {
     fn take(&mut self, message: Message) -> Option<SyncSender<Result<(), CloseError>>> {
         match message {
             Message::Scrape(scrape) => self.take_scrape(scrape),
-            Message::Logs(records) => self.take_logs(records),
+            Message::Logs(records, ack) => self.take_logs(records, ack),
             Message::Metadata(news) => {
                 let mut known = self.shared.metadata();
                 if metadata::merge(&mut known, news) {
@@ -289,13 +290,16 @@ impl Writer {
         }
     }
 
-    fn take_logs(&mut self, records: Vec<LogRecord>) {
+    fn take_logs(&mut self, records: Vec<LogRecord>, ack: Option<Ack>) {
         let counters = &self.shared.counters;
         let drop_line = |reason| counters.drop_records(Kind::Logs, reason, 1);
         let config = self.shared.config();
         let (now, elapsed) = (self.shared.clock.now(), self.shared.clock.elapsed());
         if let Some(reason) = self.refused(Kind::Logs) {
-            return counters.drop_records(Kind::Logs, reason, records.len() as u64);
+            counters.drop_records(Kind::Logs, reason, records.len() as u64);
+            let refused = || SyncError::Degraded(format!("lines were refused: {}", reason.as_str()));
+            ack.into_iter().for_each(|ack| ack(Err(refused())));
+            return;
         }
         let mut state = self.shared.state_mut();
         for record in records {
@@ -318,9 +322,11 @@ impl Writer {
             counters.lines.fetch_add(1, Ordering::Relaxed);
             state.blocks.put(&stream, self.disk.generation, line, elapsed);
         }
-        if state.blocks.closing_bytes() + state.blocks.open_bytes() > OPEN_BLOCKS_MAX_BYTES {
+        if ack.is_some() || state.blocks.closing_bytes() + state.blocks.open_bytes() > OPEN_BLOCKS_MAX_BYTES {
             self.is_due = true;
         }
+        drop(state);
+        self.acks.extend(ack);
     }
 }
 

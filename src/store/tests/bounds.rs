@@ -94,14 +94,25 @@ fn below_the_reserve_writes_are_refused_and_recover_by_themselves() {
     store.append_logs(vec![line(NS + 1, "j", "refused")]);
     store.append_scrape(scrape(START_MS, &[(series("s", "a"), 1.0)]));
     assert!(store.sync().is_err());
+    let (answer, is_answered) = std::sync::mpsc::sync_channel(1);
+    let asked = answer.clone();
+    store.append_logs_acked(vec![line(NS + 1, "j", "refused")], move |res| asked.send(res).unwrap()).unwrap();
+    // The disk is free again before the flush that would have answered.
+    store.apply(Config::default());
+    let res = is_answered.recv_timeout(DEADLINE).unwrap();
+    assert!(res.unwrap_err().to_string().contains("disk_full"), "dropped lines are not acknowledged");
+    store.apply(Config { reserve_bytes: u64::MAX, ..Config::default() });
+    assert!(store.sync().is_err());
     let stats = store.stats();
-    assert_eq!(stats.logs.dropped(DropReason::DiskFull), 1);
+    assert_eq!(stats.logs.dropped(DropReason::DiskFull), 2);
     assert_eq!(stats.metrics.dropped(DropReason::DiskFull), 1);
     assert!(stats.degraded.is_some());
     store.apply(Config::default());
     store.sync().unwrap();
-    store.append_logs(vec![line(NS + 2, "j", "after")]);
-    store.sync().unwrap();
+    store
+        .append_logs_acked(vec![line(NS + 2, "j", "after")], move |res| answer.send(res).unwrap())
+        .unwrap();
+    assert_eq!(is_answered.recv_timeout(DEADLINE), Ok(Ok(())));
     assert_eq!(bodies(&store), ["before", "after"]);
     assert_eq!(store.stats().degraded, None);
     store.close(DEADLINE).unwrap();
