@@ -133,6 +133,8 @@ instruments! {
         "Byte cap of the store, by signal.";
     STORE_PARTITIONS = "vitrine.store.partitions", "{partition}", Gauge,
         "Partitions on disk, by signal.";
+    STORE_UNREADABLE = "vitrine.store.unreadable", "{partition}", Gauge,
+        "Partitions that failed and are left out of reads until the next start, by signal.";
     STORE_SERIES = "vitrine.store.series", "{series}", Gauge,
         "Series in the open chunks.";
     STORE_STREAMS = "vitrine.store.streams", "{stream}", Gauge,
@@ -143,6 +145,10 @@ instruments! {
         "Log lines accepted.";
     STORE_DROPPED = "vitrine.store.dropped", "{record}", Counter,
         "Samples and lines refused, by signal and reason.";
+    STORE_DEGRADED = "vitrine.store.degraded", "", Gauge,
+        "1 while the disk does not take what the store has, else 0.";
+    STORE_LAST_FLUSH_AGE = "vitrine.store.last_flush.age", "s", Gauge,
+        "Time since a flush last succeeded, or since the start; beyond ten seconds someone should look.";
     STORE_FLUSH_DURATION = "vitrine.store.flush.duration", "s", Histogram,
         "Time of one flush; with the flush interval it bounds what a crash can lose.";
 

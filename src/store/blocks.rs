@@ -107,6 +107,14 @@ impl OpenBlocks {
         self.closing.iter().chain(self.open.values())
     }
 
+    /// Notes that every line of this generation is in the WAL.
+    pub fn note_logged(&mut self, generation: u32) {
+        // Blocks of earlier starts stay in the WAL of their own.
+        let own = self.closing.iter_mut().chain(self.open.values_mut());
+        own.filter(|block| block.generation == generation)
+            .for_each(|block| block.n_logged = block.lines.len());
+    }
+
     fn close(&mut self, stream: &Labels) {
         if let Some(block) = self.open.remove(stream) {
             self.open_bytes -= block.size_bytes;

@@ -1,7 +1,7 @@
 //! The store: rolling history of metrics and logs on sled.
 //!
-//! It promises that what was accepted is on disk within a second, that `kill -9` costs at
-//! most that second, that each signal stays below its cap and the disk really comes back,
+//! It promises that what was accepted is on disk within a second and the time of one flush,
+//! that `kill -9` costs at most that, that each signal stays below its cap and the disk really comes back,
 //! and that nothing here ever blocks the caller or ends the process: what cannot be kept
 //! is counted by reason. It refuses to know who produced a record and which language a
 //! query is written in.
@@ -62,7 +62,7 @@ pub use stats::{DropReason, SignalStats, Stats};
 use config::{QUEUE_MAX_BYTES, QUEUE_MAX_MESSAGES};
 use lock::Lock;
 use partition::Kind;
-use persist::Disk;
+use persist::{Disk, Probe};
 use state::Shared;
 use writer::{Ack, Message, Writer};
 
@@ -87,6 +87,17 @@ impl Store {
     /// Blocks for the replay of what the last run left, which is below a second unless the
     /// disk is very slow. Returns only when everything written before is readable.
     pub fn open(dir: &Path, config: Config, clock: Clock, meter: &Meter) -> Result<Store, OpenError> {
+        Store::open_on(dir, config, clock, meter, Box::new(persist::free_bytes))
+    }
+
+    // Free space is asked for, so that a test can say how much there is.
+    fn open_on(
+        dir: &Path,
+        config: Config,
+        clock: Clock,
+        meter: &Meter,
+        probe: Probe,
+    ) -> Result<Store, OpenError> {
         lock::make_roots(dir)?;
         let lock = Lock::take(dir)?;
         let metrics = partition::discover(dir, Kind::Metrics)?;
@@ -94,14 +105,14 @@ impl Store {
         let wals = partition::discover(dir, Kind::Wal)?;
         let names = metrics.iter().chain(&logs).chain(&wals).map(|partition| partition.name);
         let generation = lock::claim_generation(dir, names)?;
-        let shared = Arc::new(Shared::new(dir, clock, config, metadata::load(dir)));
+        let shared = Arc::new(Shared::new(dir, clock, config, metadata::load(dir)?));
         {
             let mut state = shared.state_mut();
             recovery::adopt(dir, &mut state, metrics)?;
             recovery::adopt(dir, &mut state, logs)?;
         }
         let histogram = stats::register(meter, &shared);
-        let mut writer = Writer::new(shared.clone(), Disk::new(generation), histogram, lock);
+        let mut writer = Writer::new(shared.clone(), Disk::new(generation, probe), histogram, lock);
         writer.replay(wals)?;
         let (queue, receiver) = mpsc::sync_channel(QUEUE_MAX_MESSAGES);
         let queued_bytes = Arc::new(AtomicUsize::new(0));
@@ -125,11 +136,30 @@ impl Store {
     }
 
     /// Hands over log lines; never blocks. What finds no room is counted.
-    pub fn append_logs(&self, records: Vec<LogRecord>) {
+    ///
+    /// Returns true when they were queued; the writer may still refuse them.
+    pub fn append_logs(&self, records: Vec<LogRecord>) -> bool {
+        self.queue_logs(records, None).is_ok()
+    }
+
+    /// Hands over log lines and calls `ack` once they are on disk, or could not be put there.
+    ///
+    /// Never blocks. An error, returned or told to `ack`, means that lines were refused
+    /// for a reason that passes, so the sender may send all of them again. Lines that no
+    /// later attempt would bring in (too old, too many streams) are counted and do not
+    /// fail it. `ack` runs as for [`Store::on_durable`], and not at all on an error here.
+    pub fn append_logs_acked(
+        &self,
+        records: Vec<LogRecord>,
+        ack: impl FnOnce(Result<(), SyncError>) + Send + 'static,
+    ) -> Result<(), SyncError> {
+        self.queue_logs(records, Some(Box::new(ack))).map_err(not_queued)
+    }
+
+    fn queue_logs(&self, records: Vec<LogRecord>, ack: Option<Ack>) -> Result<(), DropReason> {
         let n_lines = records.len() as u64;
-        if let Err(reason) = self.send(Message::Logs(records)) {
-            self.0.shared.counters.drop_records(Kind::Logs, reason, n_lines);
-        }
+        self.send(Message::Logs(records, ack))
+            .inspect_err(|reason| self.0.shared.counters.drop_records(Kind::Logs, *reason, n_lines))
     }
 
     /// Remembers what is known about metrics, also over a restart; never blocks.
@@ -159,10 +189,7 @@ impl Store {
         ack: impl FnOnce(Result<(), SyncError>) + Send + 'static,
     ) -> Result<(), SyncError> {
         let ack: Ack = Box::new(ack);
-        self.send(Message::Sync(ack)).map_err(|reason| match reason {
-            DropReason::Closed => SyncError::Closed,
-            _ => SyncError::QueueFull,
-        })
+        self.send(Message::Sync(ack)).map_err(not_queued)
     }
 
     /// Returns what the store says about itself.
@@ -225,6 +252,13 @@ impl Store {
             self.0.queued_bytes.fetch_sub(n_bytes, Ordering::Relaxed);
         }
         res
+    }
+}
+
+fn not_queued(reason: DropReason) -> SyncError {
+    match reason {
+        DropReason::Closed => SyncError::Closed,
+        _ => SyncError::QueueFull,
     }
 }
 

@@ -159,8 +159,11 @@ pub struct Partition {
     pub size_bytes: AtomicU64,
     /// Set when retention took it away, before its directory goes.
     pub dropped: AtomicBool,
-    /// Set when sled failed on it: its directory stays locked until the process ends.
+    /// Set when it could not be read or written; its directory may stay locked until the
+    /// process ends.
     pub failed: AtomicBool,
+    /// Set when its removal failed and somebody was told.
+    pub removal_failed: AtomicBool,
     /// Since when, by the monotonic clock, it has been too old.
     pub expired_since: Mutex<Option<Duration>>,
 }
@@ -175,6 +178,7 @@ impl Partition {
             size_bytes: AtomicU64::new(0),
             dropped: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            removal_failed: AtomicBool::new(false),
             expired_since: Mutex::default(),
         }
     }
@@ -238,10 +242,15 @@ impl Partition {
     pub fn remove(&self) -> io::Result<()> {
         let root = self.path.parent().expect("a partition lies under its root");
         let dead = root.join(format!("{}.dead", self.name));
-        fs::rename(&self.path, &dead)?;
-        fs::remove_dir_all(&dead)?;
+        // An attempt before this one may have come as far as either step.
+        absent_is_done(fs::rename(&self.path, &dead))?;
+        absent_is_done(fs::remove_dir_all(&dead))?;
         sync_dir(root)
     }
+}
+
+fn absent_is_done(res: io::Result<()>) -> io::Result<()> {
+    res.or_else(|err| if err.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(err) })
 }
 
 fn marker_text(kind: Kind) -> String {
@@ -383,6 +392,18 @@ mod tests {
         assert_eq!(found.iter().map(|partition| partition.name).collect::<Vec<_>>(), [NAME]);
         assert_eq!(fs::read_to_string(dir.path().join("set-aside/logs-notes.txt")).unwrap(), "mine");
         assert_eq!(fs::read_dir(&root).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn removal_that_came_halfway_is_ended_by_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("logs");
+        fs::create_dir_all(&root).unwrap();
+        let partition = Partition::create(dir.path(), Kind::Logs, NAME).unwrap();
+        fs::rename(&partition.path, root.join(format!("{NAME}.dead"))).unwrap();
+        partition.remove().unwrap();
+        assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
+        partition.remove().unwrap();
     }
 
     #[test]

@@ -11,11 +11,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::blocks::OpenBlock;
-use super::error::PartitionError;
 use super::lines::Line;
 use super::log_part::{BlockHead, LogPart};
 use super::partition::Partition;
-use super::read_metrics::read_error;
 use super::state::Shared;
 use crate::clock::UnixNanos;
 use crate::record::read::{Direction, LogSelect, ReadError};
@@ -23,7 +21,7 @@ use crate::record::{Labels, LogRecord};
 
 enum Item {
     Partition(Arc<Partition>),
-    Block(Arc<LogPart>, Arc<BlockHead>),
+    Block(Arc<Partition>, Arc<LogPart>, Arc<BlockHead>),
     Open(OpenBlock),
     Lines(Cursor),
 }
@@ -84,7 +82,7 @@ pub fn lines(
 ) -> Result<(), ReadError> {
     let mut walk = Walk::begin(shared, select);
     let mut shown = None;
-    while let Some((key, record)) = walk.next().map_err(read_error)? {
+    while let Some((key, record)) = walk.next() {
         // A line may lie in two partitions when the flush of the first one failed halfway.
         if shown.replace(key) == Some(key) {
             continue;
@@ -106,7 +104,8 @@ impl<'a> Walk<'a> {
                 partition.is_readable() && partition.summary().overlaps(select.from.0, last)
             };
             let sealed: Vec<Arc<Partition>> = state.logs.sealed.iter().filter(overlaps).cloned().collect();
-            let active = state.logs.active.as_ref().map(|active| Arc::new(active.part.clone()));
+            let active = state.logs.active.as_ref();
+            let active = active.map(|active| (active.partition.clone(), Arc::new(active.part.clone())));
             let accepted = |block: &&OpenBlock| walk.accepts(&block.stream);
             (sealed, active, state.blocks.iter().filter(accepted).cloned().collect::<Vec<_>>())
         };
@@ -114,7 +113,7 @@ impl<'a> Walk<'a> {
             let (min, max) = partition.summary().range.unwrap_or_default();
             walk.push_closed(min, max, Item::Partition(partition));
         }
-        active.iter().for_each(|part| walk.push_blocks(part));
+        active.iter().for_each(|(partition, part)| walk.push_blocks(partition, part));
         for block in open {
             let times = || block.lines.iter().map(|line| line.at.0);
             if let (Some(min), Some(max)) = (times().min(), times().max()) {
@@ -144,12 +143,13 @@ impl<'a> Walk<'a> {
         self.heap.push(Entry { key, item });
     }
 
-    fn push_blocks(&mut self, part: &Arc<LogPart>) {
+    fn push_blocks(&mut self, partition: &Arc<Partition>, part: &Arc<LogPart>) {
         let is_accepted: Vec<bool> = part.streams.iter().map(|stream| self.accepts(stream)).collect();
         for head in &part.heads {
             let is_in_range = head.min < self.select.to && head.max >= self.select.from;
             if is_in_range && is_accepted[head.stream as usize] {
-                self.push_closed(head.min.0, head.max.0, Item::Block(part.clone(), head.clone()));
+                let block = Item::Block(partition.clone(), part.clone(), head.clone());
+                self.push_closed(head.min.0, head.max.0, block);
             }
         }
     }
@@ -168,19 +168,19 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn next(&mut self) -> Result<Option<(Key, LogRecord)>, PartitionError> {
+    fn next(&mut self) -> Option<(Key, LogRecord)> {
         while let Some(Entry { key, item }) = self.heap.pop() {
             match item {
                 Item::Partition(partition) => match self.shared.handles.logs(&partition) {
-                    Ok(part) => self.push_blocks(&part),
-                    // Retention took it away meanwhile.
-                    Err(PartitionError::Dropped { .. }) => {}
-                    Err(err) => return Err(err),
+                    Ok(part) => self.push_blocks(&partition, &part),
+                    Err(err) => self.shared.leave_out(&partition, &err),
                 },
-                Item::Block(part, head) => {
-                    let lines = part.block(&head)?;
-                    self.push_lines(part.stream(&head).clone(), head.lines.generation, lines);
-                }
+                Item::Block(partition, part, head) => match part.block(&head) {
+                    Ok(lines) => {
+                        self.push_lines(part.stream(&head).clone(), head.lines.generation, lines);
+                    }
+                    Err(err) => self.shared.leave_out(&partition, &err),
+                },
                 Item::Open(block) => {
                     self.push_lines(block.stream.clone(), block.generation, block.lines.to_vec());
                 }
@@ -189,11 +189,11 @@ impl<'a> Walk<'a> {
                     let line = cursor.lines.pop();
                     self.push_cursor(cursor);
                     if let Some(line) = line {
-                        return Ok(Some((key.0, line.into_record(stream))));
+                        return Some((key.0, line.into_record(stream)));
                     }
                 }
             }
         }
-        Ok(None)
+        None
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::error::PartitionError;
 use super::metric_part::{MetricPart, WindowHead};
-use super::partition::{Kind, Partition};
+use super::partition::Partition;
 use super::state::Shared;
 use crate::record::read::{Matcher, ReadError, SeriesSelect};
 use crate::record::{Labels, Sample, Series};
@@ -18,13 +18,15 @@ const CHUNKS_MAX_BYTES: u64 = 16 << 20;
 /// What one chunk takes beside its bytes.
 const CHUNK_OVERHEAD_BYTES: u64 = 48;
 
-enum Source {
-    Sealed(Arc<Partition>),
-    Active(MetricPart),
+struct Source {
+    partition: Arc<Partition>,
+    /// The view of the partition that is being written, none for a sealed one.
+    active: Option<Arc<MetricPart>>,
 }
 
 /// Encoded values of one series in one window.
 struct Chunk {
+    partition: Arc<Partition>,
     window: Arc<WindowHead>,
     bytes: Vec<u8>,
 }
@@ -43,11 +45,11 @@ pub fn series(
     visit: &mut dyn FnMut(Series) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
     let walk = Walk::begin(shared, select);
-    let (all, n_at_a_time) = walk.survey().map_err(read_error)?;
+    let (all, n_at_a_time) = walk.survey();
     for batch in all.chunks(n_at_a_time) {
-        let mut chunks = walk.gather(batch).map_err(read_error)?;
+        let mut chunks = walk.gather(batch);
         for (place, labels) in batch.iter().enumerate() {
-            let samples = walk.samples(labels, std::mem::take(&mut chunks[place])).map_err(read_error)?;
+            let samples = walk.samples(labels, std::mem::take(&mut chunks[place]));
             if samples.is_empty() {
                 continue;
             }
@@ -57,11 +59,6 @@ pub fn series(
         }
     }
     Ok(())
-}
-
-/// Turns a fault of a partition into the reader's error.
-pub fn read_error(err: PartitionError) -> ReadError {
-    ReadError::Store(err.to_string())
 }
 
 fn accepts(matchers: &[Matcher], labels: &Labels) -> bool {
@@ -74,9 +71,12 @@ impl<'a> Walk<'a> {
         let state = shared.state();
         let overlaps =
             |partition: &&Arc<Partition>| partition.is_readable() && partition.summary().overlaps(from, to);
-        let mut sources: Vec<Source> =
-            state.metrics.sealed.iter().filter(overlaps).cloned().map(Source::Sealed).collect();
-        sources.extend(state.metrics.active.as_ref().map(|active| Source::Active(active.part.clone())));
+        let sealed = state.metrics.sealed.iter().filter(overlaps).cloned();
+        let mut sources: Vec<Source> = sealed.map(|partition| Source { partition, active: None }).collect();
+        sources.extend(state.metrics.active.as_ref().map(|active| Source {
+            partition: active.partition.clone(),
+            active: Some(Arc::new(active.part.clone())),
+        }));
         let mut open: HashMap<Labels, Vec<Sample>> = HashMap::new();
         for window in state.closing.iter().chain(&state.window) {
             for (labels, samples) in window.select(&select.matchers, select.from, select.to) {
@@ -86,16 +86,12 @@ impl<'a> Walk<'a> {
         Walk { shared, select, sources, open }
     }
 
-    // A partition that retention took away meanwhile is like one that was never there.
-    fn part(&self, source: &Source) -> Result<Option<Arc<MetricPart>>, PartitionError> {
-        match source {
-            Source::Active(part) => Ok(Some(Arc::new(part.clone()))),
-            Source::Sealed(partition) => match self.shared.handles.metrics(partition) {
-                Ok(part) => Ok(Some(part)),
-                Err(PartitionError::Dropped { .. }) => Ok(None),
-                Err(err) => Err(err),
-            },
+    fn part(&self, source: &Source) -> Option<Arc<MetricPart>> {
+        if let Some(part) = &source.active {
+            return Some(part.clone());
         }
+        let res = self.shared.handles.metrics(&source.partition);
+        res.map_err(|err| self.shared.leave_out(&source.partition, &err)).ok()
     }
 
     fn windows<'p>(&self, part: &'p MetricPart) -> impl Iterator<Item = &'p Arc<WindowHead>> {
@@ -107,58 +103,76 @@ impl<'a> Walk<'a> {
     }
 
     // Which series there are, and how many of them fit into memory at a time.
-    fn survey(&self) -> Result<(Vec<Labels>, usize), PartitionError> {
+    fn survey(&self) -> (Vec<Labels>, usize) {
         let mut all: BTreeSet<Labels> = self.open.keys().cloned().collect();
         let mut bytes_per_series = 0;
         for source in &self.sources {
-            let Some(part) = self.part(source)? else { continue };
+            let Some(part) = self.part(source) else { continue };
             let n_windows = self.windows(&part).count() as u64;
             if n_windows == 0 {
                 continue;
             }
-            let chunk_bytes = match source {
-                Source::Sealed(partition) => {
-                    let summary = partition.summary();
-                    summary.payload_bytes / summary.n_records.max(1)
-                }
-                Source::Active(_) => ACTIVE_CHUNK_BYTES,
+            let chunk_bytes = if source.active.is_some() {
+                ACTIVE_CHUNK_BYTES
+            } else {
+                let summary = source.partition.summary();
+                summary.payload_bytes / summary.n_records.max(1)
             };
             bytes_per_series += n_windows * (chunk_bytes + CHUNK_OVERHEAD_BYTES);
             let accepted = part.series.iter().filter(|labels| accepts(&self.select.matchers, labels));
             all.extend(accepted.cloned());
         }
         let n_at_a_time = CHUNKS_MAX_BYTES / bytes_per_series.max(1);
-        Ok((all.into_iter().collect(), usize::try_from(n_at_a_time).unwrap_or(usize::MAX).max(1)))
+        (all.into_iter().collect(), usize::try_from(n_at_a_time).unwrap_or(usize::MAX).max(1))
     }
 
     // The chunks of a sorted batch of series, in the order in which they were written.
-    fn gather(&self, batch: &[Labels]) -> Result<Vec<Vec<Chunk>>, PartitionError> {
+    fn gather(&self, batch: &[Labels]) -> Vec<Vec<Chunk>> {
         let mut res: Vec<Vec<Chunk>> = batch.iter().map(|_| Vec::new()).collect();
         for source in &self.sources {
-            let Some(part) = self.part(source)? else { continue };
+            let Some(part) = self.part(source) else { continue };
             let wanted: Vec<(u32, usize)> = (0_u32..)
                 .zip(&part.series)
                 .filter_map(|(id, labels)| Some((id, batch.binary_search(labels).ok()?)))
                 .collect();
-            for window in self.windows(&part) {
-                for (id, place) in &wanted {
-                    if let Some(bytes) = part.chunk(window, *id)? {
-                        res[*place].push(Chunk { window: window.clone(), bytes });
-                    }
+            // What was read before the damage stays.
+            if let Err(err) = self.gather_from(source, &part, &wanted, &mut res) {
+                self.shared.leave_out(&source.partition, &err);
+            }
+        }
+        res
+    }
+
+    fn gather_from(
+        &self,
+        source: &Source,
+        part: &MetricPart,
+        wanted: &[(u32, usize)],
+        res: &mut [Vec<Chunk>],
+    ) -> Result<(), PartitionError> {
+        for window in self.windows(part) {
+            for (id, place) in wanted {
+                if let Some(bytes) = part.chunk(window, *id)? {
+                    let partition = source.partition.clone();
+                    res[*place].push(Chunk { partition, window: window.clone(), bytes });
                 }
             }
         }
-        Ok(res)
+        Ok(())
     }
 
-    fn samples(&self, labels: &Labels, chunks: Vec<Chunk>) -> Result<Vec<Sample>, PartitionError> {
+    fn samples(&self, labels: &Labels, chunks: Vec<Chunk>) -> Vec<Sample> {
         let mut res = Vec::new();
-        for chunk in chunks {
-            let values = chunk.window.values(&chunk.bytes).map_err(|damage| PartitionError::Damaged {
-                path: self.shared.dir.join(Kind::Metrics.as_str()),
-                damage,
-            })?;
-            let samples = values.iter().map(|(slot, value)| Sample { at: chunk.window.times[slot], value });
+        for Chunk { partition, window, bytes } in chunks {
+            let values = match window.values(&bytes) {
+                Ok(values) => values,
+                Err(damage) => {
+                    let path = partition.path.clone();
+                    self.shared.leave_out(&partition, &PartitionError::Damaged { path, damage });
+                    continue;
+                }
+            };
+            let samples = values.iter().map(|(slot, value)| Sample { at: window.times[slot], value });
             res.extend(samples.filter(|sample| (self.select.from..=self.select.to).contains(&sample.at)));
         }
         res.extend(self.open.get(labels).into_iter().flatten());
@@ -168,7 +182,7 @@ impl<'a> Walk<'a> {
             res.sort_by_key(|sample| sample.at);
             res.dedup_by_key(|sample| sample.at);
         }
-        Ok(res)
+        res
     }
 }
 

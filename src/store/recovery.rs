@@ -182,6 +182,16 @@ impl Writer {
         covered.max().unwrap_or(0)
     }
 
+    fn set_aside_logs(&self, partition: &Partition, err: &PartitionError) -> Result<(), PartitionError> {
+        partition.failed.store(true, Ordering::Relaxed);
+        self.shared.handles.forget(partition);
+        self.shared.state_mut().logs.sealed.retain(|other| other.name != partition.name);
+        set_aside(&self.shared.dir, Kind::Logs, &partition.path, &err.to_string()).map_err(|source| {
+            let path = partition.path.clone();
+            PartitionError::Io { action: "set aside", path, source }
+        })
+    }
+
     fn covered_lines(&self, generation: u32, first: u64) -> Result<HashMap<Labels, u64>, PartitionError> {
         let (sealed, active) = {
             let state = self.shared.state();
@@ -202,7 +212,12 @@ impl Writer {
             }
         };
         for partition in sealed {
-            note(&*self.shared.handles.logs(&partition)?);
+            match self.shared.handles.logs(&partition) {
+                Ok(part) => note(&part),
+                Err(err) if err.is_passing() => return Err(err),
+                // Its own damage; what the WAL still has of it comes back from there.
+                Err(err) => self.set_aside_logs(&partition, &err)?,
+            }
         }
         active.iter().for_each(note);
         Ok(res)

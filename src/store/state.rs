@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::time::Duration;
 
 use super::blocks::OpenBlocks;
 use super::config::Config;
@@ -53,6 +54,11 @@ impl<P> Tier<P> {
         self.sealed.iter().chain(self.active.iter().map(|active| &active.partition))
     }
 
+    /// Returns how many partitions reads leave out.
+    pub fn n_unreadable(&self) -> usize {
+        self.partitions().filter(|partition| partition.failed.load(Ordering::Relaxed)).count()
+    }
+
     /// Returns the allocated bytes of all partitions, as last measured.
     pub fn size_bytes(&self) -> u64 {
         self.partitions().map(|partition| partition.size_bytes.load(Ordering::Relaxed)).sum()
@@ -82,6 +88,8 @@ pub struct Shared {
     pub dir: PathBuf,
     /// Time.
     pub clock: Clock,
+    /// When the store was opened, by the monotonic clock.
+    pub opened: Duration,
     /// What is counted.
     pub counters: Counters,
     /// Handles of sealed partitions.
@@ -96,6 +104,7 @@ impl Shared {
     pub fn new(dir: &Path, clock: Clock, config: Config, metadata: Vec<Metadata>) -> Self {
         Shared {
             dir: dir.to_path_buf(),
+            opened: clock.elapsed(),
             clock,
             counters: Counters::default(),
             handles: Handles::default(),
@@ -116,6 +125,19 @@ impl Shared {
     /// Locks the state for a change; only the writer does.
     pub fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a partition that cannot be read out of every read until the next start, so that
+    /// it costs its own data and no other's.
+    pub fn leave_out(&self, partition: &Partition, err: &PartitionError) {
+        // Retention took it away meanwhile: like one that was never there.
+        if matches!(err, PartitionError::Dropped { .. }) {
+            return;
+        }
+        if !partition.failed.swap(true, Ordering::Relaxed) {
+            tracing::warn!("{err}; reads go on without it until the next start");
+        }
+        self.handles.forget(partition);
     }
 
     /// Returns the settings in force.
@@ -243,6 +265,11 @@ impl Handles {
     /// Notes the handle of a logs partition whose writing has ended.
     pub fn remember_logs(&self, partition: &Partition, part: &LogPart) {
         self.lock().held.push(Held::Logs(partition.path.clone(), Arc::downgrade(part.db())));
+    }
+
+    /// Lets go of the handle of a partition that cannot be read.
+    pub fn forget(&self, partition: &Partition) {
+        self.lock().recent.retain(|handle| handle.path() != partition.path);
     }
 
     /// Takes a partition away from readers, then its directory; readers that are in the

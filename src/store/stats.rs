@@ -31,11 +31,13 @@ pub enum DropReason {
     Labels,
     /// The store is closed.
     Closed,
+    /// The disk failed so often that only a restart helps.
+    Failed,
 }
 
 impl DropReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [DropReason; 8] = [
+    pub const ALL: [DropReason; 9] = [
         DropReason::QueueFull,
         DropReason::DiskFull,
         DropReason::Backlog,
@@ -44,6 +46,7 @@ impl DropReason {
         DropReason::Time,
         DropReason::Labels,
         DropReason::Closed,
+        DropReason::Failed,
     ];
 
     /// Returns the value of the `reason` label.
@@ -57,6 +60,7 @@ impl DropReason {
             DropReason::Time => "time",
             DropReason::Labels => "labels",
             DropReason::Closed => "closed",
+            DropReason::Failed => "failed",
         }
     }
 }
@@ -123,6 +127,8 @@ pub struct SignalStats {
     pub size_max_bytes: u64,
     /// Partitions, the open one included.
     pub n_partitions: usize,
+    /// Partitions that could not be read or written and are left out of reads.
+    pub n_unreadable: usize,
     /// The earliest time on disk.
     pub oldest: Option<UnixMillis>,
     /// Records that were not kept, by reason; reasons that never occurred have 0.
@@ -196,6 +202,7 @@ impl Shared {
             size_bytes: tier.size_bytes(),
             size_max_bytes,
             n_partitions: tier.partitions().count(),
+            n_unreadable: tier.n_unreadable(),
             oldest: oldest.min().map(|min| UnixMillis(to_ms(min))),
             dropped: self.counters.dropped(kind),
         }
@@ -210,7 +217,7 @@ fn n_series(state: &State) -> usize {
 /// Registers the instruments; their callbacks end with the store.
 pub fn register(meter: &Meter, shared: &Arc<Shared>) -> Histogram<f64> {
     type Read = fn(&Shared, Kind) -> u64;
-    let gauges: [(Instrument, Read); 3] = [
+    let gauges: [(Instrument, Read); 4] = [
         (names::STORE_SIZE, |shared, kind| match kind {
             Kind::Logs => shared.state().logs.size_bytes(),
             _ => shared.state().metrics.size_bytes(),
@@ -222,6 +229,10 @@ pub fn register(meter: &Meter, shared: &Arc<Shared>) -> Histogram<f64> {
         (names::STORE_PARTITIONS, |shared, kind| match kind {
             Kind::Logs => shared.state().logs.partitions().count() as u64,
             _ => shared.state().metrics.partitions().count() as u64,
+        }),
+        (names::STORE_UNREADABLE, |shared, kind| match kind {
+            Kind::Logs => shared.state().logs.n_unreadable() as u64,
+            _ => shared.state().metrics.n_unreadable() as u64,
         }),
     ];
     for (instrument, read) in gauges {
@@ -249,6 +260,13 @@ pub fn register(meter: &Meter, shared: &Arc<Shared>) -> Histogram<f64> {
             })
         };
         of(Kind::Metrics).chain(of(Kind::Logs)).collect()
+    });
+    gauge(meter, shared, names::STORE_DEGRADED, |shared| {
+        vec![(shared.counters.health().degraded.is_some().into(), vec![])]
+    });
+    gauge(meter, shared, names::STORE_LAST_FLUSH_AGE, |shared| {
+        let last = shared.counters.health().last_flush.map_or(shared.opened, |(_, at, _)| at);
+        vec![(shared.clock.elapsed().saturating_sub(last).as_secs(), vec![])]
     });
     let flush = names::STORE_FLUSH_DURATION;
     meter

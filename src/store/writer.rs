@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::metrics::Histogram;
 
 use super::config::{
-    BACKLOG_MAX_BYTES, BACKLOG_MAX_WINDOWS, FLUSH_INTERVAL, FUTURE_MAX, LABELS_MAX_BYTES,
+    BACKLOG_MAX_BYTES, BACKLOG_MAX_WINDOWS, FLUSH_INTERVAL, FLUSH_PAUSE_MIN, FUTURE_MAX, LABELS_MAX_BYTES,
     LINE_METADATA_MAX_BYTES, OPEN_BLOCKS_MAX_BYTES, QUEUE_MAX_MESSAGES,
 };
 use super::error::{CloseError, SyncError};
@@ -33,8 +33,8 @@ pub type Ack = Box<dyn FnOnce(Result<(), SyncError>) + Send>;
 pub enum Message {
     /// Metric points of one moment.
     Scrape(Scrape),
-    /// Log lines.
-    Logs(Vec<LogRecord>),
+    /// Log lines, and who waits for them.
+    Logs(Vec<LogRecord>, Option<Ack>),
     /// What is known about metrics.
     Metadata(Vec<Metadata>),
     /// Asks for a flush now.
@@ -51,7 +51,7 @@ impl Message {
         const LINE: usize = 128;
         match self {
             Message::Scrape(scrape) => scrape.points.len() * POINT,
-            Message::Logs(records) => {
+            Message::Logs(records, _) => {
                 let metadata = |record: &LogRecord| -> usize {
                     record.metadata.iter().map(|(name, value)| name.len() + value.len()).sum()
                 };
@@ -120,6 +120,7 @@ impl Writer {
                     tracing::error!("store writer panicked {PANICS_MAX} times and ends");
                     self.shared.counters.set_degraded(Some("the writer has ended after panics".into()));
                     self.give_up_all();
+                    self.turn_away(queue);
                     return;
                 }
             }
@@ -130,6 +131,33 @@ impl Writer {
         if let Some((reply, res)) = res {
             // The closer may have given up waiting at its deadline.
             let _ = reply.send(res);
+        }
+    }
+
+    // Nobody will answer after this, so all who wait hear it and what waits is counted.
+    fn turn_away(&mut self, queue: &Receiver<Message>) {
+        let counters = &self.shared.counters;
+        let mut acks = std::mem::take(&mut self.acks);
+        // Bounded by the queue; what comes after finds no receiver.
+        for message in queue.try_iter().take(QUEUE_MAX_MESSAGES) {
+            match message {
+                Message::Scrape(scrape) => {
+                    counters.drop_records(Kind::Metrics, DropReason::Closed, scrape.points.len() as u64);
+                }
+                Message::Logs(records, ack) => {
+                    acks.extend(ack);
+                    counters.drop_records(Kind::Logs, DropReason::Closed, records.len() as u64);
+                }
+                // Every part tells its metadata again.
+                Message::Metadata(_) => {}
+                Message::Sync(ack) => acks.push(ack),
+                // A closer that gave up waiting does not hear it.
+                Message::Close(reply) => drop(reply.send(Err(SyncError::Closed.into()))),
+            }
+        }
+        for ack in acks {
+            // One that panics must not keep the others from theirs; it has been logged by the hook.
+            let _ = catch_unwind(AssertUnwindSafe(|| ack(Err(SyncError::Closed))));
         }
     }
 
@@ -170,7 +198,7 @@ impl Writer {
     fn take(&mut self, message: Message) -> Option<SyncSender<Result<(), CloseError>>> {
         match message {
             Message::Scrape(scrape) => self.take_scrape(scrape),
-            Message::Logs(records) => self.take_logs(records),
+            Message::Logs(records, ack) => self.take_logs(records, ack),
             Message::Metadata(news) => {
                 let mut known = self.shared.metadata();
                 if metadata::merge(&mut known, news) {
@@ -189,8 +217,9 @@ impl Writer {
 
     fn flush(&mut self) {
         self.is_due = false;
+        let started = Instant::now();
         let res = self.persist(!self.acks.is_empty());
-        self.next_flush = Instant::now() + FLUSH_INTERVAL;
+        self.next_flush = (started + FLUSH_INTERVAL).max(Instant::now() + FLUSH_PAUSE_MIN);
         for ack in self.acks.drain(..) {
             ack(res.clone());
         }
@@ -204,6 +233,10 @@ impl Writer {
     }
 
     fn refused(&self, kind: Kind) -> Option<DropReason> {
+        if self.disk.is_given_up() {
+            // Memory is no place for what no disk will take.
+            return Some(DropReason::Failed);
+        }
         self.refuse.or_else(|| {
             let state = self.shared.state();
             let is_full = match kind {
@@ -251,16 +284,23 @@ impl Writer {
         window.rows.last = self.row_no;
         drop(state);
         counters.samples.fetch_add(points.len() as u64, Ordering::Relaxed);
-        self.rows.push(Row { no: self.row_no, at, points });
+        // Without a point there is nothing to bring back, and the same moment told again
+        // and again must not pile up while the disk fails.
+        if !points.is_empty() {
+            self.rows.push(Row { no: self.row_no, at, points });
+        }
     }
 
-    fn take_logs(&mut self, records: Vec<LogRecord>) {
+    fn take_logs(&mut self, records: Vec<LogRecord>, ack: Option<Ack>) {
         let counters = &self.shared.counters;
         let drop_line = |reason| counters.drop_records(Kind::Logs, reason, 1);
         let config = self.shared.config();
         let (now, elapsed) = (self.shared.clock.now(), self.shared.clock.elapsed());
         if let Some(reason) = self.refused(Kind::Logs) {
-            return counters.drop_records(Kind::Logs, reason, records.len() as u64);
+            counters.drop_records(Kind::Logs, reason, records.len() as u64);
+            let refused = || SyncError::Degraded(format!("lines were refused: {}", reason.as_str()));
+            ack.into_iter().for_each(|ack| ack(Err(refused())));
+            return;
         }
         let mut state = self.shared.state_mut();
         for record in records {
@@ -283,9 +323,11 @@ impl Writer {
             counters.lines.fetch_add(1, Ordering::Relaxed);
             state.blocks.put(&stream, self.disk.generation, line, elapsed);
         }
-        if state.blocks.closing_bytes() + state.blocks.open_bytes() > OPEN_BLOCKS_MAX_BYTES {
+        if ack.is_some() || state.blocks.closing_bytes() + state.blocks.open_bytes() > OPEN_BLOCKS_MAX_BYTES {
             self.is_due = true;
         }
+        drop(state);
+        self.acks.extend(ack);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Other processes, other versions, foreign files, torn writes, handles that fail.
 
 use super::*;
+use crate::store::window::Window;
 
 const NS: i64 = START_MS * 1_000_000;
 
@@ -63,6 +64,31 @@ fn damaged_partition_is_set_aside_and_the_rest_served() {
     let store = open(dir.path(), &clock());
     assert_eq!(bodies(&store), ["1"]);
     assert_eq!(names_in(&dir.path().join("set-aside")).len(), 1);
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn sealed_partition_that_cannot_be_read_costs_no_other_data() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..2 {
+        let store = open(dir.path(), &clock());
+        store.append_logs(vec![line(NS + n, "j", &n.to_string())]);
+        store.append_scrape(scrape(START_MS + n, &[(series("s", "a"), n as f64)]));
+        store.close(DEADLINE).unwrap();
+    }
+    // Its summary is whole, so nobody notices until someone reads.
+    for root in ["logs", "metrics"].map(|root| dir.path().join(root)) {
+        let db = root.join(&names_in(&root)[0]).join("db");
+        std::fs::remove_dir_all(&db).unwrap();
+        std::fs::write(&db, "rubbish").unwrap();
+    }
+    let store = open(dir.path(), &clock());
+    for _ in 0..2 {
+        assert_eq!(bodies(&store), ["1"]);
+        assert_eq!(values(&store, "s"), [(START_MS + 1, 1.0)]);
+    }
+    let stats = store.stats();
+    assert_eq!((stats.logs.n_unreadable, stats.metrics.n_unreadable), (1, 1));
     store.close(DEADLINE).unwrap();
 }
 
@@ -132,6 +158,28 @@ fn crash_between_sealing_and_removing_the_wal_shows_nothing_twice() {
 }
 
 #[test]
+fn damaged_logs_partition_does_not_take_the_wal_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let copy = abandon(dir.path(), &clock, |store| {
+        store.append_logs((0..9).map(|n| line(NS, "j", &n.to_string())).collect());
+    });
+    let wal_again = tempfile::tempdir().unwrap();
+    copy_tree(&copy.path().join("wal"), wal_again.path());
+    open(copy.path(), &clock).close(DEADLINE).unwrap();
+    copy_tree(wal_again.path(), &copy.path().join("wal"));
+    let logs = copy.path().join("logs");
+    let db = logs.join(&names_in(&logs)[0]).join("db");
+    std::fs::remove_dir_all(&db).unwrap();
+    std::fs::write(&db, "rubbish").unwrap();
+    let store = open(copy.path(), &clock);
+    assert_eq!(bodies(&store), (0..9).map(|n| n.to_string()).collect::<Vec<_>>());
+    let aside = names_in(&copy.path().join("set-aside"));
+    assert!(aside.len() == 1 && aside[0].starts_with("logs-"), "{aside:?}");
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
 fn torn_wal_tail_costs_only_the_tail() {
     let dir = tempfile::tempdir().unwrap();
     let clock = clock();
@@ -152,6 +200,23 @@ fn torn_wal_tail_costs_only_the_tail() {
     let found = bodies(&store);
     assert!(found.len() >= 3 && found.len() < 5, "{found:?}");
     assert_eq!(found, (0..found.len()).map(|n| n.to_string()).collect::<Vec<_>>());
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn windows_of_an_earlier_start_do_not_stand_for_rows_of_this_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let copy = abandon(dir.path(), &clock, |store| {
+        // What a replay leaves that could not be sealed.
+        let mut window = Window::new(Duration::ZERO, 0, 1_000);
+        let slot = window.slot(UnixMillis(START_MS));
+        window.put(slot, &series("s", "a"), 1.0, 10);
+        store.0.shared.state_mut().closing.push(window);
+        store.append_scrape(scrape(START_MS + 1_000, &[(series("s", "a"), 2.0)]));
+    });
+    let store = open(copy.path(), &clock);
+    assert_eq!(values(&store, "s"), [(START_MS, 1.0), (START_MS + 1_000, 2.0)]);
     store.close(DEADLINE).unwrap();
 }
 
@@ -185,6 +250,83 @@ fn failed_handle_is_replaced_and_nothing_accepted_is_lost() {
     assert_eq!(found.len(), 80);
     assert!(found.iter().enumerate().all(|(n, body)| body.starts_with(&format!("{n} "))));
     store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn what_cannot_be_sealed_is_logged_and_close_does_not_wait_for_the_next_attempt() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let store = open(dir.path(), &clock);
+    let long = |n: i64| line(NS + n, "j", &format!("{n} {}", "x".repeat(140_000)));
+    store.append_logs(vec![long(0)]);
+    store.sync().unwrap();
+    store.0.shared.state().logs.active.as_ref().unwrap().part.db().give_up();
+    store.append_logs(vec![long(1)]);
+    store.append_scrape(scrape(START_MS, &[(series("s", "a"), 1.0)]));
+    store.append_logs(vec![line(NS + 2, "other", "2")]);
+    assert!(store.sync().is_err());
+    let copy = tempfile::tempdir().unwrap();
+    copy_tree(dir.path(), copy.path());
+    let after_crash = open(copy.path(), &clock);
+    assert_eq!(bodies(&after_crash).len(), 3);
+    assert_eq!(values(&after_crash, "s"), [(START_MS, 1.0)]);
+    after_crash.close(DEADLINE).unwrap();
+    store.close(DEADLINE).unwrap();
+    assert_eq!(names_in(&dir.path().join("wal")).len(), 0, "closing sealed what was left");
+}
+
+#[test]
+fn after_giving_up_for_good_records_are_refused_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &clock());
+    // A panic gives up every handle; twice three of them are as many as may be.
+    for round in 0..2 {
+        for n in 0..120 {
+            store.append_scrape(scrape(START_MS + round * 1_000 + n, &[(series("s", "a"), 1.0)]));
+        }
+        store.append_logs(vec![line(NS, "sealed", &"x".repeat(140_000)), line(NS, "logged", "x")]);
+        // The acknowledgement that panics takes those of its flush along.
+        while store.sync().is_err() {
+            std::thread::yield_now();
+        }
+        store.on_durable(|_| panic!("a reader of acknowledgements that fails")).unwrap();
+    }
+    assert!(store.sync().is_err());
+    store.append_logs(vec![line(NS + 1, "j", "refused")]);
+    assert!(store.sync().unwrap_err().to_string().contains("a restart is needed"));
+    assert_eq!(store.stats().logs.dropped(crate::store::DropReason::Failed), 1);
+    assert!(store.close(DEADLINE).is_err());
+}
+
+#[test]
+fn writer_that_ends_after_panics_answers_who_waits_and_counts_what_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &clock());
+    for _ in 0..5 {
+        store.on_durable(|_| panic!("a reader of acknowledgements that fails")).unwrap();
+        // A flush of its own each, so that each is a panic of its own.
+        let started = std::time::Instant::now();
+        while store.sync().is_err() {
+            assert!(started.elapsed() < DEADLINE);
+        }
+    }
+    let (entered, is_entered) = std::sync::mpsc::sync_channel(1);
+    let (go, may_go) = std::sync::mpsc::sync_channel::<()>(1);
+    store
+        .on_durable(move |_| {
+            entered.send(()).unwrap();
+            may_go.recv().unwrap();
+            panic!("once too often");
+        })
+        .unwrap();
+    is_entered.recv().unwrap();
+    store.append_logs(vec![line(NS, "j", "1"), line(NS, "j", "2")]);
+    let (answer, is_answered) = std::sync::mpsc::sync_channel(1);
+    store.on_durable(move |res| answer.send(res).unwrap()).unwrap();
+    go.send(()).unwrap();
+    assert_eq!(is_answered.recv_timeout(DEADLINE), Ok(Err(crate::store::SyncError::Closed)));
+    assert_eq!(store.stats().logs.dropped(crate::store::DropReason::Closed), 2);
+    assert!(store.close(DEADLINE).is_err());
 }
 
 #[test]
