@@ -14,12 +14,13 @@ use super::pipeline::{ACCESS_RING, Parts, Pipeline};
 use super::reload::{Reloader, keep, log_warnings, shown};
 use super::site::{self, Site, SiteError};
 use super::status::Status;
-use super::{EXPORT_GRACE, Failure, STORE_GRACE, admin, control, data};
+use super::{EXPORT_GRACE, Failure, STORE_GRACE, admin, control, data, forward};
 use crate::balancer::Balancer;
 use crate::clock::Clock;
 use crate::config::{self, Layers, Loaded, Source};
 use crate::http::assets::Assets;
 use crate::http::{self, Shared, Switches};
+use crate::ingest::forward::Forward;
 use crate::record::ring::ring;
 use crate::release;
 use crate::store::Store;
@@ -84,6 +85,7 @@ struct Running {
     reloader: Arc<Reloader>,
     server: http::Server,
     pipeline: Pipeline,
+    forward: Option<Forward>,
     control: control::Socket,
     requests: mpsc::Receiver<control::Request>,
     /// Tells streams to end; true once the stop began.
@@ -155,6 +157,7 @@ impl Running {
         })
         .context("start the pipeline thread")?;
 
+        let forward = forward::start(&loaded, &store, &telemetry, &clock, &meter)?;
         let (stopping, stop_signal) = watch::channel(false);
         let (sender, requests) = mpsc::channel(CONTROL_QUEUE);
         let admin = admin::open(&reloader, &release, &clock, &assets, sender.clone(), stop_signal)?;
@@ -170,7 +173,7 @@ impl Running {
         info!(server_address = %address, "serving on http://{address}, admin on http://{address}/admin");
         let supervisor = Supervisor::from_environment();
         supervisor.tell(|notifier| notifier.ready("serving"));
-        Ok(Running { reloader, server, pipeline, control, requests, stopping, supervisor })
+        Ok(Running { reloader, server, pipeline, forward, control, requests, stopping, supervisor })
     }
 
     /// Carries out reloads until told to stop.
@@ -217,7 +220,14 @@ impl Running {
         // Nobody may be listening to it: a stream that is not open needs no end.
         _ = self.stopping.send(true);
         let balancer = self.reloader.shared.balancer.clone();
-        if let Err(fault) = self.server.drain().await {
+        // Side by side: the pages may need their whole grace period.
+        let forward_stopped = async {
+            if let Some(forward) = self.forward {
+                forward.stop().await;
+            }
+        };
+        let (drained, ()) = tokio::join!(self.server.drain(), forward_stopped);
+        if let Err(fault) = drained {
             warn!("the server did not stop cleanly: {fault}");
         }
         balancer.shutdown(Duration::ZERO).await;
