@@ -23,6 +23,8 @@ pub fn command(args: &[&str]) -> Command {
             command.env_remove(&*name);
         }
     }
+    // Tests run side by side and cannot all have the protocol's port.
+    command.env("VITRINE_FORWARD_LISTEN", "");
     command
 }
 
@@ -289,6 +291,11 @@ impl Vitrine {
         self.signal(rustix::process::Signal::TERM);
         let status = self.wait();
         assert!(status.success(), "ended with {status:?}");
+        std::mem::replace(&mut self.dir, Folders::new())
+    }
+
+    /// Returns the folders of a process that has ended.
+    pub fn into_dir(mut self) -> Folders {
         std::mem::replace(&mut self.dir, Folders::new())
     }
 

@@ -9,6 +9,7 @@ mod admin;
 pub mod commands;
 pub mod control;
 mod data;
+mod forward;
 mod photo;
 mod pipeline;
 mod reload;

@@ -14,6 +14,7 @@ use super::signals::Signals;
 use super::start::start;
 use super::{EXPORT_GRACE, Failure, STORE_GRACE, control};
 use crate::config::{self, Layers};
+use crate::ingest::forward::Forward;
 use crate::{http, release};
 
 /// Serves until told to stop.
@@ -32,6 +33,7 @@ pub(super) struct Running {
     pub(super) reloader: Arc<Reloader>,
     pub(super) server: http::Server,
     pub(super) pipeline: Pipeline,
+    pub(super) forward: Option<Forward>,
     pub(super) control: control::Socket,
     pub(super) requests: mpsc::Receiver<control::Request>,
     /// Tells streams to end; true once the stop began.
@@ -86,7 +88,14 @@ impl Running {
         // Nobody may be listening to it: a stream that is not open needs no end.
         _ = self.stopping.send(true);
         let balancer = self.reloader.shared.balancer.clone();
-        if let Err(fault) = self.server.drain().await {
+        // Side by side: the pages may need their whole grace period.
+        let forward_stopped = async {
+            if let Some(forward) = self.forward {
+                forward.stop().await;
+            }
+        };
+        let (drained, ()) = tokio::join!(self.server.drain(), forward_stopped);
+        if let Err(fault) = drained {
             warn!("the server did not stop cleanly: {fault}");
         }
         balancer.shutdown(Duration::ZERO).await;

@@ -15,7 +15,7 @@ use super::reload::{Reloader, balancer_config, keep, log_warnings, shown};
 use super::serve::{Running, Supervisor};
 use super::site::{self, Site, SiteError};
 use super::status::Status;
-use super::{Failure, admin, control, data};
+use super::{Failure, admin, control, data, forward};
 use crate::balancer::Balancer;
 use crate::clock::Clock;
 use crate::config::{self, Layers, Loaded, Source};
@@ -88,6 +88,7 @@ impl Base {
 
         let (shared, access_records) = self.shared(&site, &status);
         let (release, clock) = (self.release.clone(), self.clock.clone());
+        let forward = forward::start(&self.loaded, &store, &self.telemetry, &self.clock, &meter)?;
         let (reloader, pipeline) = self.run_pipeline(shared.clone(), store, status, access_records)?;
 
         // Before the admin password is made: it is shown only once, so the start must not fail
@@ -108,7 +109,7 @@ impl Base {
         info!(server_address = %address, "serving on http://{address}, admin on http://{address}/admin");
         let supervisor = Supervisor::from_environment();
         supervisor.tell(|notifier| notifier.ready("serving"));
-        Ok(Running { reloader, server, pipeline, control, requests, stopping, supervisor })
+        Ok(Running { reloader, server, pipeline, forward, control, requests, stopping, supervisor })
     }
 
     /// Makes what the http threads share, and the other end of its ring.

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use settings::{SETTINGS, Setting};
 
 use crate::http::admin::password;
+use crate::ingest::forward;
 use crate::{balancer, cv, http, store, telemetry};
 
 /// The file looked for when no `--config` is given.
@@ -50,6 +51,8 @@ pub struct Config {
     pub balancer: balancer::Config,
     /// The history's bounds.
     pub store: store::Config,
+    /// Logs of other programs.
+    pub forward: forward::Config,
     /// Logging and export.
     pub telemetry: telemetry::Config,
 }
@@ -64,6 +67,7 @@ impl Default for Config {
             cv: cv::Config::default(),
             balancer: balancer::Config::default(),
             store: store::Config::default(),
+            forward: forward::Config::default(),
             telemetry: telemetry::Config::default(),
         }
     }

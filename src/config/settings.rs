@@ -1,10 +1,12 @@
 //! The table of all settings.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Config;
 use super::value::{Bytes, Form, Kind, bytes, duration, lang, log_level, whole};
 use crate::balancer;
+use crate::ingest::forward;
 
 /// One setting: everything that anybody needs to know about it.
 #[derive(Debug)]
@@ -253,6 +255,14 @@ pub const SETTINGS: &[Setting] = &[
         0..=TIB
     ),
     setting!(
+        "forward.listen",
+        restart,
+        forward.listen,
+        "a list of up to 8 addresses such as 127.0.0.1:24224, or nothing for off",
+        "addresses for logs of other programs by the Fluentd forward protocol, TCP and UDP; empty switches it off",
+        forward_listen
+    ),
+    setting!(
         "telemetry.log_level",
         live,
         telemetry.log_level,
@@ -317,4 +327,15 @@ fn workers(text: &str) -> Result<Option<usize>, String> {
         "auto" => Ok(None),
         number => whole(number, 1..=balancer::WORKERS_MAX).map(Some),
     }
+}
+
+fn forward_listen(text: &str) -> Result<Vec<SocketAddr>, String> {
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in Vec::<SocketAddr>::read(text)? {
+        // Port 0 is a new port each time; any other address can be had only once.
+        if address.port() == 0 || !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.len() <= forward::LISTEN_MAX { Ok(addresses) } else { Err("too many addresses".into()) }
 }

@@ -108,6 +108,17 @@ impl Form for SocketAddr {
     }
 }
 
+/// A list is written with commas; an empty text is an empty list.
+impl Form for Vec<SocketAddr> {
+    fn read(text: &str) -> Result<Self, String> {
+        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(SocketAddr::read).collect()
+    }
+
+    fn show(&self) -> String {
+        self.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",")
+    }
+}
+
 impl Form for PathBuf {
     fn read(text: &str) -> Result<Self, String> {
         if text.is_empty() { Err("it is empty".into()) } else { Ok(text.into()) }
@@ -281,6 +292,8 @@ mod tests {
         round_trip::<SocketAddr>(":80", "0.0.0.0:80");
         round_trip::<SocketAddr>("localhost:0", "127.0.0.1:0");
         round_trip::<SocketAddr>("[::1]:2727", "[::1]:2727");
+        round_trip::<Vec<SocketAddr>>("localhost:1, [::1]:2", "127.0.0.1:1,[::1]:2");
+        round_trip::<Vec<SocketAddr>>("", "");
         round_trip::<bool>("yes", "true");
         round_trip::<Vec<Private>>("phone, address,", "phone,address");
         round_trip::<Option<usize>>("auto", "auto");

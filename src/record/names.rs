@@ -157,6 +157,15 @@ instruments! {
     OTLP_EXPORTS = "vitrine.otlp.exports", "{export}", Counter,
         "OTLP export attempts, by signal and outcome.";
 
+    INGEST_RECORDS = "vitrine.ingest.records", "{record}", Counter,
+        "Log records received from other programs, by transport.";
+    INGEST_BYTES = "vitrine.ingest.bytes", "By", Counter,
+        "Bytes received from other programs, by transport.";
+    INGEST_REFUSED = "vitrine.ingest.refused", "{message}", Counter,
+        "Messages and connections of other programs that were refused, by reason.";
+    INGEST_CONNECTIONS = "vitrine.ingest.connections", "{connection}", Gauge,
+        "Connections of other programs that are open now.";
+
     RELOADS = "vitrine.config.reloads", "{reload}", Counter,
         "Reloads, by outcome.";
     LAST_RELOAD_SUCCESSFUL = "vitrine.config.last_reload.successful", "", Gauge,
@@ -185,6 +194,8 @@ pub mod keys {
     pub const OUTCOME: &str = "outcome";
     /// Why something was refused.
     pub const REASON: &str = "reason";
+    /// `tcp` or `udp`.
+    pub const NETWORK_TRANSPORT: &str = "network.transport";
     /// `metrics`, `logs` or `traces`.
     pub const SIGNAL: &str = "signal";
     /// `user` or `system`.

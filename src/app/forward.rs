@@ -1,0 +1,113 @@
+//! The forward protocol joined to the store and to OTLP.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use futures_util::future::BoxFuture;
+use opentelemetry::metrics::Meter;
+use tokio::sync::oneshot;
+use tracing::{debug, info, warn};
+
+use crate::clock::Clock;
+use crate::config::{Loaded, Source};
+use crate::ingest::forward::{BindError, Bound, Forward};
+use crate::ingest::{NotKept, Sink};
+use crate::record::LogRecord;
+use crate::store::{DropReason, Store};
+use crate::telemetry::Telemetry;
+
+/// The key that the part is configured by.
+const KEY: &str = "forward.listen";
+
+/// Starts the part; none if it is switched off or its default port is taken.
+///
+/// Another fluentd or vitrine on the machine is common, so that a taken port is a fault
+/// only where somebody asked for it.
+pub fn start(
+    loaded: &Loaded,
+    store: &Store,
+    telemetry: &Arc<Telemetry>,
+    clock: &Clock,
+    meter: &Meter,
+) -> anyhow::Result<Option<Forward>> {
+    let is_default = loaded.source(KEY) == Source::Default;
+    let mut bound = Vec::new();
+    for address in &loaded.config.forward.listen {
+        match Bound::bind(*address) {
+            Ok(pair) => bound.push(pair),
+            Err(fault) if is_default && fault.is_no_address() => {
+                debug!("{} is not listened on: {}", fault.address, fault.source);
+            }
+            Err(fault) if is_default => {
+                warn!(
+                    "{fault}: {}; logs of other programs are not taken: set `{KEY}` to other addresses, or to \
+                     nothing to be silent about it",
+                    fault.source
+                );
+                return Ok(None);
+            }
+            Err(fault) => {
+                let advice = advice(&fault);
+                return Err(anyhow::Error::from(fault).context(advice));
+            }
+        }
+    }
+    if bound.is_empty() {
+        return Ok(None);
+    }
+    for pair in &bound {
+        // People look for this line, and tests read the port from it.
+        info!(server_address = %pair.address(), "forward protocol on {}, TCP and UDP", pair.address());
+    }
+    let sink = Arc::new(Keeper { store: store.clone(), telemetry: telemetry.clone() });
+    let forward = Forward::start(bound, sink, clock.clone(), meter).context("start the forward protocol")?;
+    Ok(Some(forward))
+}
+
+fn advice(fault: &BindError) -> String {
+    let elsewhere = "choose another address with VITRINE_FORWARD_LISTEN or `listen` under `[forward]`";
+    if fault.is_in_use() {
+        format!("the port is in use by another program: stop that one, or {elsewhere}")
+    } else {
+        elsewhere.to_string()
+    }
+}
+
+/// Puts received records where our own go: into the store and out by OTLP.
+struct Keeper {
+    store: Store,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Sink for Keeper {
+    fn keep(&self, records: Vec<LogRecord>) {
+        self.telemetry.export_logs(&records);
+        self.store.append_logs(records);
+    }
+
+    fn keep_durably(&self, records: Vec<LogRecord>) -> BoxFuture<'static, Result<(), NotKept>> {
+        let n_lost_before = n_lost(&self.store);
+        self.keep(records);
+        let (sender, receiver) = oneshot::channel();
+        // The connection may have gone by then.
+        let asked = self.store.on_durable(move |res| _ = sender.send(res));
+        let store = self.store.clone();
+        Box::pin(async move {
+            asked.map_err(|_| NotKept)?;
+            match receiver.await {
+                // A line lost meanwhile may be one of these; sent again is better than lost.
+                Ok(Ok(())) if n_lost(&store) == n_lost_before => Ok(()),
+                Ok(_) | Err(_) => Err(NotKept),
+            }
+        })
+    }
+}
+
+/// Returns how many lines the store could not take although they were good. A line that it
+/// will never take, for its time or its labels, is not among them: to have it sent again
+/// would never end.
+fn n_lost(store: &Store) -> u64 {
+    let reasons = [DropReason::QueueFull, DropReason::DiskFull, DropReason::Backlog, DropReason::Closed];
+    let stats = store.stats();
+    reasons.iter().map(|reason| stats.logs.dropped(*reason)).sum()
+}

@@ -1,0 +1,224 @@
+//! What the part says about itself: why it refused, how much it took.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Meter;
+
+use super::bounds::COMPLAINT_INTERVAL;
+use crate::clock::Clock;
+use crate::record::names::{
+    INGEST_BYTES, INGEST_CONNECTIONS, INGEST_RECORDS, INGEST_REFUSED, Instrument, keys,
+};
+
+/// Why a message, or a whole connection, was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It is neither msgpack nor JSON, or no message of the protocol.
+    #[error("it is no message of the forward protocol")]
+    Format,
+    /// Arrays or maps are nested too deeply.
+    #[error("its values are nested too deeply")]
+    Depth,
+    /// The message, an entry or a count in it is too large.
+    #[error("it or an entry of it is too large")]
+    Size,
+    /// The tag is empty, too long or not text.
+    #[error("its tag is missing, too long or no plain text")]
+    Tag,
+    /// The compression is unknown or broken.
+    #[error("its compression is broken or not gzip")]
+    Compression,
+    /// It inflates beyond the bound.
+    #[error("it inflates beyond the bound")]
+    Inflated,
+    /// A message was begun and not finished, or an acknowledgement not read.
+    #[error("the rest of it, or the reader of its acknowledgement, did not come in time")]
+    Timeout,
+    /// There are too many connections.
+    #[error("there are too many connections")]
+    Connections,
+    /// The records could not be put on disk, so that they are not acknowledged.
+    #[error("its records could not be kept, and are not acknowledged")]
+    NotKept,
+}
+
+impl Refusal {
+    /// Every reason, in the order of the counters.
+    pub const ALL: [Refusal; 9] = [
+        Refusal::Format,
+        Refusal::Depth,
+        Refusal::Size,
+        Refusal::Tag,
+        Refusal::Compression,
+        Refusal::Inflated,
+        Refusal::Timeout,
+        Refusal::Connections,
+        Refusal::NotKept,
+    ];
+
+    /// Returns the value of the `reason` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Refusal::Format => "format",
+            Refusal::Depth => "depth",
+            Refusal::Size => "size",
+            Refusal::Tag => "tag",
+            Refusal::Compression => "compression",
+            Refusal::Inflated => "inflated",
+            Refusal::Timeout => "timeout",
+            Refusal::Connections => "connections",
+            Refusal::NotKept => "not_kept",
+        }
+    }
+}
+
+/// How a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// By connection.
+    Tcp,
+    /// By datagram.
+    Udp,
+}
+
+impl Transport {
+    const ALL: [Transport; 2] = [Transport::Tcp, Transport::Udp];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        }
+    }
+}
+
+/// Numbers that only rise, and the last time that something was complained about.
+pub struct Counts {
+    clock: Clock,
+    records: [AtomicU64; Transport::ALL.len()],
+    bytes: [AtomicU64; Transport::ALL.len()],
+    refused: [AtomicU64; Refusal::ALL.len()],
+    connections: AtomicU64,
+    complaint: Mutex<Complaint>,
+}
+
+/// When the last refusal was logged, and how many came since; never held across an await.
+#[derive(Default)]
+struct Complaint {
+    last: Option<Duration>,
+    n_silent: u64,
+}
+
+impl Counts {
+    /// Makes the counters and registers their instruments, which go silent with them.
+    pub fn new(clock: Clock, meter: &Meter) -> Arc<Counts> {
+        let counts = Arc::new(Counts {
+            clock,
+            records: Default::default(),
+            bytes: Default::default(),
+            refused: Default::default(),
+            connections: AtomicU64::new(0),
+            complaint: Mutex::default(),
+        });
+        register(&counts, meter);
+        counts
+    }
+
+    /// Counts bytes as they came.
+    pub fn bytes(&self, transport: Transport, n: usize) {
+        self.bytes[transport as usize].fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    /// Counts records handed over.
+    pub fn records(&self, transport: Transport, n: usize) {
+        self.records[transport as usize].fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a refusal, and logs it unless one was logged a moment ago.
+    pub fn refuse(&self, refusal: Refusal, from: &str) {
+        self.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
+        let now = self.clock.elapsed();
+        let n_silent = {
+            let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_recent = complaint.last.is_some_and(|last| now.saturating_sub(last) < COMPLAINT_INTERVAL);
+            if is_recent {
+                complaint.n_silent += 1;
+                return;
+            }
+            complaint.last = Some(now);
+            std::mem::take(&mut complaint.n_silent)
+        };
+        let reason = refusal.as_str();
+        tracing::warn!(
+            reason,
+            "refused a forwarded message from {from}: {refusal} ({n_silent} more since the last such line)"
+        );
+    }
+
+    /// Returns how often something was refused for this reason.
+    #[cfg(test)]
+    pub fn refused(&self, refusal: Refusal) -> u64 {
+        self.refused[refusal as usize].load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection until the guard is dropped.
+    pub fn connected(self: &Arc<Self>) -> Connected {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Connected(self.clone())
+    }
+}
+
+/// An open connection.
+pub struct Connected(Arc<Counts>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn register(counts: &Arc<Counts>, meter: &Meter) {
+    by_transport(meter, &INGEST_RECORDS, Arc::downgrade(counts), |counts| &counts.records);
+    by_transport(meter, &INGEST_BYTES, Arc::downgrade(counts), |counts| &counts.bytes);
+    let weak = Arc::downgrade(counts);
+    let builder = meter.u64_observable_counter(INGEST_REFUSED.name);
+    let builder = builder.with_unit(INGEST_REFUSED.unit).with_description(INGEST_REFUSED.help);
+    let observe = builder.with_callback(move |observer| {
+        let Some(counts) = weak.upgrade() else { return };
+        for reason in Refusal::ALL {
+            let n = counts.refused[reason as usize].load(Ordering::Relaxed);
+            observer.observe(n, &[KeyValue::new(keys::REASON, reason.as_str())]);
+        }
+    });
+    // The meter keeps the callback; the handle has no further use.
+    _ = observe.build();
+    let weak = Arc::downgrade(counts);
+    let builder = meter.u64_observable_gauge(INGEST_CONNECTIONS.name);
+    let builder = builder.with_unit(INGEST_CONNECTIONS.unit).with_description(INGEST_CONNECTIONS.help);
+    let observe = builder.with_callback(move |observer| {
+        let Some(counts) = weak.upgrade() else { return };
+        observer.observe(counts.connections.load(Ordering::Relaxed), &[]);
+    });
+    _ = observe.build();
+}
+
+fn by_transport(
+    meter: &Meter,
+    instrument: &Instrument,
+    counts: Weak<Counts>,
+    counters: fn(&Counts) -> &[AtomicU64; Transport::ALL.len()],
+) {
+    let builder = meter.u64_observable_counter(instrument.name);
+    let builder = builder.with_unit(instrument.unit).with_description(instrument.help);
+    let observe = builder.with_callback(move |observer| {
+        let Some(counts) = counts.upgrade() else { return };
+        for transport in Transport::ALL {
+            let n = counters(&counts)[transport as usize].load(Ordering::Relaxed);
+            observer.observe(n, &[KeyValue::new(keys::NETWORK_TRANSPORT, transport.as_str())]);
+        }
+    });
+    _ = observe.build();
+}

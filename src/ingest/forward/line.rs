@@ -1,0 +1,188 @@
+//! An event as a log record: which field is the line, which the level, what becomes of the rest.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::bounds::{FIELD_NAME_MAX_BYTES, FIELD_VALUE_MAX_BYTES, FIELDS_MAX};
+use super::frame::{Entry, Fields};
+use crate::record::access::cut;
+use crate::record::{Labels, LogRecord, Severity};
+
+/// Fields that can be the line, the first that is there wins; Docker sends `log`.
+const BODY_FIELDS: &[&str] = &["message", "log", "msg"];
+
+/// Fields that can hold the level, the first that names one wins.
+const LEVEL_FIELDS: &[&str] =
+    &["level", "severity", "log.level", "severity_text", "levelname", "log_level", "loglevel", "lvl"];
+
+/// Labels of the stream; metadata of the same name gets the suffix that Loki gives it.
+const STREAM_LABELS: &[&str] = &["job", "service_name", "level"];
+
+/// Converts an event. Without a field for the line, the whole event in JSON is the line.
+pub fn to_log_record(tag: &str, entry: Entry) -> LogRecord {
+    let Entry { at, mut fields } = entry;
+    let severity = take_severity(&mut fields);
+    let stream = Labels::new([("job", tag), ("service_name", tag), ("level", severity.as_str())]);
+    match BODY_FIELDS.iter().find_map(|name| fields.shift_remove(*name)) {
+        Some(line) => {
+            let mut body = text(line);
+            body.truncate(body.trim_end_matches(['\n', '\r']).len());
+            LogRecord { at, severity, stream, metadata: metadata(fields), body }
+        }
+        None => LogRecord { at, severity, stream, metadata: vec![], body: Value::Object(fields).to_string() },
+    }
+}
+
+/// Takes the level out of the fields: as a label it would be there twice. A field that
+/// names no level that we know stays what it is.
+fn take_severity(fields: &mut Fields) -> Severity {
+    let found = LEVEL_FIELDS.iter().find_map(|name| {
+        let severity = fields.get(*name).and_then(severity_of)?;
+        Some((name, severity))
+    });
+    let Some((name, severity)) = found else { return Severity::Unspecified };
+    fields.shift_remove(*name);
+    severity
+}
+
+fn severity_of(value: &Value) -> Option<Severity> {
+    match value {
+        Value::String(word) => severity_of_word(word),
+        // The numbers of pino and bunyan, the only loggers that send plain ones.
+        Value::Number(number) => match number.as_u64()? {
+            10 => Some(Severity::Trace),
+            20 => Some(Severity::Debug),
+            30 => Some(Severity::Info),
+            40 => Some(Severity::Warn),
+            50 => Some(Severity::Error),
+            60 => Some(Severity::Fatal),
+            _ => None,
+        },
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn severity_of_word(word: &str) -> Option<Severity> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "trace" => Some(Severity::Trace),
+        "debug" => Some(Severity::Debug),
+        "info" | "information" | "informational" | "notice" => Some(Severity::Info),
+        "warn" | "warning" => Some(Severity::Warn),
+        "error" | "err" => Some(Severity::Error),
+        "fatal" | "critical" | "crit" | "alert" | "emerg" | "emergency" | "panic" => Some(Severity::Fatal),
+        _ => None,
+    }
+}
+
+fn metadata(fields: Fields) -> Vec<(Cow<'static, str>, String)> {
+    let mut res: Vec<(Cow<'static, str>, String)> = Vec::with_capacity(fields.len().min(FIELDS_MAX));
+    for (name, value) in fields {
+        let name = metadata_name(&name);
+        let is_known = res.iter().any(|(known, _)| *known == name);
+        if value.is_null() || name.is_empty() || is_known {
+            continue;
+        }
+        if res.len() == FIELDS_MAX {
+            break;
+        }
+        let mut value = text(value);
+        value.truncate(cut(&value, FIELD_VALUE_MAX_BYTES).len());
+        res.push((name.into(), value));
+    }
+    res
+}
+
+/// Returns a name that a query can say: letters, digits and underscores, no digit in front.
+fn metadata_name(name: &str) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let mut res: String = cut(name, FIELD_NAME_MAX_BYTES).chars().map(letter).collect();
+    if res.starts_with(|first: char| first.is_ascii_digit()) {
+        res.insert(0, '_');
+    }
+    if STREAM_LABELS.contains(&res.as_str()) {
+        res.push_str("_extracted");
+    }
+    res
+}
+
+/// Returns a text as it is and everything else in JSON.
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock::UnixNanos;
+
+    fn record(fields: Value) -> LogRecord {
+        let Value::Object(fields) = fields else { panic!("not an object") };
+        to_log_record("flask.logs", Entry { at: UnixNanos(1), fields })
+    }
+
+    #[test]
+    fn the_tag_names_the_stream() {
+        let record = record(json!({"message": "test log"}));
+        assert_eq!(record.stream.to_string(), r#"{job="flask.logs",service_name="flask.logs"}"#);
+        assert_eq!(record.body, "test log");
+        assert_eq!(record.severity, Severity::Unspecified);
+        assert!(record.metadata.is_empty());
+    }
+
+    #[test]
+    fn a_level_becomes_a_label_and_no_metadata() {
+        let check = |fields: Value, expect: Severity| {
+            let record = record(fields);
+            assert_eq!((record.severity, record.stream.get("level")), (expect, expect.as_str()));
+            assert_eq!(record.metadata, [], "{record:?}");
+        };
+        check(json!({"log": "x", "level": "WARNING"}), Severity::Warn);
+        check(json!({"log": "x", "severity": "critical"}), Severity::Fatal);
+        check(json!({"log": "x", "log.level": "debug"}), Severity::Debug);
+        check(json!({"log": "x", "level": 50}), Severity::Error);
+        let odd = record(json!({"log": "x", "level": "chatty", "severity": "info"}));
+        assert_eq!((odd.severity, odd.metadata("level_extracted")), (Severity::Info, "chatty"));
+    }
+
+    #[test]
+    fn other_fields_become_metadata_that_a_query_can_name() {
+        let record = record(json!({
+            "log": "line\r\n", "http.status": 200, "1st": true, "none": null, "job": "x",
+            "container_name": "/web", "nested": {"a": [1]}, "http_status": "second"
+        }));
+        assert_eq!(record.body, "line");
+        let pairs: Vec<String> =
+            record.metadata.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(
+            pairs,
+            ["http_status=200", "_1st=true", "job_extracted=x", "container_name=/web", r#"nested={"a":[1]}"#]
+        );
+    }
+
+    #[test]
+    fn without_a_line_the_event_is_the_line() {
+        let record = record(json!({"a": 1, "level": "info", "b": "x"}));
+        assert_eq!(record.body, r#"{"a":1,"b":"x"}"#);
+        assert_eq!(record.severity, Severity::Info);
+    }
+
+    #[test]
+    fn metadata_is_bounded() {
+        let mut fields = Fields::new();
+        fields.insert("message".into(), "x".into());
+        for n in 0..1_000 {
+            fields.insert(format!("{n}{}", "n".repeat(500)), "v".repeat(10_000).into());
+        }
+        let record = record(Value::Object(fields));
+        assert_eq!(record.metadata.len(), FIELDS_MAX);
+        for (name, value) in &record.metadata {
+            assert!(name.len() <= FIELD_NAME_MAX_BYTES + 1 && value.len() <= FIELD_VALUE_MAX_BYTES);
+        }
+    }
+}
