@@ -91,7 +91,7 @@ impl Base {
 
         let (stopping, stop_signal) = watch::channel(false);
         let (sender, requests) = mpsc::channel(CONTROL_QUEUE);
-        let admin = admin::open(&reloader, &release, &clock, &assets, sender.clone(), stop_signal)?;
+        let (admin, auth) = admin::open(&reloader, &release, &clock, &assets, sender.clone(), stop_signal)?;
         let listener = http::bind(config.http.listen).map_err(anyhow::Error::from)?;
         let address = listener.local_addr().context("ask the bound address")?;
         let control = control::listen(&config.data, sender)
@@ -104,7 +104,7 @@ impl Base {
         info!(server_address = %address, "serving on http://{address}, admin on http://{address}/admin");
         let supervisor = Supervisor::from_environment();
         supervisor.tell(|notifier| notifier.ready("serving"));
-        Ok(Running { reloader, server, pipeline, control, requests, stopping, supervisor })
+        Ok(Running { reloader, auth, server, pipeline, control, requests, stopping, supervisor })
     }
 
     /// Makes what the http threads share, and the other end of its ring.
