@@ -9,6 +9,7 @@ mod harness;
 mod life;
 mod packaging;
 mod page;
+mod password;
 mod readme;
 mod reload;
 mod start;

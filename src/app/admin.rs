@@ -6,12 +6,12 @@ use anyhow::Context;
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::control::{Command, Request};
+use super::control::{Answer, Command, Request};
 use super::reload::Reloader;
 use super::status::LastReload;
 use crate::balancer::{WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
-use crate::http::admin::{self, AdminState, Auth, Parts, Peer};
+use crate::http::admin::{self, AdminState, Auth, Parts};
 use crate::http::assets::Assets;
 use crate::pages::admin as view;
 use crate::release::Release;
@@ -25,7 +25,7 @@ pub fn open(
     assets: &Assets,
     requests: mpsc::Sender<Request>,
     stopping: watch::Receiver<bool>,
-) -> anyhow::Result<Arc<AdminState>> {
+) -> anyhow::Result<(Arc<AdminState>, Auth)> {
     let loaded = reloader.loaded();
     let config = loaded.config.admin;
     let from_environment = reloader.layers.admin_password();
@@ -36,18 +36,28 @@ pub fn open(
         // Straight to the terminal and not through the log, which is stored and exported.
         eprintln!("\n  the admin password, shown only this once: {}\n", password.reveal());
     }
-    Ok(AdminState::new(Parts {
+    let shared = reloader.shared.clone();
+    let state = AdminState::new(Parts {
         metrics: Arc::new(reloader.store.clone()),
         logs: Arc::new(reloader.store.clone()),
         status: status(reloader.clone(), release.clone(), clock.clone()),
         reload: reload(requests),
-        auth,
+        auth: auth.clone(),
         clock: clock.clone(),
         assets: view::Assets { css: assets.url("admin.css").into(), js: assets.url("admin.js").into() },
-        peer: Arc::new(Peer::direct),
+        peer: Arc::new(move |req| shared.switches.peer(req)),
         shutdown: stopping,
         config,
-    }))
+    });
+    Ok((state, auth))
+}
+
+/// Takes up the password that `vitrine password` stored, and says what came of it.
+pub async fn password_changed(auth: &Auth) -> Answer {
+    match auth.reread().await {
+        Ok(()) => Answer { ok: true, message: "every session has ended".into() },
+        Err(fault) => Answer { ok: false, message: fault.to_string() },
+    }
 }
 
 /// Passes a reload to whoever carries out commands, like one from the control socket.

@@ -106,14 +106,31 @@ pub fn reload(layers: &Layers) -> Result<(), Failure> {
     }
 }
 
-/// Sets the admin password from the terminal or from standard input's first line.
+/// Sets the admin password from the terminal or from standard input's first line, and has
+/// a running process take it up: what is said of sessions is what that process said.
 pub fn password(layers: &Layers) -> Result<(), Failure> {
     let loaded = config::load(layers)?;
     data::prepare(&loaded.config.data)?;
     let password = if io::stdin().is_terminal() { ask_twice()? } else { first_line()? };
     admin_password::set(&loaded.config.data, &password).map_err(anyhow::Error::from)?;
-    println!("the admin password is set; every session has ended");
-    Ok(())
+    match control::send(&loaded.config.data, Command::PasswordChanged) {
+        Ok(answer) if answer.ok => {
+            println!("the admin password is set; {}", answer.message);
+            Ok(())
+        }
+        Ok(answer) => Err(anyhow!(
+            "the running vitrine keeps the password that it has, the new one is only stored: {}",
+            answer.message
+        )
+        .into()),
+        Err(control::AskError::NotRunning(_)) => {
+            println!("the admin password is set; no vitrine runs here, the next start takes it up");
+            Ok(())
+        }
+        Err(fault) => {
+            Err(anyhow!(fault).context("the password is stored, but nobody said that it is in force").into())
+        }
+    }
 }
 
 fn ask_twice() -> anyhow::Result<String> {

@@ -49,6 +49,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 pub enum Command {
     /// Apply the configuration and CV now on disk.
     Reload,
+    /// Take up the admin password now on disk.
+    PasswordChanged,
 }
 
 /// How it went.
@@ -155,6 +157,7 @@ async fn answer_one(stream: tokio::net::UnixStream, requests: &mpsc::Sender<Requ
     tokio::time::timeout(COMMAND_TIMEOUT, reader.read_line(&mut line)).await??;
     let answer = match line.trim() {
         "reload" => ask(Command::Reload, requests).await,
+        "password-changed" => ask(Command::PasswordChanged, requests).await,
         other => Answer { ok: false, message: format!("{other:?} is not a command of this version") },
     };
     let mut text = serde_json::to_string(&answer)?;
@@ -194,6 +197,7 @@ pub fn send(data: &Path, command: Command) -> Result<Answer, AskError> {
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         let word = match command {
             Command::Reload => "reload\n",
+            Command::PasswordChanged => "password-changed\n",
         };
         stream.write_all(word.as_bytes())?;
         let mut line = String::new();

@@ -12,8 +12,9 @@ use super::pipeline::Pipeline;
 use super::reload::Reloader;
 use super::signals::Signals;
 use super::start::start;
-use super::{EXPORT_GRACE, Failure, STORE_GRACE, control};
+use super::{EXPORT_GRACE, Failure, STORE_GRACE, admin, control};
 use crate::config::{self, Layers};
+use crate::http::admin::Auth;
 use crate::ingest::forward::Forward;
 use crate::{http, release};
 
@@ -31,6 +32,8 @@ pub async fn serve(layers: Layers) -> Result<(), Failure> {
 /// The parts of a started process, joined.
 pub(super) struct Running {
     pub(super) reloader: Arc<Reloader>,
+    /// Takes up a new admin password when it is told of one.
+    pub(super) auth: Auth,
     pub(super) server: http::Server,
     pub(super) pipeline: Pipeline,
     pub(super) forward: Option<Forward>,
@@ -64,6 +67,7 @@ impl Running {
                 Some(request) = self.requests.recv() => {
                     let answer = match request.command {
                         control::Command::Reload => answer(self.reload().await),
+                        control::Command::PasswordChanged => admin::password_changed(&self.auth).await,
                     };
                     // Whoever asked may have left; the reload is done all the same.
                     _ = request.answer.send(answer);

@@ -100,7 +100,7 @@ impl Base {
             .with_context(|| format!("open the control socket in {}", config.data.display()))?;
 
         let (stopping, stop_signal) = watch::channel(false);
-        let admin = admin::open(&reloader, &release, &clock, &assets, sender, stop_signal)?;
+        let (admin, auth) = admin::open(&reloader, &release, &clock, &assets, sender, stop_signal)?;
         let server = http::Server::start(&config.http, listener, shared.clone(), admin)
             .context("start the http threads")?;
         wait_for_workers(&shared.balancer).await?;
@@ -109,7 +109,7 @@ impl Base {
         info!(server_address = %address, "serving on http://{address}, admin on http://{address}/admin");
         let supervisor = Supervisor::from_environment();
         supervisor.tell(|notifier| notifier.ready("serving"));
-        Ok(Running { reloader, server, pipeline, forward, control, requests, stopping, supervisor })
+        Ok(Running { reloader, auth, server, pipeline, forward, control, requests, stopping, supervisor })
     }
 
     /// Makes what the http threads share, and the other end of its ring.

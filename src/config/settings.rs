@@ -175,6 +175,13 @@ pub const SETTINGS: &[Setting] = &[
         "whether access records carry the visitor's address"
     ),
     setting!(
+        "http.trusted_proxies",
+        live,
+        http.trusted_proxies,
+        "a list of addresses and networks, such as 127.0.0.1,10.0.0.0/8",
+        "proxies that are believed when they name a visitor's address (`X-Forwarded-For`) and `https` (`X-Forwarded-Proto`)"
+    ),
+    setting!(
         "http.drills",
         live,
         http.drills,

@@ -3,11 +3,12 @@
 //! Every error is a short reason without the value: the caller adds key, value and what
 //! would be accepted. [`Form::show`] writes what [`Form::read`] accepts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use ipnet::IpNet;
 
 use crate::balancer::Selection;
 use crate::cv::{BaseUrl, Private};
@@ -164,6 +165,28 @@ impl Form for Vec<Private> {
     }
 }
 
+/// A single address is a network of its own.
+impl Form for Vec<IpNet> {
+    fn read(text: &str) -> Result<Self, String> {
+        let read = |item: &str| {
+            let single = || item.parse::<IpAddr>().map(IpNet::from).ok();
+            item.parse()
+                .ok()
+                .or_else(single)
+                .ok_or_else(|| format!("{item:?} is neither an address nor a network"))
+        };
+        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(read).collect()
+    }
+
+    fn show(&self) -> String {
+        let show = |network: &IpNet| {
+            let is_single = network.prefix_len() == network.max_prefix_len();
+            if is_single { network.addr().to_string() } else { network.to_string() }
+        };
+        self.iter().map(show).collect::<Vec<_>>().join(",")
+    }
+}
+
 impl Form for Option<BaseUrl> {
     fn read(text: &str) -> Result<Self, String> {
         match text.trim() {
@@ -296,6 +319,8 @@ mod tests {
         round_trip::<Vec<SocketAddr>>("", "");
         round_trip::<bool>("yes", "true");
         round_trip::<Vec<Private>>("phone, address,", "phone,address");
+        round_trip::<Vec<IpNet>>("127.0.0.1, ::1,10.0.0.0/8", "127.0.0.1,::1,10.0.0.0/8");
+        round_trip::<Vec<IpNet>>("", "");
         round_trip::<Option<usize>>("auto", "auto");
         round_trip::<Selection>("least_loaded", "least_loaded");
         round_trip::<Option<BaseUrl>>("https://cv.example.com/", "https://cv.example.com");
@@ -312,5 +337,6 @@ mod tests {
         assert!(lang("xx klingon !!").is_err() && lang("").is_err() && lang("zh-Hant-TW").is_ok());
         assert!(whole("70000", 0..=65535_u64).is_err());
         assert!(Vec::<Private>::read("phone,shoe").is_err());
+        assert!(Vec::<IpNet>::read("10.0.0.0/33").is_err() && Vec::<IpNet>::read("proxy").is_err());
     }
 }

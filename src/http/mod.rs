@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod api;
 pub mod assets;
+pub mod client;
 pub mod edition;
 mod error;
 pub mod negotiate;
@@ -18,12 +19,15 @@ pub mod representation;
 mod server;
 pub mod site;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use actix_web::HttpRequest;
+use actix_web::dev::ServiceRequest;
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use opentelemetry::metrics::Meter;
 
 use crate::balancer::Balancer;
@@ -48,6 +52,8 @@ pub struct Config {
     pub threads: u64,
     /// Whether access records carry the visitor's address.
     pub log_addresses: bool,
+    /// Proxies whose word about a visitor's address and protocol is taken.
+    pub trusted_proxies: Vec<IpNet>,
     /// Whether `/drill/…` shows what a fault looks like.
     pub drills: bool,
 }
@@ -58,6 +64,9 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 2727)),
             threads: 0,
             log_addresses: false,
+            trusted_proxies: [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
+                .map(IpNet::from)
+                .into(),
             drills: false,
         }
     }
@@ -97,6 +106,7 @@ pub struct Shared {
 #[derive(Debug, Default)]
 pub struct Switches {
     log_addresses: AtomicBool,
+    trusted_proxies: ArcSwap<Vec<IpNet>>,
     drills: AtomicBool,
     wanted: AtomicBool,
     closing: AtomicBool,
@@ -106,6 +116,7 @@ impl Switches {
     /// Takes over what a reload may change.
     pub fn apply(&self, config: &Config) {
         self.log_addresses.store(config.log_addresses, Ordering::Relaxed);
+        self.trusted_proxies.store(Arc::new(config.trusted_proxies.clone()));
         self.drills.store(config.drills, Ordering::Relaxed);
     }
 
@@ -119,6 +130,16 @@ impl Switches {
     pub fn begin_drain(&self) {
         self.wanted.store(false, Ordering::Relaxed);
         self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns who sent a request, with the trusted proxies taken into account.
+    pub fn peer(&self, req: &HttpRequest) -> client::Peer {
+        client::peer(req, &self.trusted_proxies.load())
+    }
+
+    /// Returns the address to log for a request, none unless addresses are logged.
+    fn client(&self, req: &ServiceRequest) -> Option<IpAddr> {
+        self.logs_addresses().then(|| self.peer(req.request()).address)
     }
 
     fn logs_addresses(&self) -> bool {

@@ -234,7 +234,6 @@ impl Guard {
         let method = known_method(request.method());
         thread.instruments.add_active(method, 1);
         let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        let logs_address = thread.shared.switches.logs_addresses();
         Guard {
             started: Instant::now(),
             at: thread.shared.clock.now(),
@@ -245,7 +244,7 @@ impl Guard {
             status: STATUS_CLIENT_LEFT,
             body_bytes: 0,
             worker_id: None,
-            client: request.peer_addr().filter(|_| logs_address).map(|address| address.ip()),
+            client: thread.shared.switches.client(request),
             user_agent: agent.map(|agent| cut(agent, USER_AGENT_MAX_BYTES).into()),
             thread,
         }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
@@ -47,14 +47,14 @@ pub enum PasswordError {
         length: usize,
     },
     /// The file could not be read or written.
-    #[error("{attempt} {}: {source}", path.display())]
+    #[error("{attempt} {}: {cause}", path.display())]
     File {
         /// What was attempted.
         attempt: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said; part of the message, so not a source of its own.
+        cause: io::Error,
     },
     /// The file holds something else than a hash.
     #[error("read {}: {problem}; run `vitrine password` to write it anew", path.display())]
@@ -67,6 +67,9 @@ pub enum PasswordError {
     /// The password comes from the environment, so a file would not be read.
     #[error("the admin password comes from VITRINE_ADMIN_PASSWORD; change it there and restart")]
     FromEnvironment,
+    /// The process stops and reads no more files.
+    #[error("vitrine is stopping")]
+    Stopping,
 }
 
 /// A password made at first start, to be printed once.
@@ -153,7 +156,7 @@ impl PasswordFile {
                 Ok(Some(Mark { inode: meta.ino(), modified, size: meta.size() }))
             }
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(self.error("look at", source)),
+            Err(cause) => Err(self.error("look at", cause)),
         }
     }
 
@@ -162,7 +165,7 @@ impl PasswordFile {
         let text = match fs::read_to_string(&self.0) {
             Ok(text) => text,
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(self.error("read", source)),
+            Err(cause) => return Err(self.error("read", cause)),
         };
         let malformed = |problem: String| PasswordError::Malformed { path: self.0.clone(), problem };
         let stored: Stored = serde_json::from_str(&text).map_err(|err| malformed(err.to_string()))?;
@@ -181,25 +184,46 @@ impl PasswordFile {
         let write = || -> io::Result<()> {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
             file.write_all(text.as_bytes())?;
+            let dir = self.0.parent().filter(|dir| !dir.as_os_str().is_empty());
+            let dir = File::open(dir.unwrap_or(Path::new(".")))?;
+            give_to_owner(&file, &dir)?;
             file.sync_all()?;
             fs::rename(&aside, &self.0)?;
-            let dir = self.0.parent().filter(|dir| !dir.as_os_str().is_empty());
-            File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+            dir.sync_all()
         };
-        write().map_err(|source| {
+        write().map_err(|cause| {
             // Best effort: the write's own error is the one to report.
             let _ = fs::remove_file(&aside);
-            self.error("write", source)
+            self.error("write", cause)
         })
     }
 
-    fn error(&self, attempt: &'static str, source: io::Error) -> PasswordError {
-        PasswordError::File { attempt, path: self.0.clone(), source }
+    fn error(&self, attempt: &'static str, cause: io::Error) -> PasswordError {
+        PasswordError::File { attempt, path: self.0.clone(), cause }
+    }
+
+    /// Returns the error of a file that must be there and is not.
+    pub(super) fn missing(&self) -> PasswordError {
+        PasswordError::Malformed { path: self.0.clone(), problem: "there is no such file".into() }
     }
 }
 
-/// Sets the admin password of a data directory; a running server takes it up within a
-/// second or two and ends all sessions.
+/// Gives a file to the owner of its directory: the server that will read it runs as that
+/// user, while `vitrine password` may be run by root.
+fn give_to_owner(file: &File, dir: &File) -> io::Result<()> {
+    let (own, theirs) = (file.metadata()?, dir.metadata()?);
+    if (own.uid(), own.gid()) == (theirs.uid(), theirs.gid()) {
+        return Ok(());
+    }
+    match fchown(file, Some(theirs.uid()), Some(theirs.gid())) {
+        // Only root may give files away; anyone else who can write here keeps their own.
+        Err(fault) if fault.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Sets the admin password of a data directory. A running server takes it up when it is
+/// told, else at the first request that is a second later, and ends all sessions.
 pub fn set(dir: &Path, password: &str) -> Result<(), PasswordError> {
     PasswordFile::in_dir(dir).write(&Hash::of(password)?)
 }
@@ -222,6 +246,28 @@ mod tests {
         let hash = PasswordFile::in_dir(dir.path()).read().unwrap().unwrap();
         assert!(hash.verify("correct horse") && !hash.verify("correct horsf"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn password_file_belongs_to_the_owner_of_its_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let is_root = std::os::unix::fs::chown(dir.path(), Some(12_345), Some(12_346)).is_ok();
+        if !is_root {
+            eprintln!("only root can give the directory away: checked with our own");
+        }
+        set(dir.path(), "correct horse").unwrap();
+        let owner = fs::metadata(dir.path()).unwrap();
+        let file = fs::metadata(dir.path().join(FILE_NAME)).unwrap();
+        assert_eq!((file.uid(), file.gid()), (owner.uid(), owner.gid()));
+        assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let err = set(&dir.path().join("absent"), "correct horse").unwrap_err();
+        let text = format!("{:#}", anyhow::Error::from(err));
+        assert_eq!(text.matches("No such file").count(), 1, "{text}");
     }
 
     #[test]

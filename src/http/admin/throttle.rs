@@ -1,7 +1,7 @@
 //! How often one address may try a password.
 //!
-//! An attempt is counted before it is verified, so that parallel guesses gain nothing,
-//! and taken back when the password was right.
+//! Only a wrong attempt is counted, and the next is verified after that: whoever asks
+//! here sees to the order, so that parallel guesses gain nothing.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -31,25 +31,31 @@ struct Entry {
 pub(super) struct Throttle(HashMap<IpAddr, Entry>);
 
 impl Throttle {
-    /// Counts an attempt at the time `now`, or returns how long to wait for the next.
-    pub(super) fn attempt(&mut self, address: IpAddr, now: Duration) -> Result<(), Duration> {
-        let address = network(address);
-        let entry = match self.0.get(&address) {
-            Some(entry) if now.saturating_sub(entry.last) < QUIET => *entry,
-            _ => Entry { attempts: 0, last: Duration::ZERO },
-        };
+    /// Returns how long an address has to wait at the time `now`, if it has to.
+    pub(super) fn check(&self, address: IpAddr, now: Duration) -> Result<(), Duration> {
+        let entry = self.entry(network(address), now);
         let until = entry.last + wait(entry.attempts);
-        if entry.attempts > 0 && now < until {
-            return Err(until - now);
-        }
+        if entry.attempts > 0 && now < until { Err(until - now) } else { Ok(()) }
+    }
+
+    /// Counts a wrong attempt at the time `now`.
+    pub(super) fn failed(&mut self, address: IpAddr, now: Duration) {
+        let address = network(address);
+        let attempts = self.entry(address, now).attempts.saturating_add(1);
         self.make_room(address);
-        self.0.insert(address, Entry { attempts: entry.attempts.saturating_add(1), last: now });
-        Ok(())
+        self.0.insert(address, Entry { attempts, last: now });
     }
 
     /// Forgets the attempts of an address that knew the password.
     pub(super) fn succeeded(&mut self, address: IpAddr) {
         self.0.remove(&network(address));
+    }
+
+    fn entry(&self, address: IpAddr, now: Duration) -> Entry {
+        match self.0.get(&address) {
+            Some(entry) if now.saturating_sub(entry.last) < QUIET => *entry,
+            _ => Entry { attempts: 0, last: Duration::ZERO },
+        }
     }
 
     fn make_room(&mut self, address: IpAddr) {
@@ -89,9 +95,16 @@ mod tests {
         IpAddr::from(n.to_be_bytes())
     }
 
+    /// A wrong attempt, as its caller makes it.
+    fn attempt(throttle: &mut Throttle, address: IpAddr, now: Duration) -> Result<(), Duration> {
+        throttle.check(address, now)?;
+        throttle.failed(address, now);
+        Ok(())
+    }
+
     fn fail(throttle: &mut Throttle, n: u32) {
         for _ in 0..n {
-            throttle.attempt(address(1), NOW).unwrap();
+            attempt(throttle, address(1), NOW).unwrap();
         }
     }
 
@@ -102,10 +115,10 @@ mod tests {
         let mut now = NOW;
         let mut waits = Vec::new();
         for _ in 0..12 {
-            let wait = throttle.attempt(address(1), now).unwrap_err();
+            let wait = attempt(&mut throttle, address(1), now).unwrap_err();
             waits.push(wait.as_secs());
             now += wait;
-            throttle.attempt(address(1), now).unwrap();
+            attempt(&mut throttle, address(1), now).unwrap();
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
     }
@@ -116,10 +129,10 @@ mod tests {
         fail(&mut throttle, ATTEMPTS_FREE);
         throttle.succeeded(address(1));
         fail(&mut throttle, ATTEMPTS_FREE);
-        assert!(throttle.attempt(address(1), NOW).is_err());
-        assert!(throttle.attempt(address(2), NOW).is_ok());
-        assert!(throttle.attempt(address(1), NOW + QUIET).is_ok());
-        assert!(throttle.attempt(address(1), NOW + QUIET).is_ok());
+        assert!(attempt(&mut throttle, address(1), NOW).is_err());
+        assert!(attempt(&mut throttle, address(2), NOW).is_ok());
+        assert!(attempt(&mut throttle, address(1), NOW + QUIET).is_ok());
+        assert!(attempt(&mut throttle, address(1), NOW + QUIET).is_ok());
     }
 
     #[test]
@@ -127,17 +140,17 @@ mod tests {
         let mut throttle = Throttle::default();
         for n in 0..u128::from(ATTEMPTS_FREE) {
             let v6 = Ipv6Addr::from_bits((0x2001_0db8 << 96) + n);
-            throttle.attempt(v6.into(), NOW).unwrap();
+            attempt(&mut throttle, v6.into(), NOW).unwrap();
         }
         let another = Ipv6Addr::from_bits((0x2001_0db8 << 96) + 77);
-        assert!(throttle.attempt(another.into(), NOW).is_err());
+        assert!(attempt(&mut throttle, another.into(), NOW).is_err());
     }
 
     #[test]
     fn table_is_bounded() {
         let mut throttle = Throttle::default();
         for n in 0..2 * ADDRESSES_MAX as u32 {
-            throttle.attempt(address(n), NOW + Duration::from_millis(n.into())).unwrap();
+            attempt(&mut throttle, address(n), NOW + Duration::from_millis(n.into())).unwrap();
         }
         assert_eq!(throttle.0.len(), ADDRESSES_MAX);
     }
