@@ -1,6 +1,6 @@
 //! The control API: for scripts, and for the page's own forms.
 
-use actix_web::http::header::{ACCEPT, RETRY_AFTER};
+use actix_web::http::header::{ACCEPT, ALLOW, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::AdminState;
 use super::browser::see_other;
+use super::form::Timely;
 use super::gather;
 use super::guard::{self, Caller, CsrfForm};
 use crate::clock::UnixNanos;
@@ -55,13 +56,13 @@ pub(super) async fn workers(state: web::Data<AdminState>, req: HttpRequest) -> H
 pub(super) async fn reload(
     state: web::Data<AdminState>,
     req: HttpRequest,
-    form: Option<web::Form<CsrfForm>>,
+    Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
     let caller = match guard::caller(&state, &req).await {
         Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
-    if !guard::is_meant(&caller, &req, form.as_deref()) {
+    if !guard::is_meant(&caller, &req, form.as_ref()) {
         return guard::not_meant();
     }
     let outcome = (state.parts.reload)().await;
@@ -72,6 +73,28 @@ pub(super) async fn reload(
             HttpResponse::UnprocessableEntity().json(json!({ "status": "refused", "error": cause }))
         }
     }
+}
+
+/// A method that an address of the API does not take; a stranger learns only that.
+pub(super) async fn wrong_method(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    allowed: &'static str,
+) -> HttpResponse {
+    if let Err(refusal) = guard::caller(&state, &req).await {
+        return refusal;
+    }
+    HttpResponse::MethodNotAllowed()
+        .insert_header((ALLOW, allowed))
+        .json(json!({ "error": format!("{} is not for this address", req.method()), "hint": format!("use {allowed}") }))
+}
+
+/// Any other address below `/admin/api`.
+pub(super) async fn not_found(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
+    if let Err(refusal) = guard::caller(&state, &req).await {
+        return refusal;
+    }
+    HttpResponse::NotFound().json(json!({ "error": format!("nothing lies at {}", req.path()) }))
 }
 
 fn wants_html(req: &HttpRequest) -> bool {

@@ -4,9 +4,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, LOCATION, RETRY_AFTER, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
+use url::form_urlencoded;
 
 use super::AdminState;
 use super::auth::LoginError;
+use super::form::Timely;
 use super::gather::{self, Ask, GatherError, PageQuery};
 use super::guard::{self, Caller, CsrfForm};
 use crate::pages::admin::{self, LoginView};
@@ -14,13 +16,9 @@ use crate::pages::admin::{self, LoginView};
 const LOGIN: &str = "/admin/login";
 
 /// `GET /admin`
-pub(super) async fn page(
-    state: web::Data<AdminState>,
-    req: HttpRequest,
-    query: web::Query<PageQuery>,
-) -> HttpResponse {
+pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
     let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    match gather::view(&state, Ask::from(query.into_inner()), session.csrf, None).await {
+    match gather::view(&state, Ask::from(PageQuery::parse(req.query_string())), session.csrf, None).await {
         Ok(view) => html(StatusCode::OK, admin::page(&view).into_string()),
         Err(err) => unanswered(&state, err),
     }
@@ -31,22 +29,13 @@ pub(super) async fn to_page() -> HttpResponse {
     see_other("/admin")
 }
 
-/// What a login page may be asked to say.
-#[derive(Deserialize)]
-pub(super) struct LoginQuery {
-    out: Option<String>,
-}
-
-/// `GET /admin/login`
-pub(super) async fn login_form(
-    state: web::Data<AdminState>,
-    req: HttpRequest,
-    query: web::Query<LoginQuery>,
-) -> HttpResponse {
+/// `GET /admin/login`; `out` in the query says that somebody just left.
+pub(super) async fn login_form(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
     if guard::session(&state, &req).await.is_some() {
         return see_other("/admin");
     }
-    let notice = query.out.is_some().then(|| "You are logged out.".to_string());
+    let has_left = form_urlencoded::parse(req.query_string().as_bytes()).any(|(name, _)| name == "out");
+    let notice = has_left.then(|| "You are logged out.".to_string());
     html(StatusCode::OK, login_page(&state, notice))
 }
 
@@ -60,14 +49,14 @@ pub(super) struct LoginForm {
 pub(super) async fn login(
     state: web::Data<AdminState>,
     req: HttpRequest,
-    form: Option<web::Form<LoginForm>>,
+    Timely(form): Timely<LoginForm>,
 ) -> HttpResponse {
     let Some(form) = form.filter(|_| guard::is_own_site(&req)) else {
         let notice = "The form arrived incomplete, or from another site. Please type the password here.";
         return html(StatusCode::BAD_REQUEST, login_page(&state, Some(notice.to_string())));
     };
     let peer = (state.parts.peer)(&req);
-    match state.parts.auth.login(form.into_inner().password, peer.address).await {
+    match state.parts.auth.login(form.password, peer.address).await {
         Ok(token) => HttpResponse::SeeOther()
             .insert_header((LOCATION, "/admin"))
             .insert_header((SET_COOKIE, guard::session_cookie(&token, peer)))
@@ -100,11 +89,11 @@ fn login_refused(state: &AdminState, err: LoginError) -> HttpResponse {
 pub(super) async fn logout(
     state: web::Data<AdminState>,
     req: HttpRequest,
-    form: Option<web::Form<CsrfForm>>,
+    Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
     let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
     let token = session.token.clone();
-    if !guard::is_meant(&Caller::Session(session), &req, form.as_deref()) {
+    if !guard::is_meant(&Caller::Session(session), &req, form.as_ref()) {
         return guard::not_meant();
     }
     state.parts.auth.logout(&token);

@@ -10,6 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
@@ -30,21 +31,24 @@ const TICK: Duration = Duration::from_secs(2);
 const CHARTS_EVERY: u32 = 5;
 
 /// `GET /admin/events`
-pub(super) async fn events(
-    state: web::Data<AdminState>,
-    req: HttpRequest,
-    query: web::Query<PageQuery>,
-) -> HttpResponse {
+pub(super) async fn events(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
     let Some(session) = guard::session(&state, &req).await else {
         return HttpResponse::Unauthorized().json(json!({ "error": "log in again" }));
     };
+    let mut res = HttpResponse::Ok();
+    // nginx would hold events back otherwise.
+    res.insert_header((CONTENT_TYPE, "text/event-stream")).insert_header(("X-Accel-Buffering", "no"));
+    if req.method() == Method::HEAD {
+        return res.finish();
+    }
     let Ok(place) = state.streams.clone().try_acquire_owned() else {
         // An EventSource gives up on this status; the page stays as it is, and complete.
         return HttpResponse::ServiceUnavailable()
             .insert_header((RETRY_AFTER, 10))
             .json(json!({ "error": "too many open pages" }));
     };
-    let stream = Stream::new(state.into_inner(), session, Ask::from(query.into_inner()), place);
+    let stream =
+        Stream::new(state.into_inner(), session, Ask::from(PageQuery::parse(req.query_string())), place);
     let body = futures_util::stream::unfold(Some(stream), |stream| async {
         let mut stream = stream?;
         match stream.next().await {
@@ -52,11 +56,7 @@ pub(super) async fn events(
             Next::End(event) => Some((Ok(event), None)),
         }
     });
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/event-stream"))
-        // nginx would hold events back otherwise.
-        .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(body)
+    res.streaming(body)
 }
 
 enum Next {

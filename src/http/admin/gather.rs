@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use regex::Regex;
-use serde::Deserialize;
+use url::form_urlencoded;
 
 use super::AdminState;
 use crate::clock::{UnixMillis, UnixNanos};
@@ -38,19 +38,34 @@ const STATUS: &str = "http_response_status_code";
 const ROUTE: &str = "http_route";
 const BOUND: &str = "le";
 
-/// The page's address, as typed or linked; what it does not understand it leaves out.
-#[derive(Debug, Default, Deserialize)]
+/// The page's address, as typed or linked.
+#[derive(Debug, Default)]
 pub(super) struct PageQuery {
-    #[serde(default)]
     range: String,
-    #[serde(default)]
     q: String,
-    #[serde(default)]
     level: String,
-    #[serde(default)]
     since: String,
-    #[serde(default)]
     before: String,
+}
+
+impl PageQuery {
+    /// Reads any query: what it does not understand it leaves out, and of a name that
+    /// comes twice the last one counts.
+    pub(super) fn parse(text: &str) -> Self {
+        let mut res = PageQuery::default();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            let field = match name.as_ref() {
+                "range" => &mut res.range,
+                "q" => &mut res.q,
+                "level" => &mut res.level,
+                "since" => &mut res.since,
+                "before" => &mut res.before,
+                _ => continue,
+            };
+            *field = value.into_owned();
+        }
+        res
+    }
 }
 
 /// What a page shows.

@@ -9,8 +9,9 @@
 //! | `POST /admin/api/v1/reload` | reads CV and configuration again and says how that ended |
 //! | `GET /admin/api/v1/workers` | the workers as JSON |
 //!
+//! Where `GET` is, `HEAD` is too; any other method gets 405 and is told what is allowed.
 //! Every route but the login refuses without a session; the API also takes Basic auth of
-//! the user `admin`. Every state change by a session needs its CSRF token. What is shown
+//! the user `admin`, and answers refusals in JSON. Every state change by a session needs its CSRF token. What is shown
 //! comes from the read traits and from a status function; queries run off the async
 //! threads, a bounded number at once. This module refuses to know what a store, a
 //! balancer or a configuration is.
@@ -19,6 +20,7 @@ mod api;
 pub mod auth;
 mod browser;
 mod events;
+mod form;
 mod gather;
 mod guard;
 pub mod password;
@@ -26,15 +28,15 @@ mod sessions;
 mod throttle;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::middleware::DefaultHeaders;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, Route, web};
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
+use super::client::Peer;
 use crate::clock::Clock;
 use crate::pages::admin::{Assets, StatusView};
 use crate::record::read::{LogRead, MetricRead};
@@ -77,10 +79,6 @@ const QUERIES_MAX: usize = 16;
 /// A form has a password or a token in it, both shorter than this.
 const FORM_MAX_BYTES: usize = 4_096;
 
-/// No inline code, nothing from elsewhere, no frame around the page.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
-     frame-ancestors 'none'; object-src 'none'";
-
 /// Asks for a reload; yields what was applied, or why nothing was.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
 
@@ -89,23 +87,6 @@ pub type Status = Arc<dyn Fn() -> StatusView + Send + Sync>;
 
 /// Finds out who is at the other end, with the trusted proxies taken into account.
 pub type PeerOf = Arc<dyn Fn(&HttpRequest) -> Peer + Send + Sync>;
-
-/// The other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// Its address.
-    pub address: IpAddr,
-    /// True when it speaks TLS to us, or to a trusted proxy.
-    pub is_secure: bool,
-}
-
-impl Peer {
-    /// Returns the other end of the TCP connection: right where no proxy stands between.
-    pub fn direct(req: &HttpRequest) -> Peer {
-        let address = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |socket| socket.ip());
-        Peer { address, is_secure: req.app_config().secure() }
-    }
-}
 
 /// What the admin page is built from.
 pub struct Parts {
@@ -162,28 +143,41 @@ impl fmt::Debug for AdminState {
 
 /// Adds the routes of the list above.
 pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
-    let headers = DefaultHeaders::new()
-        .add(("Content-Security-Policy", CONTENT_SECURITY_POLICY))
-        .add(("X-Content-Type-Options", "nosniff"))
-        .add(("Referrer-Policy", "same-origin"))
-        .add(("Cache-Control", "no-store"));
+    let headers =
+        DefaultHeaders::new().add(("Referrer-Policy", "same-origin")).add(("Cache-Control", "no-store"));
     let scope = web::scope("/admin")
         .app_data(web::Data::from(state))
         .app_data(web::FormConfig::default().limit(FORM_MAX_BYTES))
-        .route("", web::get().to(browser::page))
-        .route("/", web::get().to(browser::to_page))
-        .route("/login", web::get().to(browser::login_form))
-        .route("/login", web::post().to(browser::login))
-        .route("/logout", web::post().to(browser::logout))
-        .route("/events", web::get().to(events::events))
-        .route("/api/v1/reload", web::post().to(api::reload))
-        .route("/api/v1/workers", web::get().to(api::workers))
+        .service(web::resource("").get(browser::page).head(browser::page))
+        .service(web::resource("/").get(browser::to_page).head(browser::to_page))
+        .service(
+            web::resource("/login").get(browser::login_form).head(browser::login_form).post(browser::login),
+        )
+        .service(web::resource("/logout").post(browser::logout))
+        .service(web::resource("/events").get(events::events).head(events::events))
+        .service(
+            web::scope("/api")
+                .service(web::resource("/v1/reload").post(api::reload).default_service(api_refuses("POST")))
+                .service(
+                    web::resource("/v1/workers")
+                        .get(api::workers)
+                        .head(api::workers)
+                        .default_service(api_refuses("GET, HEAD")),
+                )
+                .default_service(web::to(api::not_found)),
+        )
         .default_service(web::to(browser::not_found));
     cfg.service(scope.wrap(headers));
 }
 
-/// Lets a request for one of the APIs pass, by a session or by Basic auth, or returns
-/// the answer that refuses it. It is for reading: a state change needs more.
+/// Answers the methods that an address of the API does not take.
+fn api_refuses(allowed: &'static str) -> Route {
+    web::to(move |state: web::Data<AdminState>, req: HttpRequest| api::wrong_method(state, req, allowed))
+}
+
+/// Lets a request for one of the APIs outside `/admin` pass by Basic auth, or returns the
+/// answer that refuses it. A session would do, but browsers send its cookie to `/admin`
+/// alone. It is for reading: a state change needs more.
 pub async fn authorize(state: &AdminState, req: &HttpRequest) -> Result<(), HttpResponse> {
     guard::caller(state, req).await.map(|_| ())
 }

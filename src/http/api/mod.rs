@@ -13,13 +13,14 @@ use crate::record::{Metadata, Scrape};
 /// Reads all instruments; blocks for a millisecond.
 pub type Collect = Arc<dyn Fn() -> (Scrape, Vec<Metadata>) + Send + Sync>;
 
-/// Adds the routes: `GET /metrics`.
+/// Adds the routes: `GET /metrics`, and `HEAD`.
 pub(super) fn routes(cfg: &mut web::ServiceConfig, admin: Arc<AdminState>, collect: Collect) {
     cfg.service(
         web::resource("/metrics")
             .app_data(web::Data::from(admin))
             .app_data(web::Data::new(collect))
-            .route(web::get().to(metrics)),
+            .get(metrics)
+            .head(metrics),
     );
 }
 
