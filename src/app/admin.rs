@@ -85,6 +85,7 @@ fn status(reloader: Arc<Reloader>, release: Release, clock: Clock) -> admin::Sta
             problems: problems(&status.stale, &status.warnings),
             is_cv_stale: !status.stale.is_empty(),
             store: store_views(&reloader),
+            store_degraded: reloader.store.stats().degraded,
             export: export_views(&reloader),
         }
     })
