@@ -64,6 +64,31 @@ function swap(id, markup) {
 const live = byId("live");
 let source = null;
 
+// Ticks come every 2 s. A stream that broke, or is silent for long, makes the numbers old.
+const BROKEN_MS = 5000;
+const SILENT_MS = 20000;
+let heard = Date.now();
+let broken = 0;
+
+const clock = (at) => pad(at.getHours()) + ":" + pad(at.getMinutes()) + ":" + pad(at.getSeconds());
+
+function hear() {
+  heard = Date.now();
+  broken = 0;
+  document.body.classList.remove("lost");
+  byId("lost").hidden = true;
+}
+
+// A page nobody sees has no stream and is not lost.
+function judge() {
+  if (document.hidden || document.body.classList.contains("lost")) return;
+  const now = Date.now();
+  if (!(broken && now - broken > BROKEN_MS) && now - heard < SILENT_MS) return;
+  document.body.classList.add("lost");
+  byId("lost-since").textContent = clock(new Date(heard));
+  byId("lost").hidden = false;
+}
+
 function say(state, text) {
   live.dataset.live = state;
   live.textContent = text;
@@ -71,19 +96,21 @@ function say(state, text) {
 
 function listen() {
   if (source || document.hidden) return;
+  if (!broken) heard = Date.now();
   source = new EventSource("/admin/events" + location.search);
   source.addEventListener("tick", (event) => {
     const { at_ms, fragments } = JSON.parse(event.data);
+    hear();
     for (const [id, markup] of [...waiting]) swap(id, markup);
     for (const id in fragments) swap(id, fragments[id]);
-    const at = new Date(at_ms);
-    say("on", "live, " + pad(at.getHours()) + ":" + pad(at.getMinutes()) + ":" + pad(at.getSeconds()));
+    say("on", "live, " + clock(new Date(at_ms)));
   });
   source.addEventListener("end", (event) => {
     if (event.data === "login") location.assign("/admin/login");
     else say("off", "the server restarts");
   });
   source.onerror = () => {
+    broken = broken || Date.now();
     say("off", "not live, trying again");
     // A refusal closes the source for good; a lost connection is retried by the browser.
     if (source && source.readyState === EventSource.CLOSED) {
@@ -104,6 +131,11 @@ async function loginIfEnded() {
   }
 }
 
+function leave() {
+  stop();
+  broken = 0;
+}
+
 function stop() {
   if (source) source.close();
   source = null;
@@ -111,22 +143,22 @@ function stop() {
 
 // The crosshair ---------------------------------------------------------------------
 
-// All charts share their times, so one pointer reads all of them.
+// All charts share their times, so one pointer reads all of them. A table has no row for
+// a step without a value.
 function charts() {
   return [...document.querySelectorAll("[data-chart]")].filter((chart) => chart.querySelector("svg.lines"));
 }
 
 function point(share) {
   for (const chart of charts()) {
-    const rows = chart.querySelectorAll("tbody tr");
-    const row = rows[Math.round(share * (rows.length - 1))];
-    if (!row) continue;
-    const cells = row.querySelectorAll("td");
+    const svg = chart.querySelector("svg.lines");
+    const step = Math.round(share * (svg.dataset.steps - 1));
+    const row = chart.querySelector(`tr[data-step="${step}"]`);
+    const cells = row ? row.querySelectorAll("td") : [];
     chart.querySelectorAll("[data-now]").forEach((now, idx) => {
       now.dataset.now = now.dataset.now || now.textContent;
-      now.textContent = cells[idx] ? cells[idx].textContent : "";
+      now.textContent = cells[idx] ? cells[idx].textContent : "–";
     });
-    const svg = chart.querySelector("svg.lines");
     let cross = svg.querySelector(".cross");
     if (!cross) {
       cross = document.createElementNS("http://www.w3.org/2000/svg", "path");
@@ -134,7 +166,7 @@ function point(share) {
       svg.append(cross);
     }
     cross.setAttribute("d", "M" + share * 600 + " 0V120");
-    svg.parentElement.title = row.querySelector("th").textContent;
+    svg.parentElement.title = row ? row.querySelector("th").textContent : "";
   }
 }
 
@@ -178,8 +210,9 @@ if (live) {
     }
     if (event.key === "p") toggle();
   });
-  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : listen()));
-  addEventListener("pagehide", stop);
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : listen()));
+  addEventListener("pagehide", leave);
   addEventListener("pageshow", listen);
   listen();
+  setInterval(judge, 1000);
 }

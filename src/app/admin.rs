@@ -1,6 +1,7 @@
 //! Hands `/admin` what it shows: the parts' own snapshots, turned into its view structs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::FutureExt;
@@ -15,7 +16,7 @@ use crate::http::admin::{self, AdminState, Auth, Parts};
 use crate::http::assets::Assets;
 use crate::pages::admin as view;
 use crate::release::Release;
-use crate::store::SignalStats;
+use crate::store::{SignalStats, Stats};
 
 /// Opens the admin page; prints the password if one had to be made.
 pub fn open(
@@ -95,6 +96,7 @@ fn status(reloader: Arc<Reloader>, release: Release, clock: Clock) -> admin::Sta
             problems: problems(&status.stale, &status.warnings),
             is_cv_stale: !status.stale.is_empty(),
             store: store_views(&reloader),
+            store_degraded: store_trouble(&reloader.store.stats()),
             export: export_views(&reloader),
         }
     })
@@ -141,6 +143,16 @@ fn store_views(reloader: &Reloader) -> Vec<view::StoreView> {
         dropped: stats.dropped.iter().map(|(_, n)| n).sum(),
     };
     vec![of("metrics", &stats.metrics, stats.n_series), of("logs", &stats.logs, stats.n_streams)]
+}
+
+/// A flush that takes longer than this hangs; one a second is the rule.
+const FLUSH_AGE_MAX: Duration = Duration::from_secs(10);
+
+/// Says why nothing is being recorded, when nothing is.
+pub fn store_trouble(stats: &Stats) -> Option<String> {
+    let hangs = stats.last_flush_age.filter(|age| *age > FLUSH_AGE_MAX);
+    let hangs = hangs.map(|age| format!("the disk has taken nothing for {} s", age.as_secs()));
+    stats.degraded.clone().or(hangs)
 }
 
 fn export_views(reloader: &Reloader) -> Vec<view::ExportView> {

@@ -86,7 +86,7 @@ impl Base {
         keep(&config.data, &site);
         let status = Status::new(&site, stale, self.clock.clone(), &meter);
 
-        let (shared, access_records) = self.shared(&site, &status);
+        let (shared, access_records) = self.shared(&site, &store, &status);
         let (release, clock) = (self.release.clone(), self.clock.clone());
         let forward = forward::start(&self.loaded, &store, &self.telemetry, &self.clock, &meter)?;
         let (reloader, pipeline) = self.run_pipeline(shared.clone(), store, status, access_records)?;
@@ -113,7 +113,7 @@ impl Base {
     }
 
     /// Makes what the http threads share, and the other end of its ring.
-    fn shared(&self, site: &Site, status: &Status) -> (Arc<Shared>, Receiver<AccessRecord>) {
+    fn shared(&self, site: &Site, store: &Store, status: &Status) -> (Arc<Shared>, Receiver<AccessRecord>) {
         let config = &self.loaded.config;
         let meter = self.telemetry.meter();
         let (access, access_records) = ring(ACCESS_RING);
@@ -126,7 +126,7 @@ impl Base {
             access,
             clock: self.clock.clone(),
             collect: collect(&self.telemetry),
-            health: health(&balancer, status, &self.release),
+            health: health(&balancer, store, status, &self.release),
             balancer,
             meter,
             switches: Switches::default(),
@@ -243,18 +243,23 @@ fn collect(telemetry: &Arc<Telemetry>) -> http::api::Collect {
 
 fn health(
     balancer: &Balancer<http::Job, http::Reply>,
+    store: &Store,
     status: &Status,
     release: &release::Release,
 ) -> Box<dyn Fn() -> http::Health + Send + Sync> {
-    let (balancer, status, release) = (balancer.clone(), status.clone(), release.clone());
+    let (balancer, store) = (balancer.clone(), store.clone());
+    let (status, release) = (status.clone(), release.clone());
     Box::new(move || {
+        let mut problems = status.get().stale;
+        let trouble = admin::store_trouble(&store.stats());
+        problems.extend(trouble.map(|trouble| format!("nothing is being recorded: {trouble}")));
         let (ready, total) = (balancer.ready_count(), balancer.worker_count());
         http::Health {
             status: if ready > 0 { "ok" } else { "degraded" },
             version: release.version,
             release: release.id.clone(),
             workers: http::HealthWorkers { ready, total },
-            problems: status.get().stale,
+            problems,
         }
     })
 }

@@ -19,7 +19,8 @@ pub struct Health {
     pub release: String,
     /// The workers.
     pub workers: HealthWorkers,
-    /// Why the CV on disk is not the one shown; left out when it is.
+    /// Why the CV on disk is not the one shown, and why nothing is being recorded; left out when
+    /// all is well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
 }

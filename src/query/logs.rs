@@ -26,6 +26,8 @@ pub struct LogSearch {
     pub text: String,
     /// The lowest severity wanted; [`Severity::Unspecified`] accepts every line.
     pub level: Severity,
+    /// Leaves out the lines for which it is true.
+    pub except: Option<fn(&LogRecord) -> bool>,
     /// The first moment wanted.
     pub from: UnixNanos,
     /// The first moment not wanted.
@@ -68,7 +70,11 @@ impl LogSearch {
                 return ControlFlow::Break(());
             }
             res.scanned += 1;
-            if self.accepts_level(&line) && text.as_ref().is_none_or(|text| contains(&line, text)) {
+            let is_left_out = self.except.is_some_and(|except| except(&line));
+            if !is_left_out
+                && self.accepts_level(&line)
+                && text.as_ref().is_none_or(|text| contains(&line, text))
+            {
                 res.lines.push(line);
             }
             ControlFlow::Continue(())
@@ -127,6 +133,7 @@ mod tests {
             matchers: Vec::new(),
             text: String::new(),
             level: Severity::Unspecified,
+            except: None,
             from: UnixNanos(0),
             to: UnixNanos(100),
             limit: 10,
@@ -143,6 +150,12 @@ mod tests {
     fn lines_come_newest_first() {
         check(all(), &["disk full (90%)", "reload refused", "GET /Größe 200"]);
         check(LogSearch { to: UnixNanos(3), ..all() }, &["reload refused", "GET /Größe 200"]);
+    }
+
+    #[test]
+    fn lines_left_out_take_no_place() {
+        let except: fn(&LogRecord) -> bool = |line| line.body.starts_with("disk");
+        check(LogSearch { except: Some(except), limit: 1, ..all() }, &["reload refused"]);
     }
 
     #[test]

@@ -53,6 +53,11 @@ impl Steps {
         self.count
     }
 
+    /// Returns the distance of two moments.
+    pub fn step(&self) -> Duration {
+        Duration::from_millis(self.step_ms.unsigned_abs())
+    }
+
     /// Returns the first moment.
     pub fn first(&self) -> UnixMillis {
         UnixMillis(self.first_ms)

@@ -17,11 +17,14 @@ use crate::query::QueryError;
 use crate::query::logs::{LogSearch, LogsFound, SCAN_MAX, TEXT_MAX_BYTES};
 use crate::query::selection::{Function, LOOKBACK, Selection, Steps};
 use crate::query::vector::{Matrix, sum};
-use crate::record::access::cut;
+use crate::record::access::{JOB_ACCESS, cut};
 use crate::record::labels::METRIC_NAME;
-use crate::record::names::{HTTP_REQUEST_DURATION, PROCESS_MEMORY_USAGE, SERVICE_NAME};
+use crate::record::names::{
+    HTTP_REQUEST_DURATION, Instrument, PROCESS_MEMORY_USAGE, SERVICE_NAME, STORE_DROPPED, TELEMETRY_DROPPED,
+    WORKER_JOBS,
+};
 use crate::record::read::{MatchOp, Matcher, MetricRead};
-use crate::record::{Labels, Severity};
+use crate::record::{Labels, LogRecord, Severity};
 
 /// Lines on one page: several screens of a phone, 15 kB of markup.
 const LINES_MAX: usize = 50;
@@ -45,6 +48,7 @@ pub(super) struct PageQuery {
     q: String,
     level: String,
     since: String,
+    all: String,
     before: String,
 }
 
@@ -59,6 +63,7 @@ impl PageQuery {
                 "q" => &mut res.q,
                 "level" => &mut res.level,
                 "since" => &mut res.since,
+                "all" => &mut res.all,
                 "before" => &mut res.before,
                 _ => continue,
             };
@@ -80,7 +85,8 @@ impl From<PageQuery> for Ask {
         let since = SINCE.iter().map(|(key, ..)| *key).find(|key| *key == query.since).unwrap_or(SINCE[0].0);
         let level = severity(&query.level).as_str().to_string();
         let text = cut(query.q.trim(), TEXT_MAX_BYTES).to_string();
-        let filter = LogFilter { text, level, since: since.to_string(), before: query.before.parse().ok() };
+        let (since, before) = (since.to_string(), query.before.parse().ok());
+        let filter = LogFilter { text, level, since, with_routine: query.all == "1", before };
         Ask { range: Range::from_key(&query.range), filter }
     }
 }
@@ -200,18 +206,9 @@ pub(super) fn read_traffic(
     now: UnixMillis,
 ) -> Result<TrafficView, QueryError> {
     let to = UnixMillis(now.0 - now.0.rem_euclid(GRANULE_MS));
-    let steps = Steps::new(to.minus(range.span() - range.step()), to, range.step())?;
-    let durations = Selection {
-        matchers: vec![
-            own(format!("{}_bucket", HTTP_REQUEST_DURATION.exposed())),
-            Matcher::equal("job", SERVICE_NAME),
-            not_admin(),
-        ],
-        function: Function::Counted,
-        window: range.step(),
-        steps,
-    };
-    let buckets = durations.sum_by(metrics, &[BOUND, STATUS])?;
+    let (steps, since) = steps(metrics, range, to)?;
+    let step = steps.step();
+    let buckets = requests(steps, Vec::new()).sum_by(metrics, &[BOUND, STATUS])?;
     let requests = buckets.sum_where(is_count);
     let errors = buckets.sum_where(|labels| is_count(labels) && labels.get(STATUS).starts_with('5'));
     // Without a failed request there is no series of errors: that is a zero.
@@ -219,34 +216,121 @@ pub(super) fn read_traffic(
     let errors: Vec<_> = errors.collect();
     let durations = buckets.sum_by(&[BOUND]);
     let whole = durations.sum_over_steps();
-    let memory = Selection {
-        matchers: vec![own(PROCESS_MEMORY_USAGE.exposed()), Matcher::equal("job", SERVICE_NAME)],
-        function: Function::Last,
-        window: LOOKBACK.min(range.step()),
-        steps,
-    };
     let per_second = |values: &[Option<f64>]| -> Vec<Option<f64>> {
-        values.iter().map(|value| value.map(|value| value / range.step().as_secs_f64())).collect()
+        values.iter().map(|value| value.map(|value| value / step.as_secs_f64())).collect()
     };
     let of_whole = |quantile| quantile_of(&whole, quantile).first().copied().flatten();
+    let panicked = vec![Matcher::equal("outcome", "panicked")];
     Ok(TrafficView {
         range,
+        since,
         at: steps.iter().map(UnixMillis::to_nanos).collect(),
         rate: per_second(&requests),
         errors: per_second(&errors),
         p50: quantile_of(&durations, 0.5),
         p95: quantile_of(&durations, 0.95),
         p99: quantile_of(&durations, 0.99),
-        memory: memory.sum_by(metrics, &[])?.sum_where(|_| true),
+        memory: memory(steps, LOOKBACK.min(step)).sum_by(metrics, &[])?.sum_where(|_| true),
+        rate_now: rate_now(metrics, to)?,
         total: Totals {
             requests: sum(&requests).unwrap_or(0.0),
             errors: sum(&errors).unwrap_or(0.0),
+            panics: counted(metrics, WORKER_JOBS, panicked, steps)?,
+            dropped: counted(metrics, STORE_DROPPED, Vec::new(), steps)?
+                + counted(metrics, TELEMETRY_DROPPED, Vec::new(), steps)?,
             p50: of_whole(0.5),
             p95: of_whole(0.95),
             p99: of_whole(0.99),
         },
         unreadable: None,
     })
+}
+
+/// Finer steps for a time that is recorded only in part; samples come every 10 s, so
+/// three of them make a point at least.
+const STEPS: [Duration; 5] = [
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+    Duration::from_secs(120),
+    Duration::from_secs(300),
+    Duration::from_secs(600),
+];
+
+/// More points than this are no better seen on a phone.
+const POINTS_MAX: u32 = 72;
+
+/// Returns the steps to read. Where recording began inside the range they begin there,
+/// finer if that leaves few of them; that moment is the second value.
+///
+/// Memory is sampled whether anyone visits or not, so its first sample is the beginning.
+fn steps(
+    metrics: &dyn MetricRead,
+    range: Range,
+    to: UnixMillis,
+) -> Result<(Steps, Option<UnixNanos>), QueryError> {
+    let whole = Steps::new(to.minus(range.span() - range.step()), to, range.step())?;
+    // A sample of before the range means that it is recorded from its first moment on.
+    let Some(begin) = first_value(metrics, whole)?.filter(|at| *at > whole.first()) else {
+        return Ok((whole, None));
+    };
+    // Once more, to the granule: the first look was as coarse as the range's steps.
+    let close = Steps::new(begin.minus(range.step()), begin, STEPS[0])?;
+    let begin = first_value(metrics, close)?.unwrap_or(begin);
+    let age = Duration::from_millis(u64::try_from(to.0 - begin.0).unwrap_or(0)) + STEPS[0];
+    let step =
+        STEPS.into_iter().find(|step| age <= *step * POINTS_MAX).unwrap_or(range.step()).min(range.step());
+    // Counted back from the end, as steps end there; the oldest one may begin earlier.
+    let n_gaps = (age.as_millis().div_ceil(step.as_millis()) as u32).saturating_sub(1);
+    Ok((Steps::new(to.minus(step * n_gaps), to, step)?, Some(begin.minus(STEPS[0]).to_nanos())))
+}
+
+/// Returns the end of the first step in which memory was sampled.
+fn first_value(metrics: &dyn MetricRead, steps: Steps) -> Result<Option<UnixMillis>, QueryError> {
+    // Windows without gaps between them, so that no sample is overlooked.
+    let memory = memory(steps, steps.step()).sum_by(metrics, &[])?.sum_where(|_| true);
+    Ok(steps.iter().zip(memory).find_map(|(at, value)| value.map(|_| at)))
+}
+
+fn memory(steps: Steps, window: Duration) -> Selection {
+    Selection {
+        matchers: vec![own(PROCESS_MEMORY_USAGE.exposed()), Matcher::equal("job", SERVICE_NAME)],
+        function: Function::Last,
+        window,
+        steps,
+    }
+}
+
+fn requests(steps: Steps, more: Vec<Matcher>) -> Selection {
+    let mut matchers = vec![
+        own(format!("{}_bucket", HTTP_REQUEST_DURATION.exposed())),
+        Matcher::equal("job", SERVICE_NAME),
+        not_admin(),
+    ];
+    matchers.extend(more);
+    Selection { matchers, function: Function::Counted, window: steps.step(), steps }
+}
+
+/// What "now" means for a rate: six samples, so that one more visit does not make it jump.
+const NOW: Duration = Duration::from_secs(60);
+
+/// Returns the visitors' requests a second of the last minute.
+fn rate_now(metrics: &dyn MetricRead, to: UnixMillis) -> Result<Option<f64>, QueryError> {
+    let infinite = Matcher::equal(BOUND, "+Inf");
+    let counted = requests(Steps::new(to, to, NOW)?, vec![infinite]).sum_by(metrics, &[])?;
+    Ok(sum(&counted.sum_where(|_| true)).map(|n_requests| n_requests / NOW.as_secs_f64()))
+}
+
+/// Returns what a counter of ours counted over all steps.
+fn counted(
+    metrics: &dyn MetricRead,
+    counter: Instrument,
+    more: Vec<Matcher>,
+    steps: Steps,
+) -> Result<f64, QueryError> {
+    let mut matchers = vec![own(counter.exposed()), Matcher::equal("job", SERVICE_NAME)];
+    matchers.extend(more);
+    let selection = Selection { matchers, function: Function::Counted, window: steps.step(), steps };
+    Ok(sum(&selection.sum_by(metrics, &[])?.sum_where(|_| true)).unwrap_or(0.0))
 }
 
 fn own(name: String) -> Matcher {
@@ -278,6 +362,7 @@ fn logs(state: &AdminState, filter: LogFilter, now: UnixNanos, shown: Option<Sho
         matchers: Vec::new(),
         text: filter.text.clone(),
         level: severity(&filter.level),
+        except: (!filter.with_routine).then_some(is_routine),
         from: from.max(begin),
         to: UnixNanos(filter.before.unwrap_or(now.0).min(now.0)),
         limit: LINES_MAX,
@@ -291,6 +376,19 @@ fn logs(state: &AdminState, filter: LogFilter, now: UnixNanos, shown: Option<Sho
             LogsView { filter, unreadable: Some(err.to_string()), ..LogsView::default() }
         }
     }
+}
+
+/// Routes that programs ask for again and again, and the owner's own page.
+const ROUTINE: &[&str] = &["/health", "/ready", "/metrics", "/admin"];
+
+/// Says whether a line is a probe or the owner's own visit, and went well: those are most
+/// of a quiet server's lines and tell nothing about visitors.
+fn is_routine(line: &LogRecord) -> bool {
+    let path = line.metadata("url_path");
+    let is_below =
+        |route: &&str| path.strip_prefix(*route).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_well = line.metadata("http_response_status_code").starts_with(['2', '3']);
+    is_well && line.stream.get("job") == JOB_ACCESS && ROUTINE.iter().any(is_below)
 }
 
 /// Puts what was found before what was shown and still lies outside the part read again.

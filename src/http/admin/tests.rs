@@ -334,7 +334,10 @@ async fn numbers_on_the_page_come_from_the_store() {
     case.serve(10.0, "503", "/", "0.1");
     case.serve(500.0, "200", "/admin/events", "+Inf");
     let memory = [("__name__", "process_memory_usage_bytes"), ("job", "vitrine")];
-    case.store.sample(&memory, NOW_MS - 1_000, 20.0 * 1_048_576.0);
+    // It is recorded from the beginning of the hour on, so the hour is shown whole.
+    for age_ms in [3_570_000, 1_000] {
+        case.store.sample(&memory, NOW_MS - age_ms, 20.0 * 1_048_576.0);
+    }
     let traffic = read_traffic(case.store.as_ref(), Range::Hour, UnixMillis(NOW_MS)).unwrap();
     assert_eq!((traffic.total.requests, traffic.total.errors), (100.0, 10.0));
     assert_eq!(traffic.total.error_share(), Some(0.1));
@@ -345,7 +348,23 @@ async fn numbers_on_the_page_come_from_the_store() {
     let (cookie, _) = case.enter().await;
     for range in ["", "?range=6h", "?range=24h"] {
         let page = case.get(&format!("/admin{range}"), &cookie).await.text;
-        assert!(page.contains("10 of 100") && page.contains("20 MiB"), "{range} {page}");
+        assert!(page.contains("10 in the last") && page.contains("20\u{a0}MiB"), "{range} {page}");
+    }
+}
+
+#[actix_web::test]
+async fn a_young_store_is_drawn_from_its_beginning() {
+    let case = case();
+    let memory = [("__name__", "process_memory_usage_bytes"), ("job", "vitrine")];
+    for age_ms in (0..=600_000).rev().step_by(10_000) {
+        case.store.sample(&memory, NOW_MS - age_ms, 1.0);
+    }
+    case.serve(60.0, "200", "/", "0.01");
+    for range in Range::ALL {
+        let traffic = read_traffic(case.store.as_ref(), range, UnixMillis(NOW_MS)).unwrap();
+        assert_eq!(traffic.at.len(), 21, "{range:?}");
+        assert!(traffic.memory.iter().all(Option::is_some), "{range:?}");
+        assert!(traffic.since.is_some() && traffic.total.requests == 60.0, "{range:?}");
     }
 }
 

@@ -16,6 +16,9 @@ use crate::clock::UnixNanos;
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 120.0;
 
+/// A lone value is drawn this long: long enough to be seen on a phone.
+const DASH: f64 = 6.0;
+
 /// One chart.
 pub struct Chart<'a> {
     /// Names the chart's elements; unique on the page.
@@ -96,7 +99,7 @@ impl Chart<'_> {
                     span { ((self.write)(top / 2.0)) }
                     span { ((self.write)(0.0)) }
                 }
-                svg.lines viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img"
+                svg.lines data-steps=(self.at.len()) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img"
                     aria-labelledby={ (title_id) " " (desc_id) } {
                     title id=(title_id) { (self.title) }
                     desc id=(desc_id) { (self.description()) }
@@ -126,8 +129,9 @@ impl Chart<'_> {
                             @for line in &self.lines { th scope="col" { (line.name) } }
                         } }
                         tbody {
-                            @for (idx, at) in self.at.iter().enumerate() {
-                                tr {
+                            @for (idx, at) in self.rows() {
+                                // The script finds the row for a place on the axis by it.
+                                tr data-step=(idx) {
                                     th scope="row" { (format::minute(*at)) }
                                     @for line in &self.lines { td { (self.cell(line.values[idx])) } }
                                 }
@@ -137,6 +141,12 @@ impl Chart<'_> {
                 }
             }
         }
+    }
+
+    /// Returns the steps with a value, newest first.
+    fn rows(&self) -> impl Iterator<Item = (usize, &UnixNanos)> {
+        let has_value = |idx: usize| self.lines.iter().any(|line| line.values[idx].is_some());
+        self.at.iter().enumerate().rev().filter(move |(idx, _)| has_value(*idx))
     }
 
     fn cell(&self, value: Option<f64>) -> String {
@@ -212,7 +222,10 @@ fn run(res: &mut String, points: &[(f64, f64)], shape: Shape) {
     let _ = match shape {
         Shape::Area => write!(res, "L{last_x:.1} {HEIGHT}L{first_x:.1} {HEIGHT}Z"),
         // A lone value, as a server has that just started, is a short dash.
-        Shape::Line if points.len() == 1 => write!(res, "M{:.1} {last_y:.1}h6", last_x - 3.0),
+        Shape::Line if points.len() == 1 => {
+            let begin = (last_x - DASH / 2.0).clamp(0.0, WIDTH - DASH);
+            write!(res, "M{begin:.1} {last_y:.1}h{DASH}")
+        }
         Shape::Line => Ok(()),
     };
 }
@@ -253,8 +266,16 @@ mod tests {
     #[test]
     fn gaps_stay_gaps() {
         let values = [Some(1.0), Some(2.0), None, Some(4.0)];
-        assert_eq!(path(&values, 4.0, Shape::Line), "M0.0 90.0L200.0 60.0M600.0 0.0M597.0 0.0h6");
+        assert_eq!(path(&values, 4.0, Shape::Line), "M0.0 90.0L200.0 60.0M600.0 0.0M594.0 0.0h6");
         assert!(path(&[None, Some(f64::NAN)], 1.0, Shape::Line).is_empty());
+    }
+
+    #[test]
+    fn table_has_the_steps_with_values_newest_first() {
+        let at = [0, 60, 120].map(|seconds| UnixNanos(seconds * 1_000_000_000));
+        let text = chart(&at, &[Some(1.0), None, Some(3.0)]);
+        let steps: Vec<&str> = text.split("data-step=\"").skip(1).map(|rest| &rest[..1]).collect();
+        assert_eq!(steps, ["2", "0"]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Numbers and times as people read them: three digits, a unit, never more.
+//! Numbers and times as people read them: three digits, a unit, never more. A no-break
+//! space keeps the two on one line.
 
 use std::time::Duration;
 
@@ -33,9 +34,9 @@ pub fn count(value: u64) -> String {
 pub fn percent(share: f64) -> String {
     match share * 100.0 {
         percent if percent.is_nan() => NONE.to_string(),
-        percent if percent > 0.0 && percent < 0.1 => "<0.1 %".to_string(),
-        percent if percent < 9.95 => format!("{} %", trimmed(format!("{percent:.1}"))),
-        percent => format!("{percent:.0} %"),
+        percent if percent > 0.0 && percent < 0.1 => "<0.1\u{a0}%".to_string(),
+        percent if percent < 9.95 => format!("{}\u{a0}%", trimmed(format!("{percent:.1}"))),
+        percent => format!("{percent:.0}\u{a0}%"),
     }
 }
 
@@ -45,9 +46,9 @@ pub fn seconds(value: f64) -> String {
         return NONE.to_string();
     }
     match value {
-        small if small < 0.000_95 => format!("{} ms", trimmed(format!("{:.2}", small * 1e3))),
-        small if small < 0.995 => format!("{} ms", number(small * 1e3)),
-        large => format!("{} s", number(large)),
+        small if small < 0.000_95 => format!("{}\u{a0}ms", trimmed(format!("{:.2}", small * 1e3))),
+        small if small < 0.995 => format!("{}\u{a0}ms", number(small * 1e3)),
+        large => format!("{}\u{a0}s", number(large)),
     }
 }
 
@@ -61,7 +62,7 @@ pub fn bytes(value: f64) -> String {
     while value >= 999.5 && unit + 1 < UNITS.len() {
         (value, unit) = (value / 1024.0, unit + 1);
     }
-    format!("{} {}", number(value), UNITS[unit])
+    format!("{}\u{a0}{}", number(value), UNITS[unit])
 }
 
 /// Writes how long something lasts in its two largest units: `3 d 4 h`.
@@ -69,10 +70,10 @@ pub fn lasting(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
+        (0, 0, 0) => format!("{seconds}\u{a0}s"),
+        (0, 0, _) => format!("{minutes}\u{a0}min"),
+        (0, _, _) => format!("{hours}\u{a0}h {minutes}\u{a0}min"),
+        _ => format!("{days}\u{a0}d {hours}\u{a0}h"),
     }
 }
 
@@ -131,6 +132,10 @@ mod tests {
 
     #[test]
     fn units_follow_the_size() {
+        let spaced = |text: String| text.replace('\u{a0}', " ");
+        let [seconds, bytes, percent] =
+            [seconds as fn(f64) -> String, bytes, percent].map(|write| move |value| spaced(write(value)));
+        let lasting = |duration| spaced(lasting(duration));
         assert_eq!(seconds(0.000_42), "0.42 ms");
         assert_eq!(seconds(0.004), "4 ms");
         assert_eq!(seconds(1.5), "1.5 s");

@@ -22,7 +22,7 @@ pub(super) fn section(view: &LogsView, range: Range) -> Markup {
 
 fn form(filter: &LogFilter, range: Range) -> Markup {
     html! {
-        form.filter method="get" action="/admin" role="search" {
+        form.filter method="get" action="/admin#logs-title" role="search" {
             @if range != Range::default() { input type="hidden" name="range" value=(range.key()); }
             label {
                 span.visually-hidden { "Text" }
@@ -40,6 +40,10 @@ fn form(filter: &LogFilter, range: Range) -> Markup {
                 select name="since" {
                     @for (key, words, _) in SINCE { option value=(key) selected[filter.since == *key] { (words) } }
                 }
+            }
+            label.check {
+                input type="checkbox" name="all" value="1" checked[filter.with_routine];
+                " Probes and admin, too"
             }
             button type="submit" { "Find" }
         }
@@ -72,7 +76,10 @@ fn empty(view: &LogsView) -> Markup {
     html! {
         p.empty {
             @if is_filtered {
-                "No line fits. " a href="/admin#logs-title" { "Show all lines" } " or look further back."
+                "No line fits. " a href="/admin?all=1#logs-title" { "Show all lines" } " or look further back."
+            } @else if !view.filter.with_routine {
+                "No lines of visitors in this time. "
+                a href="/admin?all=1#logs-title" { "Show probes and admin, too" } "."
             } @else {
                 "No lines in this time. Every request and every event of the server is logged here: open the CV once."
             }
@@ -104,8 +111,10 @@ fn row(line: &LogRecord) -> Markup {
             details {
                 summary {
                     (format::time(line.at)) " "
-                    span.level.(level) { (word) } " "
-                    span.body { (line.body) }
+                    @match request(line) {
+                        Some(request) => { (request) }
+                        None => { span.level.(level) { (word) } " " span.body { (line.body) } }
+                    }
                 }
                 dl.meta {
                     @for (name, value) in line.stream.iter() { dt { (name) } dd { (value) } }
@@ -114,6 +123,19 @@ fn row(line: &LogRecord) -> Markup {
             }
         }
     }
+}
+
+/// Writes a request in columns; none for a line that is no access record.
+fn request(line: &LogRecord) -> Option<Markup> {
+    let field = |name| Some(line.metadata(name)).filter(|value| !value.is_empty());
+    let (method, path) = (field("http_request_method")?, field("url_path")?);
+    let status = field("http_response_status_code")?;
+    let lasted = field("duration_ms").and_then(|text| text.parse::<f64>().ok());
+    Some(html! {
+        span.status.(level(line.severity).0) { (status) } " "
+        span.body { span.method { (method) } " " (path) } " "
+        span.lasted { @if let Some(ms) = lasted { (format::seconds(ms / 1e3)) } }
+    })
 }
 
 fn level(severity: Severity) -> (&'static str, &'static str) {
@@ -139,6 +161,7 @@ pub(super) fn url(filter: &LogFilter, range: Range) -> String {
         ("q", &filter.text),
         ("level", &filter.level),
         ("since", since),
+        ("all", if filter.with_routine { "1" } else { "" }),
         ("before", &before),
     ] {
         if !value.is_empty() {
@@ -158,5 +181,7 @@ mod tests {
         assert_eq!(url(&LogFilter::default(), Range::Hour), "/admin");
         let filter = LogFilter { text: "a&b c".into(), since: "24h".into(), ..LogFilter::default() };
         assert_eq!(url(&filter, Range::Day), "/admin?range=24h&q=a%26b+c");
+        let filter = LogFilter { since: "15m".into(), with_routine: true, ..LogFilter::default() };
+        assert_eq!(url(&filter, Range::Hour), "/admin?since=15m&all=1");
     }
 }

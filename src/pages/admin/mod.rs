@@ -34,6 +34,11 @@ pub fn page(view: &AdminView) -> Markup {
         }
         main {
             h1.visually-hidden { "How the server is" }
+            // Stands in the verdict's place when the script hears nothing any more.
+            div.verdict.bad id="lost" role="alert" hidden {
+                p { b { "No connection since " span id="lost-since" {} "." } " What is below was true then." }
+                p.aside { "It is tried again and again; this page carries on by itself." }
+            }
             @for fragment in status_fragments(&view.status, &view.traffic) { (fragment.markup) }
             (range_links(view))
             (charts(&view.traffic))
@@ -173,6 +178,9 @@ fn workers_section(view: &AdminView) -> Markup {
     }
 }
 
+/// One event in ten seconds, the distance of two samples: a single one fills the axis.
+const RATE_TOP_MIN: f64 = 0.1;
+
 fn charts(traffic: &TrafficView) -> Markup {
     let chart = |id, title, write, lines, empty| Chart {
         id,
@@ -196,8 +204,11 @@ fn charts(traffic: &TrafficView) -> Markup {
     let memory = vec![Line { name: "resident", class: "l5", values: &traffic.memory }];
     html! {
         div.charts id=(CHARTS_ID) {
-            (Chart { top_min: 1.0, ..chart("rate", "Requests a second", format::number, rate, waiting) }.render())
-            (Chart { top_min: 1.0, ..chart("errors", "Server errors a second", format::number, errors, waiting) }.render())
+            @if let Some(since) = traffic.since {
+                p.note { "Recorded since " (format::minute(since)) "; there is nothing before it in this range." }
+            }
+            (Chart { top_min: RATE_TOP_MIN, ..chart("rate", "Requests a second", format::number, rate, waiting) }.render())
+            (Chart { top_min: RATE_TOP_MIN, ..chart("errors", "Server errors a second", format::number, errors, waiting) }.render())
             (chart("latency", "Time to answer", format::seconds, latency, waiting).render())
             (Chart { scale: Scale::Binary, ..chart("memory", "Process memory", format::bytes, memory, unsampled) }.render())
         }

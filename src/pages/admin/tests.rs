@@ -46,7 +46,9 @@ fn lifelike() -> AdminView {
             p50: Some(0.000_9),
             p95: Some(0.004),
             p99: Some(0.012),
+            ..Totals::default()
         },
+        rate_now: Some(8.7),
         ..TrafficView::default()
     };
     let mut tired = worker(3);
@@ -89,7 +91,8 @@ fn lifelike() -> AdminView {
 }
 
 fn rendered(view: &AdminView) -> String {
-    page(view).into_string()
+    // A no-break space is one to the eye.
+    page(view).into_string().replace('\u{a0}', " ")
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn healthy_page_says_so_in_one_sentence() {
         text.contains("All is well.</b> All 4 workers ready. 0.2 % errors in the last hour, p95 4 ms."),
         "{text}"
     );
-    assert!(text.contains("41,210 in the last hour"));
+    assert!(text.contains("82 in the last hour") && text.contains(">41,210<") && text.contains(">8.7<"));
     assert!(text.contains("3 % of 1 GiB"));
     assert!(text.contains("index out of bounds"));
 }
@@ -119,6 +122,64 @@ fn missing_workers_and_a_broken_cv_come_first() {
 }
 
 #[test]
+fn broken_cv_is_told_once_and_by_its_reason() {
+    let mut view = lifelike();
+    let fault = "cv.yaml:3:5: a tab cannot indent";
+    view.status.is_cv_stale = true;
+    view.status.problems =
+        vec![ProblemView { is_error: true, message: fault.into(), ..ProblemView::default() }];
+    view.status.reload = Some(ReloadView { at: NOW, outcome: Err(fault.into()) });
+    view.logs.lines.clear();
+    let text = rendered(&view);
+    assert!(text.contains(&format!(
+        "Something is wrong.</b> The CV on disk is broken and visitors see the last good one: {fault}. All 4"
+    )));
+    let banners = &text[text.find("id=\"banners\"").unwrap()..text.find("id=\"tiles\"").unwrap()];
+    assert_eq!((banners.matches("banner bad").count(), banners.matches(fault).count()), (1, 1), "{banners}");
+}
+
+#[test]
+fn all_is_not_well_when_nothing_is_recorded_or_workers_panic() {
+    let mut view = lifelike();
+    view.traffic.total.panics = 65.0;
+    assert!(rendered(&view).contains("Worth a look.</b> 65 panics in the last hour. All 4 workers ready."));
+    view.status.store_degraded = Some("flush: no space left on device".into());
+    let text = rendered(&view);
+    let expect = "wrong.</b> Nothing is being recorded: flush: no space left on device. 65 panics";
+    assert!(text.contains(expect), "{text}");
+    // What the store does not have, a young process knows itself.
+    let mut view = lifelike();
+    view.status.uptime = Duration::from_secs(600);
+    view.status.store[1].dropped = 12;
+    assert!(
+        rendered(&view).contains("One panic in the last hour. 12 records were dropped in the last hour.")
+    );
+}
+
+#[test]
+fn unsealed_data_is_not_shown_as_nothing() {
+    let mut view = lifelike();
+    view.status.store[0].size_bytes = 0;
+    let wal = StoreView { signal: StoreView::WAL.into(), size_bytes: 3 << 20, ..StoreView::default() };
+    view.status.store.push(wal);
+    let text = rendered(&view);
+    assert!(text.contains("in the write-ahead log"), "{text}");
+    assert!(text.contains("<dt>Write-ahead log</dt><dd class=\"value\">3 MiB</dd>"), "{text}");
+}
+
+#[test]
+fn requests_stand_in_columns_and_other_lines_as_they_are() {
+    let mut view = lifelike();
+    let mut request = line(Severity::Info, "GET / 200 1.2ms");
+    request.metadata.push(("http_request_method".into(), "GET".into()));
+    request.metadata.push(("http_response_status_code".into(), "200".into()));
+    view.logs.lines = vec![request, line(Severity::Warn, "reload refused")];
+    let text = rendered(&view);
+    assert!(text.contains("<span class=\"lasted\">1.2 ms</span>"), "{text}");
+    assert!(text.contains("<span class=\"body\">reload refused</span>"));
+}
+
+#[test]
 fn one_error_on_a_quiet_day_is_no_alarm() {
     let mut view = lifelike();
     view.traffic.total.requests = 10.0;
@@ -134,7 +195,7 @@ fn an_empty_store_says_what_to_do() {
     let text = rendered(&view);
     assert!(text.contains("No visitors' requests in the last hour."), "{text}");
     assert!(text.contains("Open the CV once"));
-    assert!(text.contains("No lines in this time."));
+    assert!(text.contains("No lines of visitors in this time."));
 }
 
 #[test]
@@ -166,7 +227,7 @@ fn every_fragment_has_its_id_on_the_page() {
         let markup = fragment.markup.into_string();
         let root = &markup[..markup.find('>').unwrap()];
         assert!(root.contains(&format!("id=\"{}\"", fragment.id)), "{root}");
-        assert!(text.contains(&markup), "{} is not on the page as it is", fragment.id);
+        assert!(text.contains(&markup.replace('\u{a0}', " ")), "{} is not on the page as it is", fragment.id);
     }
 }
 

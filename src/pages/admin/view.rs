@@ -59,8 +59,10 @@ pub struct StatusView {
     pub problems: Vec<ProblemView>,
     /// True when the CV on disk is broken and an older one is shown.
     pub is_cv_stale: bool,
-    /// The store, one entry a signal.
+    /// The store, one entry a signal, and one named [`StoreView::WAL`].
     pub store: Vec<StoreView>,
+    /// Why nothing is being recorded, when nothing is.
+    pub store_degraded: Option<String>,
     /// OTLP export, one entry a signal; empty when it is off.
     pub export: Vec<ExportView>,
 }
@@ -137,14 +139,21 @@ pub struct ProblemView {
     pub hint: String,
 }
 
+impl ProblemView {
+    /// Returns where and what in one line.
+    pub(super) fn in_words(&self) -> String {
+        if self.place.is_empty() { self.message.clone() } else { format!("{}: {}", self.place, self.message) }
+    }
+}
+
 /// One signal's share of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreView {
-    /// `metrics` or `logs`.
+    /// `metrics`, `logs` or [`StoreView::WAL`].
     pub signal: String,
     /// Allocated on disk.
     pub size_bytes: u64,
-    /// The cap; the oldest partition goes when it is met.
+    /// The cap; the oldest partition goes when it is met. Zero where there is none.
     pub size_max_bytes: u64,
     /// Partitions on disk.
     pub partitions: u64,
@@ -152,6 +161,11 @@ pub struct StoreView {
     pub active: u64,
     /// Records refused since the start.
     pub dropped: u64,
+}
+
+impl StoreView {
+    /// The signal of what waits in the write-ahead log and is not yet sealed.
+    pub const WAL: &str = "wal";
 }
 
 /// One signal's export.
@@ -230,6 +244,8 @@ impl Range {
 pub struct TrafficView {
     /// The range.
     pub range: Range,
+    /// When recording began, if that is inside the range: the lists begin there, too.
+    pub since: Option<UnixNanos>,
     /// The end of each step.
     pub at: Vec<UnixNanos>,
     /// Requests a second.
@@ -244,6 +260,8 @@ pub struct TrafficView {
     pub p99: Vec<Option<f64>>,
     /// Resident memory in bytes.
     pub memory: Vec<Option<f64>>,
+    /// Requests a second over the last minute, whatever the range.
+    pub rate_now: Option<f64>,
     /// The same over the whole range.
     pub total: Totals,
     /// Why there are no numbers, when the store could not be read.
@@ -257,6 +275,10 @@ pub struct Totals {
     pub requests: f64,
     /// Of them with a status of 500 or more.
     pub errors: f64,
+    /// Jobs of workers that panicked.
+    pub panics: f64,
+    /// Records that were lost: samples and lines refused by the store or by a full ring.
+    pub dropped: f64,
     /// Quantiles of their durations in seconds; none without requests.
     pub p50: Option<f64>,
     /// As above.
@@ -281,6 +303,8 @@ pub struct LogFilter {
     pub level: String,
     /// How far back: a key of [`SINCE`].
     pub since: String,
+    /// Shows what is hidden by default: successful probes and the owner's own visits.
+    pub with_routine: bool,
     /// Unix nanoseconds: only older lines; none for the newest.
     pub before: Option<i64>,
 }

@@ -18,6 +18,8 @@ pub(super) struct Labels {
     pub updated: &'static str,
     pub present: &'static str,
     pub until: &'static str,
+    /// Stands before the score of an education.
+    pub grade: &'static str,
     /// Headings, in the order of [`SectionId::DEFAULT_ORDER`].
     pub sections: [&'static str; 11],
     /// Months as they stand in a date, short.
@@ -39,6 +41,7 @@ const ALL: &[Labels] = &[
         updated: "Updated",
         present: "present",
         until: "until",
+        grade: "Grade",
         sections: [
             "Experience",
             "Projects",
@@ -66,6 +69,7 @@ const ALL: &[Labels] = &[
         updated: "Stand",
         present: "heute",
         until: "bis",
+        grade: "Note",
         sections: [
             "Berufserfahrung",
             "Projekte",
@@ -95,6 +99,7 @@ const ALL: &[Labels] = &[
         updated: "Mis à jour",
         present: "aujourd’hui",
         until: "jusqu’à",
+        grade: "Note",
         sections: [
             "Expérience",
             "Projets",
@@ -124,6 +129,7 @@ const ALL: &[Labels] = &[
         updated: "Actualizado",
         present: "actualidad",
         until: "hasta",
+        grade: "Calificación",
         sections: [
             "Experiencia",
             "Proyectos",
@@ -151,6 +157,7 @@ const ALL: &[Labels] = &[
         updated: "Обновлено",
         present: "настоящее время",
         until: "до",
+        grade: "Оценка",
         sections: [
             "Опыт работы",
             "Проекты",
@@ -191,6 +198,7 @@ const ALL: &[Labels] = &[
         updated: "更新于",
         present: "至今",
         until: "至",
+        grade: "成绩",
         sections: [
             "工作经历",
             "项目",
@@ -218,6 +226,7 @@ const ALL: &[Labels] = &[
         updated: "آخر تحديث",
         present: "حتى الآن",
         until: "حتى",
+        grade: "المعدل",
         sections: [
             "الخبرات",
             "المشاريع",

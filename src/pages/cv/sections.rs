@@ -178,7 +178,7 @@ fn education(item: &Education, labels: &Labels) -> Markup {
             }
             (period(&item.period, OpenEnd::GoesOn, labels))
             @if let Some(score) = &item.score {
-                p.entry-score { (score) }
+                p.entry-score { (labels.grade) " " (score) }
             }
             (keywords(&item.courses))
         }
