@@ -62,7 +62,7 @@ pub use stats::{DropReason, SignalStats, Stats};
 use config::{QUEUE_MAX_BYTES, QUEUE_MAX_MESSAGES};
 use lock::Lock;
 use partition::Kind;
-use persist::Disk;
+use persist::{Disk, Probe};
 use state::Shared;
 use writer::{Ack, Message, Writer};
 
@@ -87,6 +87,17 @@ impl Store {
     /// Blocks for the replay of what the last run left, which is below a second unless the
     /// disk is very slow. Returns only when everything written before is readable.
     pub fn open(dir: &Path, config: Config, clock: Clock, meter: &Meter) -> Result<Store, OpenError> {
+        Store::open_on(dir, config, clock, meter, Box::new(persist::free_bytes))
+    }
+
+    // Free space is asked for, so that a test can say how much there is.
+    fn open_on(
+        dir: &Path,
+        config: Config,
+        clock: Clock,
+        meter: &Meter,
+        probe: Probe,
+    ) -> Result<Store, OpenError> {
         lock::make_roots(dir)?;
         let lock = Lock::take(dir)?;
         let metrics = partition::discover(dir, Kind::Metrics)?;
@@ -101,7 +112,7 @@ impl Store {
             recovery::adopt(dir, &mut state, logs)?;
         }
         let histogram = stats::register(meter, &shared);
-        let mut writer = Writer::new(shared.clone(), Disk::new(generation), histogram, lock);
+        let mut writer = Writer::new(shared.clone(), Disk::new(generation, probe), histogram, lock);
         writer.replay(wals)?;
         let (queue, receiver) = mpsc::sync_channel(QUEUE_MAX_MESSAGES);
         let queued_bytes = Arc::new(AtomicUsize::new(0));

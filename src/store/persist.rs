@@ -5,6 +5,7 @@
 //! accepted is forgotten, the next second tries again in a new partition.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -43,7 +44,22 @@ pub struct Disk {
     sealing: BackOff,
     logging: BackOff,
     n_given_up: u32,
+    probe: Probe,
+    /// Until when space of dropped partitions may still appear.
+    space_due: Option<Instant>,
 }
+
+/// Returns the free bytes of the disk that a path is on, none when they cannot be known.
+pub type Probe = Box<dyn Fn(&Path) -> Option<u64> + Send>;
+
+/// Asks the system for what a user without privileges may still take.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Some file systems show freed space late: btrfs commits every thirty seconds.
+const SPACE_SETTLE: Duration = Duration::from_secs(30);
 
 /// The wait after a failure; each of the two kinds of writing has its own, so that records
 /// go on reaching the WAL while sealing fails.
@@ -91,7 +107,7 @@ impl BackOff {
 
 impl Disk {
     /// Begins without any handle.
-    pub fn new(generation: u32) -> Self {
+    pub fn new(generation: u32, probe: Probe) -> Self {
         Disk {
             generation,
             old_wals: Vec::new(),
@@ -103,6 +119,8 @@ impl Disk {
             sealing: BackOff::new(),
             logging: BackOff::new(),
             n_given_up: 0,
+            probe,
+            space_due: None,
         }
     }
 
@@ -375,7 +393,8 @@ impl Writer {
             self.disk.wal = Some(self.disk.create(&self.shared, Kind::Wal, open)?);
         }
         let wal = self.disk.wal.as_mut().expect("the handle was just made");
-        let res = log_into(wal, &self.rows, self.shared.state().blocks.iter().filter(|block| is_unlogged(block)));
+        let res =
+            log_into(wal, &self.rows, self.shared.state().blocks.iter().filter(|block| is_unlogged(block)));
         if res.is_err() {
             self.fail_wal();
             return res;
@@ -419,33 +438,47 @@ impl Writer {
     /// Frees what retention must not keep when the disk is nearly full, then refuses.
     pub(super) fn check_space(&mut self) -> Result<(), SyncError> {
         let reserve = self.shared.config().reserve_bytes;
-        loop {
-            let free = match rustix::fs::statvfs(&self.shared.dir) {
-                Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
-                // Not knowing is no reason to refuse; a flush that fails is contained elsewhere.
-                Err(_) => u64::MAX,
-            };
-            if free >= reserve {
-                self.refuse = None;
-                return Ok(());
-            }
-            // History is given up only where that reaches the reserve.
-            let droppable = {
-                let state = self.shared.state();
-                let sealed = state.metrics.sealed.iter().chain(&state.logs.sealed);
-                sealed.map(|partition| partition.size_bytes.load(Ordering::Relaxed)).sum::<u64>()
-            };
-            if free.saturating_add(droppable) < reserve || !self.drop_oldest_of_larger() {
-                self.refuse = Some(DropReason::DiskFull);
-                let mib = |bytes: u64| bytes >> 20;
-                return Err(SyncError::Degraded(format!(
-                    "{} MiB free on the disk of {} are less than the reserve of {} MiB, new records are refused",
-                    mib(free),
-                    self.shared.dir.display(),
-                    mib(reserve),
-                )));
-            }
+        // Not knowing is no reason to refuse; a flush that fails is contained elsewhere.
+        let mut free = (self.disk.probe)(&self.shared.dir).unwrap_or(u64::MAX);
+        let is_settling = self.disk.space_due.is_some_and(|due| Instant::now() < due);
+        if free < reserve && !is_settling && self.drop_lack(free, reserve) {
+            self.disk.space_due = Some(Instant::now() + SPACE_SETTLE);
+            free = (self.disk.probe)(&self.shared.dir).unwrap_or(u64::MAX);
         }
+        if free >= reserve {
+            self.refuse = None;
+            self.disk.space_due = None;
+            return Ok(());
+        }
+        self.refuse = Some(DropReason::DiskFull);
+        let mib = |bytes: u64| bytes >> 20;
+        Err(SyncError::Degraded(format!(
+            "{} MiB free on the disk of {} are less than the reserve of {} MiB, new records are refused",
+            mib(free),
+            self.shared.dir.display(),
+            mib(reserve),
+        )))
+    }
+
+    // Drops just as much as is lacking by its measured size; what the disk shows of that may
+    // come later, and must not cost more history meanwhile.
+    fn drop_lack(&mut self, free: u64, reserve: u64) -> bool {
+        let droppable = {
+            let state = self.shared.state();
+            let sealed = state.metrics.sealed.iter().chain(&state.logs.sealed);
+            sealed.map(|partition| partition.size_bytes.load(Ordering::Relaxed)).sum::<u64>()
+        };
+        // History is given up only where that reaches the reserve.
+        if free.saturating_add(droppable) < reserve {
+            return false;
+        }
+        let mut dropped = 0_u64;
+        // Ends, because each round takes one partition away or stops.
+        while free.saturating_add(dropped) < reserve {
+            let Some(size_bytes) = self.drop_oldest_of_larger() else { break };
+            dropped += size_bytes;
+        }
+        dropped > 0
     }
 }
 

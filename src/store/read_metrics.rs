@@ -72,8 +72,7 @@ impl<'a> Walk<'a> {
         let overlaps =
             |partition: &&Arc<Partition>| partition.is_readable() && partition.summary().overlaps(from, to);
         let sealed = state.metrics.sealed.iter().filter(overlaps).cloned();
-        let mut sources: Vec<Source> =
-            sealed.map(|partition| Source { partition, active: None }).collect();
+        let mut sources: Vec<Source> = sealed.map(|partition| Source { partition, active: None }).collect();
         sources.extend(state.metrics.active.as_ref().map(|active| Source {
             partition: active.partition.clone(),
             active: Some(Arc::new(active.part.clone())),

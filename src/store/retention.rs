@@ -19,7 +19,7 @@ impl Writer {
             let roll_bytes = config.roll_bytes(retention);
             // Ends, because each round takes one partition away or stops.
             while self.oldest_is_over(kind, retention, roll_bytes) {
-                if !self.drop_oldest(kind) {
+                if self.drop_oldest(kind).is_none() {
                     break;
                 }
             }
@@ -27,7 +27,9 @@ impl Writer {
     }
 
     /// Drops the oldest partition of the signal that takes more room.
-    pub(super) fn drop_oldest_of_larger(&mut self) -> bool {
+    ///
+    /// Returns its measured size, or none when there was none or it could not be removed.
+    pub(super) fn drop_oldest_of_larger(&mut self) -> Option<u64> {
         let (metrics, logs) = {
             let state = self.shared.state();
             (sealed_bytes(&state.metrics), sealed_bytes(&state.logs))
@@ -59,21 +61,26 @@ impl Writer {
             || is_expired(oldest, self.shared.clock.now_ms(), self.shared.clock.elapsed(), retention.max_age)
     }
 
-    fn drop_oldest(&mut self, kind: Kind) -> bool {
+    fn drop_oldest(&mut self, kind: Kind) -> Option<u64> {
         let mut state = self.shared.state_mut();
         let oldest = match kind {
             Kind::Logs => take_first(&mut state.logs),
             _ => take_first(&mut state.metrics),
         };
         drop(state);
-        let Some(oldest) = oldest else { return false };
+        let oldest = oldest?;
         // It is out of the picture whatever happens now: what stays behind of it is swept
         // at the next start, under its own name or under `.dead`.
         match self.shared.handles.remove(&oldest) {
-            Ok(()) => tracing::info!("dropped the oldest {} partition {}", kind.as_str(), oldest.name),
-            Err(err) => tracing::warn!("remove {}: {err}", oldest.path.display()),
+            Ok(()) => {
+                tracing::info!("dropped the oldest {} partition {}", kind.as_str(), oldest.name);
+                Some(oldest.size_bytes.load(Ordering::Relaxed))
+            }
+            Err(err) => {
+                tracing::warn!("remove {}: {err}", oldest.path.display());
+                None
+            }
         }
-        true
     }
 }
 

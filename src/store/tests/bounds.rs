@@ -109,12 +109,43 @@ fn below_the_reserve_writes_are_refused_and_recover_by_themselves() {
     assert!(stats.degraded.is_some());
     store.apply(Config::default());
     store.sync().unwrap();
-    store
-        .append_logs_acked(vec![line(NS + 2, "j", "after")], move |res| answer.send(res).unwrap())
-        .unwrap();
+    store.append_logs_acked(vec![line(NS + 2, "j", "after")], move |res| answer.send(res).unwrap()).unwrap();
     assert_eq!(is_answered.recv_timeout(DEADLINE), Ok(Ok(())));
     assert_eq!(bodies(&store), ["before", "after"]);
     assert_eq!(store.stats().degraded, None);
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn full_disk_costs_as_much_history_as_is_lacking_even_where_space_appears_late() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..4 {
+        let store = open(dir.path(), &clock());
+        store.append_logs(vec![line(NS + n, "j", &n.to_string())]);
+        store.close(DEADLINE).unwrap();
+    }
+    let free = Arc::new(AtomicU64::new(u64::MAX));
+    let said = free.clone();
+    let probe = Box::new(move |_: &Path| Some(said.load(Ordering::Relaxed)));
+    let config = Config::default();
+    let reserve = config.reserve_bytes;
+    let store = Store::open_on(dir.path(), config, clock(), &meter(), probe).unwrap();
+    // What is free does not rise with what is dropped.
+    free.store(reserve - 1, Ordering::Relaxed);
+    for _ in 0..3 {
+        assert!(store.sync().unwrap_err().to_string().contains("less than the reserve"));
+        assert_eq!(bodies(&store), ["1", "2", "3"], "one partition is more than the byte that lacks");
+    }
+    free.store(reserve, Ordering::Relaxed);
+    store.sync().unwrap();
+    store.append_logs(vec![line(NS + 5, "j", "5")]);
+    store.sync().unwrap();
+    assert_eq!(bodies(&store), ["1", "2", "3", "5"]);
+    free.store(0, Ordering::Relaxed);
+    assert!(store.sync().is_err());
+    assert_eq!(bodies(&store).len(), 4, "nothing is given up where that is not enough");
     store.close(DEADLINE).unwrap();
 }
 
