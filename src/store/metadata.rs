@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::config::METADATA_MAX;
+use super::error::OpenError;
 use super::partition::write_durably;
 use super::wire::{Damaged, Reader, put_bytes, put_varint};
 use crate::record::{Metadata, MetricKind};
@@ -15,20 +16,25 @@ fn path(dir: &Path) -> PathBuf {
 }
 
 /// Reads the file; one that is absent or damaged gives an empty list, since every part
-/// tells its metadata again at start.
-pub fn load(dir: &Path) -> Vec<Metadata> {
+/// tells its metadata again at start. One of a later version refuses the store, as every
+/// file of it does.
+pub fn load(dir: &Path) -> Result<Vec<Metadata>, OpenError> {
     let bytes = match std::fs::read(path(dir)) {
         Ok(bytes) => bytes,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(err) => {
             tracing::warn!("read {}: {err}; metric descriptions start empty", path(dir).display());
-            return Vec::new();
+            return Ok(Vec::new());
         }
     };
-    decode(&bytes).unwrap_or_else(|damage| {
+    if let Some(version) = bytes.first().filter(|version| **version > VERSION) {
+        let (found, known) = (u32::from(*version), u32::from(VERSION));
+        return Err(OpenError::NewerFormat { path: path(dir), found, known });
+    }
+    Ok(decode(&bytes).unwrap_or_else(|damage| {
         tracing::warn!("read {}: {damage}; metric descriptions start empty", path(dir).display());
         Vec::new()
-    })
+    }))
 }
 
 /// Replaces the file.
@@ -95,6 +101,16 @@ mod tests {
 
     fn about(name: &str, help: &str) -> Metadata {
         Metadata { name: name.into(), kind: MetricKind::Gauge, unit: "bytes".into(), help: help.into() }
+    }
+
+    #[test]
+    fn later_version_is_refused_by_number_and_damage_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(path(dir.path()), [VERSION + 1, 0]).unwrap();
+        let err = load(dir.path()).unwrap_err();
+        assert!(matches!(err, OpenError::NewerFormat { found: 2, known: 1, .. }), "{err}");
+        std::fs::write(path(dir.path()), [VERSION, 9]).unwrap();
+        assert_eq!(load(dir.path()).unwrap(), []);
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Store {
         let wals = partition::discover(dir, Kind::Wal)?;
         let names = metrics.iter().chain(&logs).chain(&wals).map(|partition| partition.name);
         let generation = lock::claim_generation(dir, names)?;
-        let shared = Arc::new(Shared::new(dir, clock, config, metadata::load(dir)));
+        let shared = Arc::new(Shared::new(dir, clock, config, metadata::load(dir)?));
         {
             let mut state = shared.state_mut();
             recovery::adopt(dir, &mut state, metrics)?;
