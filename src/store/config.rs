@@ -83,8 +83,12 @@ pub(super) const BACKLOG_MAX_BYTES: usize = 32 << 20;
 /// Full windows that wait for the disk; above it scrapes are refused.
 pub(super) const BACKLOG_MAX_WINDOWS: usize = 2;
 
-/// Time between flushes: what a crash can lose.
+/// Time from the start of one flush to the start of the next: with the time that a flush
+/// takes it is what a crash can lose.
 pub(super) const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A flush slower than the interval leaves this much for taking what waits in the queue.
+pub(super) const FLUSH_PAUSE_MIN: Duration = Duration::from_millis(100);
 
 /// A data partition is sealed at this age even when small, so that age ends it exactly.
 pub(super) const PARTITION_AGE_MAX: Duration = DAY;

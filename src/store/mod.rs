@@ -1,7 +1,7 @@
 //! The store: rolling history of metrics and logs on sled.
 //!
-//! It promises that what was accepted is on disk within a second, that `kill -9` costs at
-//! most that second, that each signal stays below its cap and the disk really comes back,
+//! It promises that what was accepted is on disk within a second and the time of one flush,
+//! that `kill -9` costs at most that, that each signal stays below its cap and the disk really comes back,
 //! and that nothing here ever blocks the caller or ends the process: what cannot be kept
 //! is counted by reason. It refuses to know who produced a record and which language a
 //! query is written in.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::metrics::Histogram;
 
 use super::config::{
-    BACKLOG_MAX_BYTES, BACKLOG_MAX_WINDOWS, FLUSH_INTERVAL, FUTURE_MAX, LABELS_MAX_BYTES,
+    BACKLOG_MAX_BYTES, BACKLOG_MAX_WINDOWS, FLUSH_INTERVAL, FLUSH_PAUSE_MIN, FUTURE_MAX, LABELS_MAX_BYTES,
     LINE_METADATA_MAX_BYTES, OPEN_BLOCKS_MAX_BYTES, QUEUE_MAX_MESSAGES,
 };
 use super::error::{CloseError, SyncError};
@@ -217,8 +217,9 @@ impl Writer {
 
     fn flush(&mut self) {
         self.is_due = false;
+        let started = Instant::now();
         let res = self.persist(!self.acks.is_empty());
-        self.next_flush = Instant::now() + FLUSH_INTERVAL;
+        self.next_flush = (started + FLUSH_INTERVAL).max(Instant::now() + FLUSH_PAUSE_MIN);
         for ack in self.acks.drain(..) {
             ack(res.clone());
         }
