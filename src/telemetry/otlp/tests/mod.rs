@@ -106,7 +106,7 @@ fn log_records_arrive_field_by_field() {
     assert_eq!(received[0].path, "/v1/logs");
     assert_eq!(received[0].header("content-type"), "application/x-protobuf");
     let request = ExportLogsServiceRequest::decode(received[0].body.as_slice()).unwrap();
-    let [ours, theirs] = request.resource_logs.as_slice() else { panic!("{request:?}") };
+    let [ours, worse, theirs] = request.resource_logs.as_slice() else { panic!("{request:?}") };
     let resource = ours.resource.as_ref().unwrap();
     let expect = [
         ("service.name", "vitrine"),
@@ -114,20 +114,23 @@ fn log_records_arrive_field_by_field() {
         ("service.version", "1.2.3"),
         ("deployment.environment.name", "test"),
         ("job", "app"),
+        ("level", "warn"),
     ];
     assert_eq!(pairs(&resource.attributes), expect);
-    let [first, second] = ours.scope_logs.as_slice() else { panic!("{ours:?}") };
+    let [first] = ours.scope_logs.as_slice() else { panic!("{ours:?}") };
     assert_eq!(first.scope.as_ref().unwrap().name, "vitrine::cv");
     let found = &first.log_records[0];
     assert_eq!((found.time_unix_nano, found.observed_time_unix_nano), (AT as u64 - 5, AT as u64));
     assert_eq!((found.severity_number, found.severity_text.as_str()), (13, "warn"));
     assert_eq!(found.body.as_ref().unwrap().value, Some(Value::StringValue("a bad link".into())));
-    assert_eq!(pairs(&found.attributes), [("url_path", "/cv"), ("level", "warn")]);
+    assert_eq!(pairs(&found.attributes), [("url_path", "/cv")]);
     assert_eq!(
         (hex::encode(&found.trace_id), hex::encode(&found.span_id)),
         (TRACE_ID.into(), SPAN_ID.into())
     );
-    assert_eq!(second.log_records[0].severity_number, 17);
+    // Another level is another stream, and so another resource.
+    assert_eq!(pairs(&worse.resource.as_ref().unwrap().attributes).last(), Some(&("level", "error")));
+    assert_eq!(worse.scope_logs[0].log_records[0].severity_number, 17);
 
     let resource = theirs.resource.as_ref().unwrap();
     assert_eq!(pairs(&resource.attributes), [("job", "flask.logs"), ("service.name", "flask.logs")]);
