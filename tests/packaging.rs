@@ -123,6 +123,15 @@ fn the_unit_waits_for_readiness_and_does_not_restart_on_a_wrong_configuration() 
     // After a hand-over it is the successor that notifies.
     assert_eq!(setting(&unit, "NotifyAccess"), Some("all"));
     assert_eq!(setting(&unit, "RestartPreventExitStatus"), Some("78"));
+    // A fault that passes must not leave it down for good.
+    assert_eq!(
+        (setting(&unit, "StartLimitIntervalSec"), setting(&unit, "StartLimitBurst")),
+        (Some("0"), None)
+    );
+    assert_eq!(
+        (setting(&unit, "RestartSec"), setting(&unit, "RestartMaxDelaySec")),
+        (Some("1s"), Some("60s"))
+    );
     assert_eq!(setting(&unit, "ProtectSystem"), Some("strict"));
     assert_eq!(setting(&unit, "ProcSubset"), None, "host metrics read /proc");
 }
