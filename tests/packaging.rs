@@ -221,6 +221,11 @@ fn actions_are_pinned_by_commit_and_may_only_read() {
         assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{path}: {action}");
     }
     assert_eq!(values(&workflow, "permissions"), ["read"]);
+    for branch in ["main", "master"] {
+        assert!(values(&workflow, "on.push.branches").contains(&branch), "{branch} is not checked");
+        let cancels = &workflow["concurrency.cancel-in-progress"];
+        assert!(cancels.contains(&format!("refs/heads/{branch}\"")), "{branch}: {cancels}");
+    }
     assert!(values(&workflow, "jobs.check.steps").contains(&".ci/run"));
 }
 
