@@ -246,7 +246,7 @@ impl Telemetry {
     }
 
     /// Takes over new settings: the log level, and where signals are exported to. What
-    /// needs a restart (`service_name`, `resource_attributes`) is left as it was.
+    /// needs a restart (`resource_attributes`) is left as it was.
     pub fn apply(&self, config: &Config) -> Result<(), ApplyError> {
         // Checked first, because starting exporters cannot be undone.
         subscriber::parse_level(&config.log_level)?;

@@ -142,8 +142,9 @@ fn resource(otlp: &Otlp, identity: &Identity) -> Resource {
 
 /// Returns the resource attributes that metrics and our own log lines share.
 pub(super) fn attributes(otlp: &Otlp, identity: &Identity) -> Vec<(String, String)> {
+    let service_name = names::SERVICE_NAME.to_string();
     let own = [
-        ("service.name", &otlp.service_name),
+        ("service.name", &service_name),
         ("service.instance.id", &identity.instance_id),
         ("service.version", &identity.version),
     ];
