@@ -30,10 +30,6 @@ use crate::record::{Metadata, Scrape};
 /// come to about a hundred; what is beyond counts under `otel_metric_overflow="true"`.
 const CARDINALITY_MAX: usize = 250;
 
-/// Histograms of seconds, which all get the buckets of [`names::HTTP_DURATION_BUCKETS`]:
-/// half a millisecond to ten seconds suits a flush as well as a request.
-const DURATIONS: &[names::Instrument] = &[names::HTTP_REQUEST_DURATION, names::STORE_FLUSH_DURATION];
-
 /// A reader that several owners can hold.
 #[derive(Clone, Debug)]
 struct SharedReader(Arc<ManualReader>);
@@ -120,7 +116,9 @@ impl Pipeline {
 
 fn view(instrument: &Instrument) -> Option<Stream> {
     let stream = Stream::builder().with_cardinality_limit(CARDINALITY_MAX);
-    let stream = if DURATIONS.iter().any(|known| known.name == instrument.name()) {
+    // The buckets of the dashboards, whoever makes this one. An aggregation here would
+    // override the boundaries of other histograms, which bring their own.
+    let stream = if instrument.name() == names::HTTP_REQUEST_DURATION.name {
         stream.with_aggregation(Aggregation::ExplicitBucketHistogram {
             boundaries: names::HTTP_DURATION_BUCKETS.to_vec(),
             record_min_max: false,
