@@ -128,14 +128,18 @@ impl Exporters {
         let mut workers = self.workers.lock().expect("no panic while the workers are held");
         let metrics = self.prepare(&workers.metrics, otlp, Signal::Metrics)?;
         let logs = self.prepare(&workers.logs, otlp, Signal::Logs)?;
-        self.is_exporting_logs.store(otlp.target(Signal::Logs).is_some(), Ordering::Relaxed);
+        let is_exporting_logs = otlp.target(Signal::Logs).is_some();
+        self.is_exporting_logs.store(is_exporting_logs, Ordering::Relaxed);
+        if is_exporting_logs {
+            self.queue.open();
+        } else {
+            // The old thread may still hold a batch: the closed queue does not take it back.
+            self.logs_health.drop_records(self.queue.close());
+        }
         if let Some(starting) = metrics {
             replace(&mut workers.metrics, starting, &self.metrics_health);
         }
         if let Some(starting) = logs {
-            if starting.is_none() {
-                self.logs_health.drop_records(self.queue.clear());
-            }
             replace(&mut workers.logs, starting, &self.logs_health);
         }
         Ok(())
@@ -225,7 +229,7 @@ impl Exporters {
                 late.push(signal);
             }
         }
-        self.logs_health.drop_records(self.queue.clear());
+        self.logs_health.drop_records(self.queue.close());
         late
     }
 
@@ -348,7 +352,7 @@ impl LogExporter {
                     self.health.drop_records(batch.len() as u64);
                 }
                 Err(NotDelivered::Retired) => {
-                    self.queue.give_back(batch);
+                    self.health.drop_records(self.queue.give_back(batch));
                     return false;
                 }
             }
