@@ -4,7 +4,7 @@
 //! collect at their own pace from the same aggregation; a second reader would cost every
 //! measurement twice.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -19,6 +19,7 @@ use opentelemetry_sdk::metrics::{
 };
 
 use super::config::Otlp;
+use super::contain::contained;
 use super::process::Process;
 use super::translate::Translator;
 use super::{Collected, Identity};
@@ -87,7 +88,7 @@ impl Pipeline {
     }
 
     pub(super) fn meter(&self) -> Meter {
-        self.provider.meter(names::SERVICE_NAME)
+        contained(self.provider.meter(names::SERVICE_NAME))
     }
 
     /// Reads all instruments into `metrics`.
@@ -99,7 +100,8 @@ impl Pipeline {
     /// Reads all instruments as points by their exposed names.
     pub(super) fn collect(&self) -> Collected {
         let at = self.clock.now_ms();
-        let mut scratch = self.scratch.lock().expect("a callback of an instrument must not panic");
+        // Only buffers: a reading that panicked leaves nothing that the next one trusts.
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let (metrics, translator) = &mut *scratch;
         match self.read(metrics) {
             Ok(()) => {

@@ -16,6 +16,9 @@ use prost::Message;
 use tracing::Dispatch;
 
 use self::sink::{Sink, response};
+use super::contain;
+use super::control::Phase;
+use super::health::Health;
 use crate::clock::{Clock, UnixNanos};
 use crate::record::access::{JOB_APP, own_stream};
 use crate::record::names;
@@ -334,4 +337,27 @@ fn new_settings_take_over_what_waits() {
     telemetry.apply(&Config::default()).unwrap();
     assert!(!telemetry.is_exporting_logs());
     assert_eq!(logs_state(&telemetry).endpoint, None);
+}
+
+#[test]
+fn a_thread_that_ended_is_down_and_comes_back_with_the_next_settings() {
+    let sink = Sink::accepting();
+    let config = only_logs(&sink.url());
+    let (telemetry, _records, _dispatch) = start(config.clone());
+    // Nothing but a defect ends a thread that is in use; a command stands for it here.
+    telemetry.exporters.workers.lock().unwrap().logs.as_ref().unwrap().control.set(Phase::Retired);
+    eventually("the end is seen", || logs_state(&telemetry).is_up == Some(false));
+    telemetry.apply(&config).unwrap();
+    telemetry.export_logs(&[record("hello")]);
+    telemetry.shutdown(STOP).unwrap();
+    assert_eq!(sink.received().len(), 1);
+}
+
+#[test]
+fn a_panic_costs_its_round_and_is_a_failure() {
+    let health = Health::new(Signal::Logs, Clock::manual(UnixNanos(AT)));
+    assert_eq!(contain(&health, "http://x", || -> u8 { panic!("on purpose") }), None);
+    let state = health.state(None);
+    assert_eq!((state.is_up, state.failed), (Some(false), 1));
+    assert_eq!(contain(&health, "http://x", || 7), Some(7));
 }
