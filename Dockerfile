@@ -42,8 +42,9 @@ WORKDIR /site
 VOLUME ["/data"]
 EXPOSE 2727
 STOPSIGNAL SIGTERM
-# The binary asks itself: the image has no shell and no curl.
-HEALTHCHECK --interval=10s --timeout=2s --retries=3 --start-period=10s --start-interval=250ms \
+# The binary asks itself: the image has no shell and no curl. No --start-interval, which
+# engines before 25 refuse to build, Debian 12's among them; so the pace itself is brisk.
+HEALTHCHECK --interval=5s --timeout=2s --retries=3 --start-period=10s \
     CMD ["/usr/local/bin/vitrine", "health"]
 ENTRYPOINT ["/usr/local/bin/vitrine"]
 CMD ["serve"]

@@ -1,13 +1,21 @@
 //! What is shipped around the binary agrees with the binary.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use prost::Message;
 use saphyr_parser::{Event, Parser};
 use vitrine::app::STOP_BUDGET;
-use vitrine::record::MetricKind;
+use vitrine::clock::{Clock, UnixNanos};
+use vitrine::record::access::{JOB_ACCESS, JOB_APP, own_stream};
 use vitrine::record::names::{self, keys};
+use vitrine::record::{Labels, LogRecord, MetricKind, Severity};
+use vitrine::telemetry;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
@@ -115,6 +123,15 @@ fn the_unit_waits_for_readiness_and_does_not_restart_on_a_wrong_configuration() 
     // After a hand-over it is the successor that notifies.
     assert_eq!(setting(&unit, "NotifyAccess"), Some("all"));
     assert_eq!(setting(&unit, "RestartPreventExitStatus"), Some("78"));
+    // A fault that passes must not leave it down for good.
+    assert_eq!(
+        (setting(&unit, "StartLimitIntervalSec"), setting(&unit, "StartLimitBurst")),
+        (Some("0"), None)
+    );
+    assert_eq!(
+        (setting(&unit, "RestartSec"), setting(&unit, "RestartMaxDelaySec")),
+        (Some("1s"), Some("60s"))
+    );
     assert_eq!(setting(&unit, "ProtectSystem"), Some("strict"));
     assert_eq!(setting(&unit, "ProcSubset"), None, "host metrics read /proc");
 }
@@ -149,6 +166,7 @@ fn the_image_checks_its_health_and_runs_as_nobody() {
     let stage = last_stage();
     let has = |wanted: &str| stage.iter().any(|line| line.contains(wanted));
     assert!(has(r#"CMD ["/usr/local/bin/vitrine", "health"]"#) && has("HEALTHCHECK "), "{stage:#?}");
+    assert!(!has("--start-interval"), "Docker 20.10 of Debian 12 cannot build that");
     let user = stage.iter().find_map(|line| line.strip_prefix("USER ")).expect("the image names a user");
     let uid: u32 = user.split(':').next().unwrap().parse().expect("by number");
     assert!(uid > 0);
@@ -204,6 +222,11 @@ fn actions_are_pinned_by_commit_and_may_only_read() {
         assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{path}: {action}");
     }
     assert_eq!(values(&workflow, "permissions"), ["read"]);
+    for branch in ["main", "master"] {
+        assert!(values(&workflow, "on.push.branches").contains(&branch), "{branch} is not checked");
+        let cancels = &workflow["concurrency.cancel-in-progress"];
+        assert!(cancels.contains(&format!("refs/heads/{branch}\"")), "{branch}: {cancels}");
+    }
     assert!(values(&workflow, "jobs.check.steps").contains(&".ci/run"));
 }
 
@@ -214,19 +237,39 @@ fn the_check_script_is_executable() {
     assert_eq!(mode & 0o111, 0o111);
 }
 
-/// Yields every PromQL expression of a dashboard, those of variables and annotations too.
-fn expressions(dashboard: &serde_json::Value, res: &mut Vec<String>) {
+/// The two languages that a dashboard asks in.
+#[derive(Clone, Copy, PartialEq)]
+enum Language {
+    PromQl,
+    LogQl,
+}
+
+/// Yields every expression of a dashboard, those of variables and annotations too.
+fn expressions(dashboard: &serde_json::Value, language: Language, res: &mut Vec<String>) {
     match dashboard {
         serde_json::Value::Object(fields) => {
             let is_loki = fields.get("datasource").is_some_and(|source| source["type"] == "loki");
+            let is_wanted = is_loki == (language == Language::LogQl);
             let texts = ["expr", "query"].into_iter().filter_map(|key| fields.get(key)?.as_str());
             // "query" is an expression only where it is one: of a data source it names the type.
-            res.extend(texts.filter(|text| !is_loki && text.contains('{')).map(str::to_string));
-            fields.values().for_each(|value| expressions(value, res));
+            res.extend(texts.filter(|text| is_wanted && text.contains('{')).map(str::to_string));
+            fields.values().for_each(|value| expressions(value, language, res));
         }
-        serde_json::Value::Array(values) => values.iter().for_each(|value| expressions(value, res)),
+        serde_json::Value::Array(values) => {
+            values.iter().for_each(|value| expressions(value, language, res));
+        }
         _ => {}
     }
+}
+
+/// Yields every expression of every dashboard.
+fn all_expressions(language: Language) -> Vec<String> {
+    let mut res = Vec::new();
+    for entry in std::fs::read_dir(root().join("grafana/dashboards")).unwrap() {
+        let dashboard = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        expressions(&serde_json::from_str(&dashboard).unwrap(), language, &mut res);
+    }
+    res
 }
 
 /// Yields the metrics and the labels that an expression names.
@@ -285,21 +328,112 @@ fn dashboards_ask_only_for_what_there_is() {
     let mut known_labels: BTreeSet<String> = own_labels.map(|key| key.replace('.', "_")).into();
     known_labels.extend(["job", "instance", "le"].map(str::to_string));
 
-    let dashboards = std::fs::read_dir(root().join("grafana/dashboards")).unwrap();
-    let (mut faults, mut n_expressions) = (Vec::new(), 0);
-    for entry in dashboards {
-        let path = entry.unwrap().path();
-        let dashboard = std::fs::read_to_string(&path).unwrap();
-        let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
-        let mut found = Vec::new();
-        expressions(&dashboard, &mut found);
-        n_expressions += found.len();
-        for expression in found {
-            let (metrics, labels) = names_in(&expression);
-            let unknown = metrics.difference(&known_metrics).chain(labels.difference(&known_labels));
-            faults.extend(unknown.map(|name| format!("{}: {name} in {expression}", path.display())));
+    let (mut faults, found) = (Vec::new(), all_expressions(Language::PromQl));
+    assert!(found.len() > 20, "{} expressions were read", found.len());
+    for expression in found {
+        let (metrics, labels) = names_in(&expression);
+        let unknown = metrics.difference(&known_metrics).chain(labels.difference(&known_labels));
+        faults.extend(unknown.map(|name| format!("{name} in {expression}")));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The streams of our own lines: both jobs, each level.
+fn own_streams() -> Vec<Labels> {
+    let severities =
+        [Severity::Trace, Severity::Debug, Severity::Info, Severity::Warn, Severity::Error, Severity::Fatal];
+    let streams = [JOB_APP, JOB_ACCESS].into_iter().flat_map(|job| severities.map(|s| own_stream(job, s)));
+    streams.collect()
+}
+
+#[test]
+fn log_panels_select_streams_that_there_are() {
+    let selectors = regex::Regex::new(r"^\s*\{([^}]*)\}").unwrap();
+    let matcher = regex::Regex::new(r#"(\w+)\s*(=~|=)\s*"([^"]*)""#).unwrap();
+    let found = all_expressions(Language::LogQl);
+    assert!(found.len() >= 2, "{found:?}");
+    for expression in found {
+        let selector = &selectors.captures(&expression).expect("a stream selector comes first")[1];
+        let matchers: Vec<_> = matcher.captures_iter(selector).collect();
+        assert_eq!(matchers.len(), selector.split(',').count(), "this test does not read all of {selector}");
+        let is_selected = |stream: &Labels| {
+            matchers.iter().all(|matcher| match &matcher[2] {
+                "=" => stream.get(&matcher[1]) == &matcher[3],
+                _ => regex::Regex::new(&format!("^(?:{})$", &matcher[3]))
+                    .unwrap()
+                    .is_match(stream.get(&matcher[1])),
+            })
+        };
+        assert!(own_streams().iter().any(is_selected), "no line is found by {expression}");
+    }
+}
+
+/// Takes one request, answers it with an empty success and returns its body.
+fn receive(listener: &TcpListener) -> Vec<u8> {
+    let (stream, _) = listener.accept().unwrap();
+    let mut reader = BufReader::new(&stream);
+    let mut n_bytes = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            if line.trim_end().is_empty() {
+                break;
+            }
+            continue;
+        };
+        if name.eq_ignore_ascii_case("content-length") {
+            n_bytes = value.trim().parse().unwrap();
         }
     }
-    assert!(n_expressions > 20, "{n_expressions} expressions were read");
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let mut body = vec![0; n_bytes];
+    reader.read_exact(&mut body).unwrap();
+    (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+    body
+}
+
+#[test]
+fn a_line_has_the_same_labels_in_the_shipped_loki_as_in_the_store() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = telemetry::Config::default();
+    config.otlp.logs.endpoint = Some(format!("http://{}/otlp/v1/logs", listener.local_addr().unwrap()));
+    let identity = telemetry::Identity { instance_id: "i".into(), version: "1".into(), release: "".into() };
+    let (telemetry, _lines, _dispatch) =
+        telemetry::Telemetry::assemble(config, identity, Clock::manual(UnixNanos(2))).unwrap();
+    let records: Vec<LogRecord> = own_streams()
+        .into_iter()
+        .map(|stream| LogRecord {
+            at: UnixNanos(1),
+            severity: Severity::Info,
+            stream,
+            metadata: vec![],
+            body: "a line".into(),
+        })
+        .collect();
+    let far_end = std::thread::spawn(move || receive(&listener));
+    telemetry.export_logs(&records);
+    telemetry.shutdown(Duration::from_secs(10)).unwrap();
+    let request = ExportLogsServiceRequest::decode(far_end.join().unwrap().as_slice()).unwrap();
+
+    let loki = yaml("grafana/loki.yml");
+    let attributes = "limits_config.otlp_config.resource_attributes";
+    assert!(!loki.contains_key(&format!("{attributes}.ignore_defaults")), "then service.name is no label");
+    let promoted = values(&loki, &format!("{attributes}.attributes_config.0.attributes"));
+    // What Loki makes of a resource: a label of `service.name`, and of what is promoted.
+    let mut arrived: Vec<Labels> = Vec::new();
+    for resource in request.resource_logs.iter().map(|logs| logs.resource.as_ref().unwrap()) {
+        let labels = resource.attributes.iter().filter_map(|attribute| {
+            let name = attribute.key.as_str();
+            let Some(Value::StringValue(value)) = attribute.value.as_ref()?.value.as_ref() else {
+                return None;
+            };
+            let is_label = name == "service.name" || promoted.contains(&name);
+            is_label.then(|| (name.replace('.', "_"), value.clone()))
+        });
+        arrived.push(Labels::new(labels));
+    }
+    let mut sent = own_streams();
+    sent.sort();
+    arrived.sort();
+    assert_eq!(arrived, sent);
 }

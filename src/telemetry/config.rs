@@ -6,7 +6,6 @@ use std::time::Duration;
 use url::Url;
 
 use super::subscriber;
-use crate::record::names;
 
 /// An export attempt that takes longer is given up (OTLP specification's default).
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,10 +53,9 @@ pub struct Otlp {
     pub compression: Compression,
     /// How often metrics are collected and sent.
     pub metric_interval: Duration,
-    /// `service.name` of our metrics and lines; changing it needs a restart.
-    pub service_name: String,
     /// More resource attributes, such as `deployment.environment.name`; changing them
-    /// needs a restart.
+    /// needs a restart. Those that make `job`, `instance` and the log streams are not
+    /// for the owner to set: dashboards rely on them.
     pub resource_attributes: Vec<(String, String)>,
     /// What differs for metrics.
     pub metrics: SignalConfig,
@@ -74,7 +72,6 @@ impl Default for Otlp {
             timeout: TIMEOUT,
             compression: Compression::None,
             metric_interval: METRIC_INTERVAL,
-            service_name: names::SERVICE_NAME.into(),
             resource_attributes: Vec::new(),
             metrics: SignalConfig::default(),
             logs: SignalConfig::default(),

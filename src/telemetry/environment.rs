@@ -8,13 +8,23 @@
 use std::time::Duration;
 
 use super::config::{Compression, Config, Fault, Headers, SignalConfig};
+use crate::record::names;
 
 /// Reads one environment variable.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Resource attributes that this program sets itself: the same instance and version must
-/// stand in the store, on `/metrics` and in what is exported.
-const OWN_ATTRIBUTES: &[&str] = &["service.instance.id", "service.version"];
+/// Resource attributes that this program sets itself: `job`, `instance` and the labels of
+/// log streams must be the same in the store, on `/metrics` and in what is exported, so
+/// that a dashboard works on both. Prometheus makes `job` of namespace and name, and Loki
+/// labels of all but the instance and version.
+///
+/// Several vitrines are told apart by `instance`, and by what the owner adds, such as
+/// `deployment.environment.name`.
+const OWN_ATTRIBUTES: &[&str] =
+    &["service.name", "service.namespace", "service.instance.id", "service.version", "job", "level"];
+
+/// What is said of a variable that would change one of them.
+const OWN_EXPECTED: &str = "is set by vitrine itself, for dashboards to work on both data sources; ignored";
 
 impl Config {
     /// Returns these settings with the standard variables laid over them, and the
@@ -44,17 +54,15 @@ impl Config {
         reader.signal("METRICS", &mut otlp.metrics);
         reader.signal("LOGS", &mut otlp.logs);
         for (key, value) in reader.pairs("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default() {
-            if key == "service.name" {
-                otlp.service_name = value;
-            } else if OWN_ATTRIBUTES.contains(&key.as_str()) {
-                reader.fault("OTEL_RESOURCE_ATTRIBUTES", &key, "is set by vitrine itself and ignored");
+            if OWN_ATTRIBUTES.contains(&key.as_str()) {
+                reader.fault_of_own("OTEL_RESOURCE_ATTRIBUTES", &key, &value);
             } else {
                 otlp.resource_attributes.retain(|(known, _)| *known != key);
                 otlp.resource_attributes.push((key, value));
             }
         }
-        if let Some((_, name)) = reader.get("OTEL_SERVICE_NAME") {
-            otlp.service_name = name;
+        if let Some((key, name)) = reader.get("OTEL_SERVICE_NAME") {
+            reader.fault_of_own(&key, "service.name", &name);
         }
         (self, reader.faults)
     }
@@ -73,6 +81,13 @@ impl Reader<'_> {
 
     fn fault(&mut self, key: &str, value: &str, expected: &str) {
         self.faults.push(Fault { key: key.into(), value: value.into(), expected: expected.into() });
+    }
+
+    /// Reports an attempt to set what is our own; the value that it has anyway is none.
+    fn fault_of_own(&mut self, key: &str, attribute: &str, value: &str) {
+        if (attribute, value) != ("service.name", names::SERVICE_NAME) {
+            self.fault(key, &format!("{attribute}={value}"), OWN_EXPECTED);
+        }
     }
 
     fn signal(&mut self, signal: &str, config: &mut SignalConfig) {
@@ -214,13 +229,16 @@ mod tests {
         let (config, faults) = read(&[
             (
                 "OTEL_RESOURCE_ATTRIBUTES",
-                "service.name=a,deployment.environment.name=pr%C3%B3d,service.version=9",
+                "service.name=a,service.namespace=n,job=j,deployment.environment.name=pr%C3%B3d,service.version=9",
             ),
             ("OTEL_SERVICE_NAME", "b"),
         ]);
-        assert_eq!(config.otlp.service_name, "b");
         assert_eq!(config.otlp.resource_attributes, [("deployment.environment.name".into(), "pród".into())]);
-        assert_eq!(faults.len(), 1);
+        let values: Vec<&str> = faults.iter().map(|fault| fault.value.as_str()).collect();
+        let expect =
+            ["service.name=a", "service.namespace=n", "job=j", "service.version=9", "service.name=b"];
+        assert_eq!(values, expect);
+        assert_eq!(read(&[("OTEL_SERVICE_NAME", "vitrine")]).1, []);
     }
 
     #[test]

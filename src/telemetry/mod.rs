@@ -10,6 +10,7 @@
 
 mod capture;
 pub mod config;
+mod contain;
 mod environment;
 mod otlp;
 mod pipeline;
@@ -20,7 +21,7 @@ mod tests;
 mod translate;
 
 use std::io::IsTerminal;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -191,7 +192,8 @@ impl Telemetry {
     ) {
         let labels = [KeyValue::new(keys::SIGNAL, signal.as_str()), KeyValue::new(keys::REASON, queue)];
         let source = DropSource { labels, read: Box::new(read) };
-        self.drops.lock().expect("a drop counter must not panic").push(source);
+        // A counter that panicked has changed nothing here.
+        self.drops.lock().unwrap_or_else(PoisonError::into_inner).push(source);
     }
 
     fn register_own_instruments(&self) {
@@ -202,7 +204,7 @@ impl Telemetry {
             .with_unit(dropped.unit)
             .with_description(dropped.help)
             .with_callback(move |observer| {
-                for source in sources.lock().expect("a drop counter must not panic").iter() {
+                for source in sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
                     observer.observe((source.read)(), &source.labels);
                 }
             })
@@ -246,7 +248,7 @@ impl Telemetry {
     }
 
     /// Takes over new settings: the log level, and where signals are exported to. What
-    /// needs a restart (`service_name`, `resource_attributes`) is left as it was.
+    /// needs a restart (`resource_attributes`) is left as it was.
     pub fn apply(&self, config: &Config) -> Result<(), ApplyError> {
         // Checked first, because starting exporters cannot be undone.
         subscriber::parse_level(&config.log_level)?;

@@ -4,7 +4,7 @@
 //! collect at their own pace from the same aggregation; a second reader would cost every
 //! measurement twice.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -19,6 +19,7 @@ use opentelemetry_sdk::metrics::{
 };
 
 use super::config::Otlp;
+use super::contain::contained;
 use super::process::Process;
 use super::translate::Translator;
 use super::{Collected, Identity};
@@ -29,10 +30,6 @@ use crate::record::{Metadata, Scrape};
 /// Label sets of one instrument. All routes, methods and statuses that occur together
 /// come to about a hundred; what is beyond counts under `otel_metric_overflow="true"`.
 const CARDINALITY_MAX: usize = 250;
-
-/// Histograms of seconds, which all get the buckets of [`names::HTTP_DURATION_BUCKETS`]:
-/// half a millisecond to ten seconds suits a flush as well as a request.
-const DURATIONS: &[names::Instrument] = &[names::HTTP_REQUEST_DURATION, names::STORE_FLUSH_DURATION];
 
 /// A reader that several owners can hold.
 #[derive(Clone, Debug)]
@@ -91,7 +88,7 @@ impl Pipeline {
     }
 
     pub(super) fn meter(&self) -> Meter {
-        self.provider.meter(names::SERVICE_NAME)
+        contained(self.provider.meter(names::SERVICE_NAME))
     }
 
     /// Reads all instruments into `metrics`.
@@ -103,7 +100,8 @@ impl Pipeline {
     /// Reads all instruments as points by their exposed names.
     pub(super) fn collect(&self) -> Collected {
         let at = self.clock.now_ms();
-        let mut scratch = self.scratch.lock().expect("a callback of an instrument must not panic");
+        // Only buffers: a reading that panicked leaves nothing that the next one trusts.
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let (metrics, translator) = &mut *scratch;
         match self.read(metrics) {
             Ok(()) => {
@@ -120,7 +118,9 @@ impl Pipeline {
 
 fn view(instrument: &Instrument) -> Option<Stream> {
     let stream = Stream::builder().with_cardinality_limit(CARDINALITY_MAX);
-    let stream = if DURATIONS.iter().any(|known| known.name == instrument.name()) {
+    // The buckets of the dashboards, whoever makes this one. An aggregation here would
+    // override the boundaries of other histograms, which bring their own.
+    let stream = if instrument.name() == names::HTTP_REQUEST_DURATION.name {
         stream.with_aggregation(Aggregation::ExplicitBucketHistogram {
             boundaries: names::HTTP_DURATION_BUCKETS.to_vec(),
             record_min_max: false,
@@ -142,8 +142,9 @@ fn resource(otlp: &Otlp, identity: &Identity) -> Resource {
 
 /// Returns the resource attributes that metrics and our own log lines share.
 pub(super) fn attributes(otlp: &Otlp, identity: &Identity) -> Vec<(String, String)> {
+    let service_name = names::SERVICE_NAME.to_string();
     let own = [
-        ("service.name", &otlp.service_name),
+        ("service.name", &service_name),
         ("service.instance.id", &identity.instance_id),
         ("service.version", &identity.version),
     ];

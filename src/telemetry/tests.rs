@@ -197,3 +197,41 @@ fn long_lines_and_fields_are_cut() {
     let found = fixture.run(|| info!(target: "vitrine::cv", text = long.as_str(), "{long}"));
     assert_eq!((found[0].body.len(), found[0].metadata("text").len()), (8 * 1024, 1024));
 }
+
+fn value(collected: &Collected, name: &str) -> Option<f64> {
+    collected.scrape.points.iter().find(|point| point.series.metric_name() == name).map(|point| point.value)
+}
+
+#[test]
+fn a_callback_that_panics_is_missing_and_nothing_else_is() {
+    let fixture = Fixture::new(Config::default());
+    let meter = fixture.telemetry.meter();
+    meter.u64_observable_gauge("broken").with_callback(|_| panic!("on purpose")).build();
+    meter.u64_observable_gauge("sound").with_callback(|observer| observer.observe(3, &[])).build();
+    fixture.telemetry.count_drops(Signal::Logs, "broken", || panic!("on purpose"));
+    let mut said = Vec::new();
+    for _ in 0..2 {
+        let mut collected = None;
+        said.extend(fixture.run(|| collected = Some(fixture.telemetry.collect())));
+        let collected = collected.unwrap();
+        assert_eq!((value(&collected, "broken"), value(&collected, "sound")), (None, Some(3.0)));
+        assert!(value(&collected, "process_uptime_seconds").is_some());
+    }
+    fixture.telemetry.count_drops(Signal::Logs, "late", || 1);
+    let n_said = said.iter().filter(|line| line.body.contains("panicked")).count();
+    assert_eq!(n_said, 2, "each broken instrument is told once: {said:?}");
+}
+
+#[test]
+fn a_histogram_keeps_the_boundaries_that_it_brings() {
+    let fixture = Fixture::new(Config::default());
+    let flush = names::STORE_FLUSH_DURATION;
+    let meter = fixture.telemetry.meter();
+    let histogram = meter.f64_histogram(flush.name).with_unit(flush.unit);
+    histogram.with_boundaries(vec![0.5, 1.0]).build().record(0.7, &[]);
+    let points = fixture.telemetry.collect().scrape.points;
+    let name = format!("{}_bucket", flush.exposed());
+    let is_bucket = |point: &&crate::record::Point| point.series.metric_name() == name;
+    let bounds: Vec<&str> = points.iter().filter(is_bucket).map(|point| point.series.get("le")).collect();
+    assert_eq!(bounds, ["0.5", "1", "+Inf"]);
+}

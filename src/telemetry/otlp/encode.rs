@@ -2,9 +2,9 @@
 //!
 //! The messages are built directly: the SDK's log exporter has one resource for all
 //! records, and our streams differ in theirs. What makes a stream (`job`,
-//! `service.name`) travels as resource attributes, so that the shipped Loki
-//! configuration can make labels of them; `level` stays with the record, which has its
-//! severity. A record's metadata keeps its names.
+//! `service.name`, `level`) travels as resource attributes, because Loki makes index
+//! labels of nothing else: one resource for each stream, although a level says little
+//! about a resource. A record's metadata keeps its names.
 
 use std::collections::HashMap;
 
@@ -27,19 +27,12 @@ const FIELDS: &[&str] = &["trace_id", "span_id", "scope_name"];
 /// reference implementation panics without it.
 pub(super) fn encode(batch: &[LogRecord], resource: &[(String, String)], observed: UnixNanos) -> Vec<u8> {
     let mut res: Vec<ResourceLogs> = Vec::new();
-    // Streams that differ in nothing but their level share a resource.
-    let mut resource_idxs: HashMap<Labels, usize> = HashMap::new();
     let mut stream_idxs: HashMap<Labels, usize> = HashMap::new();
     for record in batch {
-        let idx = *stream_idxs.entry(record.stream.clone()).or_insert_with(|| {
-            let source = record.stream.without(&["level"]);
-            *resource_idxs.entry(source).or_insert_with_key(|source| {
-                res.push(ResourceLogs {
-                    resource: Some(resource_of(source, resource)),
-                    ..Default::default()
-                });
-                res.len() - 1
-            })
+        let idx = *stream_idxs.entry(record.stream.clone()).or_insert_with_key(|stream| {
+            let resource = Some(resource_of(stream, resource));
+            res.push(ResourceLogs { resource, ..Default::default() });
+            res.len() - 1
         });
         scope_of(&mut res[idx].scope_logs, record.metadata("scope_name")).push(encode_one(record, observed));
     }
@@ -48,13 +41,13 @@ pub(super) fn encode(batch: &[LogRecord], resource: &[(String, String)], observe
 
 /// Our own streams get all attributes of this process; a stream of another program gets
 /// only what it brought.
-fn resource_of(source: &Labels, process: &[(String, String)]) -> Resource {
-    let is_own = source.get("service_name") == names::SERVICE_NAME;
+fn resource_of(stream: &Labels, process: &[(String, String)]) -> Resource {
+    let is_own = stream.get("service_name") == names::SERVICE_NAME;
     let mut attributes: Vec<KeyValue> = Vec::new();
     if is_own {
         attributes.extend(process.iter().map(|(name, value)| text(name, value)));
     }
-    for (name, value) in source.iter() {
+    for (name, value) in stream.iter() {
         match name {
             "service_name" if is_own => {}
             "service_name" => attributes.push(text("service.name", value)),
@@ -77,11 +70,7 @@ fn scope_of<'s>(scopes: &'s mut Vec<ScopeLogs>, name: &str) -> &'s mut Vec<OtlpR
 fn encode_one(record: &LogRecord, observed: UnixNanos) -> OtlpRecord {
     let nanos = |at: UnixNanos| u64::try_from(at.0).unwrap_or(0);
     let metadata = record.metadata.iter().filter(|(name, _)| !FIELDS.contains(&name.as_ref()));
-    let mut attributes: Vec<KeyValue> = metadata.map(|(name, value)| text(name, value)).collect();
-    let level = record.stream.get("level");
-    if !level.is_empty() {
-        attributes.push(text("level", level));
-    }
+    let attributes = metadata.map(|(name, value)| text(name, value)).collect();
     OtlpRecord {
         time_unix_nano: nanos(record.at),
         observed_time_unix_nano: nanos(observed),

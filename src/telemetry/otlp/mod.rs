@@ -11,8 +11,9 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -68,6 +69,16 @@ struct Worker {
     control: Arc<Control>,
     /// Closed by the thread when it ends.
     ended: Receiver<()>,
+}
+
+impl Worker {
+    fn has_ended(&self) -> bool {
+        self.ended.try_recv() == Err(TryRecvError::Disconnected)
+    }
+
+    fn is_up_with(&self, target: &Target, interval: Duration) -> bool {
+        self.target == *target && self.interval == interval && !self.has_ended()
+    }
 }
 
 /// Both exporters.
@@ -128,14 +139,18 @@ impl Exporters {
         let mut workers = self.workers.lock().expect("no panic while the workers are held");
         let metrics = self.prepare(&workers.metrics, otlp, Signal::Metrics)?;
         let logs = self.prepare(&workers.logs, otlp, Signal::Logs)?;
-        self.is_exporting_logs.store(otlp.target(Signal::Logs).is_some(), Ordering::Relaxed);
+        let is_exporting_logs = otlp.target(Signal::Logs).is_some();
+        self.is_exporting_logs.store(is_exporting_logs, Ordering::Relaxed);
+        if is_exporting_logs {
+            self.queue.open();
+        } else {
+            // The old thread may still hold a batch: the closed queue does not take it back.
+            self.logs_health.drop_records(self.queue.close());
+        }
         if let Some(starting) = metrics {
             replace(&mut workers.metrics, starting, &self.metrics_health);
         }
         if let Some(starting) = logs {
-            if starting.is_none() {
-                self.logs_health.drop_records(self.queue.clear());
-            }
             replace(&mut workers.logs, starting, &self.logs_health);
         }
         Ok(())
@@ -155,7 +170,7 @@ impl Exporters {
             Signal::Metrics => otlp.metric_interval,
             Signal::Logs => BATCH_DELAY,
         };
-        if present.as_ref().is_some_and(|worker| worker.target == target && worker.interval == interval) {
+        if present.as_ref().is_some_and(|worker| worker.is_up_with(&target, interval)) {
             return Ok(None);
         }
         self.start(signal, target, interval).map(Some).map(Some)
@@ -174,7 +189,13 @@ impl Exporters {
             Signal::Metrics => {
                 let exporter = metric_exporter(Arc::new(courier), &target)?;
                 let (pipeline, control) = (self.pipeline.clone(), control.clone());
-                Box::new(move || export_metrics(&pipeline, &exporter, &control, interval))
+                let (health, url) = (health.clone(), target.display_url().to_string());
+                Box::new(move || {
+                    export_metrics(&control, interval, |reading| {
+                        let round = || send_metrics(&pipeline, &exporter, reading);
+                        contain(&health, &url, round);
+                    });
+                })
             }
             Signal::Logs => {
                 let exporter = LogExporter {
@@ -183,6 +204,7 @@ impl Exporters {
                     clock: self.clock.clone(),
                     health: health.clone(),
                     control: control.clone(),
+                    url: target.display_url().to_string(),
                     courier,
                 };
                 Box::new(move || exporter.run())
@@ -225,7 +247,7 @@ impl Exporters {
                 late.push(signal);
             }
         }
-        self.logs_health.drop_records(self.queue.clear());
+        self.logs_health.drop_records(self.queue.close());
         late
     }
 
@@ -233,10 +255,14 @@ impl Exporters {
         let workers = self.workers.lock().expect("no panic while the workers are held");
         let endpoint =
             |worker: &Option<Worker>| worker.as_ref().map(|worker| worker.target.display_url().to_string());
-        vec![
-            self.metrics_health.state(endpoint(&workers.metrics)),
-            self.logs_health.state(endpoint(&workers.logs)),
-        ]
+        let state = |health: &Health, worker: &Option<Worker>| {
+            let mut res = health.state(endpoint(worker));
+            if worker.as_ref().is_some_and(Worker::has_ended) {
+                res.is_up = Some(false);
+            }
+            res
+        };
+        vec![state(&self.metrics_health, &workers.metrics), state(&self.logs_health, &workers.logs)]
     }
 
     /// Returns how many attempts arrived and failed, by signal; never waits.
@@ -296,22 +322,37 @@ fn metric_exporter(courier: Arc<Courier>, target: &Target) -> Result<MetricExpor
 }
 
 /// The thread of the metrics: reads and sends at each interval, and once more at the end.
-fn export_metrics(pipeline: &Pipeline, exporter: &MetricExporter, control: &Control, interval: Duration) {
+fn export_metrics(control: &Control, interval: Duration, mut send: impl FnMut(&mut ResourceMetrics)) {
     let mut reading = ResourceMetrics::default();
     loop {
         let phase = control.pause(interval);
         if phase == Phase::Retired {
             return;
         }
-        match pipeline.read(&mut reading) {
-            // The courier has noted the outcome; its client never waits, so one poll is all.
-            Ok(()) => drop(exporter.export(&reading).now_or_never()),
-            Err(err) => tracing::debug!("read the instruments: {err}"),
-        }
+        send(&mut reading);
         if matches!(phase, Phase::Flushing(_)) {
             return;
         }
     }
+}
+
+fn send_metrics(pipeline: &Pipeline, exporter: &MetricExporter, reading: &mut ResourceMetrics) {
+    match pipeline.read(reading) {
+        // The courier has noted the outcome; its client never waits, so one poll is all.
+        Ok(()) => drop(exporter.export(reading).now_or_never()),
+        Err(err) => tracing::debug!("read the instruments: {err}"),
+    }
+}
+
+/// Runs one round of an exporter. A panic costs what this round would have sent and is
+/// noted as a failure like any other: the thread goes on with the next round, after its
+/// usual pause or with the next batch, so a broken one cannot spin.
+fn contain<T>(health: &Health, url: &str, round: impl FnOnce() -> T) -> Option<T> {
+    let outcome = catch_unwind(AssertUnwindSafe(round)).ok();
+    if outcome.is_none() {
+        health.failed(url, "a panic in the exporter");
+    }
+    outcome
 }
 
 /// The thread of the log records.
@@ -321,6 +362,7 @@ struct LogExporter {
     clock: Clock,
     health: Arc<Health>,
     control: Arc<Control>,
+    url: String,
     courier: Courier,
 }
 
@@ -341,14 +383,17 @@ impl LogExporter {
             if batch.is_empty() {
                 return true;
             }
-            let body = encode::encode(&batch, &self.resource, self.clock.now());
-            match self.courier.deliver(&self.courier.payload(&body)) {
-                Ok(()) => {}
-                Err(NotDelivered::Refused | NotDelivered::TimedOut) => {
+            let deliver = || {
+                let body = encode::encode(&batch, &self.resource, self.clock.now());
+                self.courier.deliver(&self.courier.payload(&body))
+            };
+            match contain(&self.health, &self.url, deliver) {
+                Some(Ok(())) => {}
+                Some(Err(NotDelivered::Refused | NotDelivered::TimedOut)) | None => {
                     self.health.drop_records(batch.len() as u64);
                 }
-                Err(NotDelivered::Retired) => {
-                    self.queue.give_back(batch);
+                Some(Err(NotDelivered::Retired)) => {
+                    self.health.drop_records(self.queue.give_back(batch));
                     return false;
                 }
             }

@@ -20,11 +20,13 @@ const RECORD_OVERHEAD_BYTES: usize = 256;
 
 #[derive(Default)]
 struct Waiting {
+    /// False while export is off: then nothing is kept, whoever comes late with it.
+    is_open: bool,
     records: VecDeque<LogRecord>,
     size_bytes: usize,
 }
 
-/// The queue between the writer of records and the export thread.
+/// The queue between the writer of records and the export thread; closed at first.
 #[derive(Default)]
 pub(super) struct Queue {
     /// Held to move records in or out; never while encoding or sending.
@@ -36,6 +38,9 @@ impl Queue {
     /// for, and whether a batch is complete.
     pub(super) fn push(&self, records: &[LogRecord]) -> (u64, bool) {
         let mut waiting = self.waiting.lock().expect("no panic while the queue is held");
+        if !waiting.is_open {
+            return (records.len() as u64, false);
+        }
         let mut n_dropped = 0;
         for record in records {
             let size_bytes = size_of_record(record);
@@ -66,17 +71,27 @@ impl Queue {
     }
 
     /// Puts a batch that was not sent back to the front; the room it had may be taken, so
-    /// the queue can hold one batch more than its bound.
-    pub(super) fn give_back(&self, batch: Vec<LogRecord>) {
+    /// the queue can hold one batch more than its bound. Returns how many were dropped,
+    /// all of them when the queue was closed in the meantime.
+    pub(super) fn give_back(&self, batch: Vec<LogRecord>) -> u64 {
         let mut waiting = self.waiting.lock().expect("no panic while the queue is held");
+        if !waiting.is_open {
+            return batch.len() as u64;
+        }
         for record in batch.into_iter().rev() {
             waiting.size_bytes += size_of_record(&record);
             waiting.records.push_front(record);
         }
+        0
     }
 
-    /// Forgets all records and returns how many there were.
-    pub(super) fn clear(&self) -> u64 {
+    /// Takes records from now on.
+    pub(super) fn open(&self) {
+        self.waiting.lock().expect("no panic while the queue is held").is_open = true;
+    }
+
+    /// Forgets all records, returns how many there were, and takes no more.
+    pub(super) fn close(&self) -> u64 {
         let mut waiting = self.waiting.lock().expect("no panic while the queue is held");
         let waiting = std::mem::take(&mut *waiting);
         waiting.records.len() as u64
@@ -100,27 +115,46 @@ mod tests {
         LogRecord { at: UnixNanos(1), severity: Severity::Info, stream, metadata: vec![], body }
     }
 
+    fn open_queue() -> Queue {
+        let queue = Queue::default();
+        queue.open();
+        queue
+    }
+
+    #[test]
+    fn closed_queue_keeps_nothing_that_comes_late() {
+        let queue = open_queue();
+        queue.push(&[record("in hand".into()), record("waiting".into())]);
+        let batch = queue.take();
+        assert_eq!((batch.len(), queue.close()), (2, 0));
+        assert_eq!(queue.give_back(batch), 2);
+        assert_eq!(queue.push(&[record("late".into())]), (1, false));
+        queue.open();
+        assert!(queue.take().is_empty());
+    }
+
     #[test]
     fn full_queue_keeps_the_oldest_and_counts_the_rest() {
-        let queue = Queue::default();
+        let queue = open_queue();
         let records: Vec<LogRecord> =
             (0..10).map(|n| record(format!("{n}{}", "x".repeat(1 << 20)))).collect();
         let (n_dropped, _) = queue.push(&records);
         assert_eq!(n_dropped, 7);
         // Each is larger than a batch may be, so each goes alone.
         assert!(queue.take()[0].body.starts_with('0'));
-        assert_eq!(queue.clear(), 2);
+        assert_eq!(queue.close(), 2);
+        queue.open();
         assert_eq!(queue.push(&records[..1]).0, 0);
     }
 
     #[test]
     fn batches_are_bounded_and_come_back_in_order() {
-        let queue = Queue::default();
+        let queue = open_queue();
         let records: Vec<LogRecord> = (0..1_500).map(|n| record(n.to_string())).collect();
         assert_eq!(queue.push(&records), (0, true));
         let batch = queue.take();
         assert_eq!(batch.len(), BATCH_RECORDS);
-        queue.give_back(batch);
+        assert_eq!(queue.give_back(batch), 0);
         let again = queue.take();
         assert_eq!((again[0].body.as_str(), again.len()), ("0", BATCH_RECORDS));
         assert_eq!(queue.take().len(), 500);

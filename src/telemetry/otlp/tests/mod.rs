@@ -16,6 +16,9 @@ use prost::Message;
 use tracing::Dispatch;
 
 use self::sink::{Sink, response};
+use super::contain;
+use super::control::Phase;
+use super::health::Health;
 use crate::clock::{Clock, UnixNanos};
 use crate::record::access::{JOB_APP, own_stream};
 use crate::record::names;
@@ -106,7 +109,7 @@ fn log_records_arrive_field_by_field() {
     assert_eq!(received[0].path, "/v1/logs");
     assert_eq!(received[0].header("content-type"), "application/x-protobuf");
     let request = ExportLogsServiceRequest::decode(received[0].body.as_slice()).unwrap();
-    let [ours, theirs] = request.resource_logs.as_slice() else { panic!("{request:?}") };
+    let [ours, worse, theirs] = request.resource_logs.as_slice() else { panic!("{request:?}") };
     let resource = ours.resource.as_ref().unwrap();
     let expect = [
         ("service.name", "vitrine"),
@@ -114,20 +117,23 @@ fn log_records_arrive_field_by_field() {
         ("service.version", "1.2.3"),
         ("deployment.environment.name", "test"),
         ("job", "app"),
+        ("level", "warn"),
     ];
     assert_eq!(pairs(&resource.attributes), expect);
-    let [first, second] = ours.scope_logs.as_slice() else { panic!("{ours:?}") };
+    let [first] = ours.scope_logs.as_slice() else { panic!("{ours:?}") };
     assert_eq!(first.scope.as_ref().unwrap().name, "vitrine::cv");
     let found = &first.log_records[0];
     assert_eq!((found.time_unix_nano, found.observed_time_unix_nano), (AT as u64 - 5, AT as u64));
     assert_eq!((found.severity_number, found.severity_text.as_str()), (13, "warn"));
     assert_eq!(found.body.as_ref().unwrap().value, Some(Value::StringValue("a bad link".into())));
-    assert_eq!(pairs(&found.attributes), [("url_path", "/cv"), ("level", "warn")]);
+    assert_eq!(pairs(&found.attributes), [("url_path", "/cv")]);
     assert_eq!(
         (hex::encode(&found.trace_id), hex::encode(&found.span_id)),
         (TRACE_ID.into(), SPAN_ID.into())
     );
-    assert_eq!(second.log_records[0].severity_number, 17);
+    // Another level is another stream, and so another resource.
+    assert_eq!(pairs(&worse.resource.as_ref().unwrap().attributes).last(), Some(&("level", "error")));
+    assert_eq!(worse.scope_logs[0].log_records[0].severity_number, 17);
 
     let resource = theirs.resource.as_ref().unwrap();
     assert_eq!(pairs(&resource.attributes), [("job", "flask.logs"), ("service.name", "flask.logs")]);
@@ -331,4 +337,27 @@ fn new_settings_take_over_what_waits() {
     telemetry.apply(&Config::default()).unwrap();
     assert!(!telemetry.is_exporting_logs());
     assert_eq!(logs_state(&telemetry).endpoint, None);
+}
+
+#[test]
+fn a_thread_that_ended_is_down_and_comes_back_with_the_next_settings() {
+    let sink = Sink::accepting();
+    let config = only_logs(&sink.url());
+    let (telemetry, _records, _dispatch) = start(config.clone());
+    // Nothing but a defect ends a thread that is in use; a command stands for it here.
+    telemetry.exporters.workers.lock().unwrap().logs.as_ref().unwrap().control.set(Phase::Retired);
+    eventually("the end is seen", || logs_state(&telemetry).is_up == Some(false));
+    telemetry.apply(&config).unwrap();
+    telemetry.export_logs(&[record("hello")]);
+    telemetry.shutdown(STOP).unwrap();
+    assert_eq!(sink.received().len(), 1);
+}
+
+#[test]
+fn a_panic_costs_its_round_and_is_a_failure() {
+    let health = Health::new(Signal::Logs, Clock::manual(UnixNanos(AT)));
+    assert_eq!(contain(&health, "http://x", || -> u8 { panic!("on purpose") }), None);
+    let state = health.state(None);
+    assert_eq!((state.is_up, state.failed), (Some(false), 1));
+    assert_eq!(contain(&health, "http://x", || 7), Some(7));
 }
