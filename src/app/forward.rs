@@ -13,7 +13,7 @@ use crate::config::{Loaded, Source};
 use crate::ingest::forward::{BindError, Bound, Forward};
 use crate::ingest::{NotKept, Sink};
 use crate::record::LogRecord;
-use crate::store::{DropReason, Store};
+use crate::store::Store;
 use crate::telemetry::Telemetry;
 
 /// The key that the part is configured by.
@@ -86,28 +86,13 @@ impl Sink for Keeper {
     }
 
     fn keep_durably(&self, records: Vec<LogRecord>) -> BoxFuture<'static, Result<(), NotKept>> {
-        let n_lost_before = n_lost(&self.store);
-        self.keep(records);
+        self.telemetry.export_logs(&records);
         let (sender, receiver) = oneshot::channel();
         // The connection may have gone by then.
-        let asked = self.store.on_durable(move |res| _ = sender.send(res));
-        let store = self.store.clone();
+        let queued = self.store.append_logs_acked(records, move |kept| _ = sender.send(kept));
         Box::pin(async move {
-            asked.map_err(|_| NotKept)?;
-            match receiver.await {
-                // A line lost meanwhile may be one of these; sent again is better than lost.
-                Ok(Ok(())) if n_lost(&store) == n_lost_before => Ok(()),
-                Ok(_) | Err(_) => Err(NotKept),
-            }
+            queued.map_err(|_| NotKept)?;
+            receiver.await.map_err(|_| NotKept)?.map_err(|_| NotKept)
         })
     }
-}
-
-/// Returns how many lines the store could not take although they were good. A line that it
-/// will never take, for its time or its labels, is not among them: to have it sent again
-/// would never end.
-fn n_lost(store: &Store) -> u64 {
-    let reasons = [DropReason::QueueFull, DropReason::DiskFull, DropReason::Backlog, DropReason::Closed];
-    let stats = store.stats();
-    reasons.iter().map(|reason| stats.logs.dropped(*reason)).sum()
 }
