@@ -41,8 +41,8 @@ const COMPRESS_MIN_BYTES: usize = 512;
 /// Brotli's level; 11 takes 40 times as long for 3 % fewer bytes of such pages.
 const BROTLI_LEVEL: i32 = 9;
 
-/// The window of 2^22 bytes is brotli's default for text.
-const BROTLI_WINDOW_BITS: i32 = 22;
+/// Brotli's windows have from 2^10 to 2^24 bytes; 2^22 is its default for text.
+const BROTLI_WINDOW_BITS: std::ops::RangeInclusive<i32> = 10..=22;
 
 impl Representation {
     /// Hashes a document and compresses it where that makes it smaller.
@@ -104,9 +104,11 @@ fn header(value: &str) -> HeaderValue {
 }
 
 fn brotli(body: &[u8]) -> Vec<u8> {
+    let window_bits = i32::try_from(body.len().ilog2() + 1).unwrap_or(i32::MAX);
     let params = brotli::enc::BrotliEncoderParams {
         quality: BROTLI_LEVEL,
-        lgwin: BROTLI_WINDOW_BITS,
+        // A window larger than the document only costs memory, megabytes of it.
+        lgwin: window_bits.clamp(*BROTLI_WINDOW_BITS.start(), *BROTLI_WINDOW_BITS.end()),
         size_hint: body.len(),
         ..Default::default()
     };
