@@ -115,6 +115,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("opentelemetry_otlp", &["telemetry"]),
     ("tracing_subscriber", &["telemetry"]),
     ("toml_edit", &["config"]),
+    ("rmp", &["ingest"]),
 ];
 
 #[test]
