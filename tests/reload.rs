@@ -1,5 +1,7 @@
 //! Reload: what is right is shown, what is wrong changes nothing and says so everywhere.
 
+use std::path::PathBuf;
+
 use rustix::process::Signal;
 
 use crate::harness::{Folders, Vitrine, wait_until};
@@ -10,6 +12,16 @@ fn cv(name: &str) -> String {
 
 fn shows(vitrine: &Vitrine, name: &str) -> Option<()> {
     vitrine.get("/").text().contains(name).then_some(())
+}
+
+/// Starts with the first person's CV; returns the configuration file too.
+fn start_with_an_empty_configuration() -> (Vitrine, PathBuf) {
+    let dir = Folders::with_cv(&cv("First Person"));
+    let config = dir.site().join("vitrine.toml");
+    std::fs::write(&config, "").unwrap();
+    let mut command = dir.serve();
+    command.arg("--config").arg(&config);
+    (Vitrine::spawn(command, dir), config)
 }
 
 #[test]
@@ -51,12 +63,7 @@ fn a_broken_cv_changes_nothing_and_names_the_place() {
 
 #[test]
 fn a_key_that_needs_a_restart_refuses_the_whole_reload_by_name() {
-    let dir = Folders::with_cv(&cv("First Person"));
-    let config = dir.site().join("vitrine.toml");
-    std::fs::write(&config, "").unwrap();
-    let mut command = dir.serve();
-    command.arg("--config").arg(&config);
-    let vitrine = Vitrine::spawn(command, dir);
+    let (vitrine, config) = start_with_an_empty_configuration();
     vitrine.dir().write("cv.yaml", &cv("Second Person"));
     std::fs::write(&config, "[http]\nthreads = 7\n").unwrap();
     let ended = vitrine.dir().run(&["reload"]);
@@ -67,12 +74,7 @@ fn a_key_that_needs_a_restart_refuses_the_whole_reload_by_name() {
 
 #[test]
 fn a_broken_configuration_is_named_and_keeps_the_old() {
-    let dir = Folders::with_cv(&cv("First Person"));
-    let config = dir.site().join("vitrine.toml");
-    std::fs::write(&config, "").unwrap();
-    let mut command = dir.serve();
-    command.arg("--config").arg(&config);
-    let vitrine = Vitrine::spawn(command, dir);
+    let (vitrine, config) = start_with_an_empty_configuration();
     std::fs::write(&config, "[http]\nlog_adresses = true\n").unwrap();
     let ended = vitrine.dir().run(&["reload"]);
     assert_eq!(ended.code, 1);

@@ -78,7 +78,7 @@ fn reload(requests: mpsc::Sender<Request>) -> admin::Reload {
 
 fn status(reloader: Arc<Reloader>, release: Release, clock: Clock) -> admin::Status {
     Arc::new(move || {
-        let status = reloader.status.get();
+        let (status, stats) = (reloader.status.get(), reloader.store.stats());
         let in_flight_max = reloader.loaded().config.balancer.in_flight_max as u64;
         view::StatusView {
             version: release.version.to_string(),
@@ -95,8 +95,8 @@ fn status(reloader: Arc<Reloader>, release: Release, clock: Clock) -> admin::Sta
             reload: status.last_reload.map(reload_view),
             problems: problems(&status.stale, &status.warnings),
             is_cv_stale: !status.stale.is_empty(),
-            store: store_views(&reloader),
-            store_degraded: store_trouble(&reloader.store.stats()),
+            store: store_views(&stats),
+            store_degraded: store_trouble(&stats),
             export: export_views(&reloader),
         }
     })
@@ -132,8 +132,7 @@ fn worker_view(worker: WorkerSnapshot, in_flight_max: u64) -> view::WorkerView {
     }
 }
 
-fn store_views(reloader: &Reloader) -> Vec<view::StoreView> {
-    let stats = reloader.store.stats();
+fn store_views(stats: &Stats) -> Vec<view::StoreView> {
     let of = |signal: &str, stats: &SignalStats, active: usize| view::StoreView {
         signal: signal.into(),
         size_bytes: stats.size_bytes,

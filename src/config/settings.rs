@@ -330,9 +330,9 @@ const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
 
 fn workers(text: &str) -> Result<Option<usize>, String> {
-    match text.trim() {
-        "auto" => Ok(None),
-        number => whole(number, 1..=balancer::WORKERS_MAX).map(Some),
+    match Form::read(text)? {
+        Some(number) if !(1..=balancer::WORKERS_MAX).contains(&number) => Err("out of range".into()),
+        workers => Ok(workers),
     }
 }
 

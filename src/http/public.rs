@@ -44,6 +44,8 @@ enum Drill {
 pub enum Reply {
     /// The document in the best encoding.
     Document {
+        /// The route's template.
+        route: &'static str,
         /// What to send.
         representation: Arc<Representation>,
         /// In which encoding.
@@ -51,6 +53,8 @@ pub enum Reply {
     },
     /// The client has the document already.
     NotModified {
+        /// The route's template.
+        route: &'static str,
         /// The document it has.
         representation: Arc<Representation>,
         /// The encoding whose tag is sent.
@@ -91,14 +95,14 @@ fn find(
     encodings: [Encoding; 3],
     if_none_match: Option<&HeaderValue>,
 ) -> Reply {
-    let Some((_, representation)) = edition.find(path) else { return Reply::NotFound };
+    let Some((route, representation)) = edition.find(path) else { return Reply::NotFound };
     let (encoding, _) = representation.variant(encodings);
     let representation = representation.clone();
     let known = if_none_match.and_then(|tags| tags.to_str().ok());
     if known.is_some_and(|tags| representation.is_known_as(tags, encoding)) {
-        Reply::NotModified { representation, encoding }
+        Reply::NotModified { route, representation, encoding }
     } else {
-        Reply::Document { representation, encoding }
+        Reply::Document { route, representation, encoding }
     }
 }
 
@@ -106,28 +110,25 @@ fn find(
 pub(super) async fn public(request: HttpRequest) -> HttpResponse {
     let thread = request.app_data::<Rc<Thread>>().expect("the server gives every thread its own").clone();
     let edition = thread.shared.edition.load_full();
-    let served = serve(&request, &thread, edition.clone()).await;
-    // A failure is counted for the route and the worker that it happened on.
-    let route = edition.find(request.path()).map_or("", |(route, _)| route);
-    let worker_id = match &served {
-        Ok((worker, _)) => Some(worker.0),
-        Err(fault) => fault.worker().map(|worker| worker.0),
-    };
-    request.extensions_mut().insert(Answered { route, worker_id });
-    match served {
-        Ok((_, response)) => response,
+    let (answered, response) = match serve(&request, &thread, edition.clone()).await {
+        Ok(served) => served,
         Err(fault) => {
             fault.log(request.path());
-            fault.response(edition.assets())
+            // A failure is counted for the route and the worker that it happened on.
+            let route = edition.find(request.path()).map_or("", |(route, _)| route);
+            let worker_id = fault.worker().map(|worker| worker.0);
+            (Answered { route, worker_id }, fault.response(edition.assets()))
         }
-    }
+    };
+    request.extensions_mut().insert(answered);
+    response
 }
 
 async fn serve(
     request: &HttpRequest,
     thread: &Thread,
     edition: Arc<Edition>,
-) -> Result<(WorkerId, HttpResponse), Error> {
+) -> Result<(Answered, HttpResponse), Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Error::MethodNotAllowed);
     }
@@ -137,7 +138,8 @@ async fn serve(
         trace: TraceContext::current().unwrap_or_else(TraceContext::root),
     };
     let (worker, reply) = thread.local.dispatch(job).await?;
-    Ok((worker, respond(reply, worker)?))
+    let (route, response) = respond(reply, worker)?;
+    Ok((Answered { route, worker_id: Some(worker.0) }, response))
 }
 
 fn ask(request: &HttpRequest, thread: &Thread) -> Ask {
@@ -160,11 +162,13 @@ fn text_of(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-fn respond(reply: Reply, worker: WorkerId) -> Result<HttpResponse, Error> {
-    let (status, representation, encoding) = match reply {
-        Reply::Document { representation, encoding } => (StatusCode::OK, representation, encoding),
-        Reply::NotModified { representation, encoding } => {
-            (StatusCode::NOT_MODIFIED, representation, encoding)
+fn respond(reply: Reply, worker: WorkerId) -> Result<(&'static str, HttpResponse), Error> {
+    let (status, route, representation, encoding) = match reply {
+        Reply::Document { route, representation, encoding } => {
+            (StatusCode::OK, route, representation, encoding)
+        }
+        Reply::NotModified { route, representation, encoding } => {
+            (StatusCode::NOT_MODIFIED, route, representation, encoding)
         }
         Reply::NotFound => return Err(Error::NotFound { worker }),
     };
@@ -179,11 +183,11 @@ fn respond(reply: Reply, worker: WorkerId) -> Result<HttpResponse, Error> {
         response.insert_header((header::VARY, HeaderValue::from_static("Accept-Encoding")));
     }
     if status == StatusCode::NOT_MODIFIED {
-        return Ok(response.finish());
+        return Ok((route, response.finish()));
     }
     response.insert_header((header::CONTENT_TYPE, representation.content_type.clone()));
     if let Some(token) = encoding.token() {
         response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static(token)));
     }
-    Ok(response.body(variant.body.clone()))
+    Ok((route, response.body(variant.body.clone())))
 }
