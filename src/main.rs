@@ -88,6 +88,7 @@ impl Settings {
 }
 
 fn main() -> ExitCode {
+    vitrine::app::heap::tune();
     let cli = Cli::parse();
     let outcome = match cli.command {
         None => commands::serve(cli.settings.layers()),

@@ -10,6 +10,7 @@ pub mod commands;
 pub mod control;
 mod data;
 mod forward;
+pub mod heap;
 mod photo;
 mod pipeline;
 mod reload;
