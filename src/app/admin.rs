@@ -16,7 +16,7 @@ use crate::http::admin::{self, AdminState, Auth, Parts};
 use crate::http::assets::Assets;
 use crate::pages::admin as view;
 use crate::release::Release;
-use crate::store::{SignalStats, Stats};
+use crate::store::{KindStats, Stats};
 
 /// Opens the admin page; prints the password if one had to be made.
 pub fn open(
@@ -133,15 +133,17 @@ fn worker_view(worker: WorkerSnapshot, in_flight_max: u64) -> view::WorkerView {
 }
 
 fn store_views(stats: &Stats) -> Vec<view::StoreView> {
-    let of = |signal: &str, stats: &SignalStats, active: usize| view::StoreView {
+    let of = |signal: &str, kinds: &[&KindStats], active: usize| view::StoreView {
         signal: signal.into(),
-        size_bytes: stats.size_bytes,
-        size_max_bytes: stats.size_max_bytes,
-        partitions: stats.n_partitions as u64,
+        size_bytes: kinds.iter().map(|kind| kind.size_bytes).sum(),
+        size_max_bytes: kinds.iter().map(|kind| kind.size_max_bytes).sum(),
+        partitions: kinds.iter().map(|kind| kind.n_partitions as u64).sum(),
         active: active as u64,
-        dropped: stats.dropped.iter().map(|(_, n)| n).sum(),
+        dropped: kinds.iter().flat_map(|kind| &kind.dropped).map(|(_, n)| n).sum(),
     };
-    vec![of("metrics", &stats.metrics, stats.n_series), of("logs", &stats.logs, stats.n_streams)]
+    // To whoever looks at the disk, samples and their roll-ups are one history.
+    let metrics = [&stats.metrics, &stats.minutes, &stats.hours];
+    vec![of("metrics", &metrics, stats.n_series), of("logs", &[&stats.logs], stats.n_streams)]
 }
 
 /// A flush that takes longer than this hangs; one a second is the rule.

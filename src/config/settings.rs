@@ -232,14 +232,46 @@ pub const SETTINGS: &[Setting] = &[
         live,
         store.metrics.max_age,
         "a duration from 1h to 3650d",
-        "metrics older than this are dropped",
+        "samples older than this are dropped; their roll-ups stay",
+        |text: &str| duration(text, HOUR..=3650 * DAY)
+    ),
+    setting!(
+        "store.metrics.minutes_max_age",
+        live,
+        store.minutes_max_age,
+        "a duration from 1h to 3650d",
+        "roll-ups of one minute older than this are dropped",
+        |text: &str| duration(text, HOUR..=3650 * DAY)
+    ),
+    setting!(
+        "store.metrics.hours_max_age",
+        live,
+        store.hours_max_age,
+        "a duration from 1h to 3650d",
+        "roll-ups of one hour older than this are dropped",
         |text: &str| duration(text, HOUR..=3650 * DAY)
     ),
     setting!(
         "store.metrics.max_bytes", live, bytes store.metrics.max_bytes,
-        "a size from 4MiB to 1TiB",
-        "disk blocks that metrics may take; the oldest are dropped first",
-        4 * MIB..=TIB
+        "a size from 16MiB to 1TiB",
+        "disk blocks that metrics may take: half of it samples, three eighths minutes, one eighth hours; the oldest are dropped first",
+        16 * MIB..=TIB
+    ),
+    setting!(
+        "store.metrics.out_of_order",
+        live,
+        store.out_of_order,
+        "a duration from 1m to 30d",
+        "samples that come later than this after their time are refused; a block of time is rolled up this long after its end",
+        |text: &str| duration(text, MINUTE..=30 * DAY)
+    ),
+    setting!(
+        "store.metrics.max_series",
+        live,
+        store.series_max,
+        "a whole number from 100 to 1000000",
+        "series written at once; the samples of further ones are refused and counted",
+        |text: &str| whole(text, 100..=1_000_000)
     ),
     setting!(
         "store.logs.max_age",
@@ -253,6 +285,28 @@ pub const SETTINGS: &[Setting] = &[
         "store.logs.max_bytes", live, bytes store.logs.max_bytes,
         "a size from 4MiB to 1TiB",
         "disk blocks that log lines may take; the oldest are dropped first",
+        4 * MIB..=TIB
+    ),
+    setting!(
+        "store.logs.max_streams",
+        live,
+        store.streams_max,
+        "a whole number from 10 to 100000",
+        "log streams written at once; the lines of further ones are refused and counted",
+        |text: &str| whole(text, 10..=100_000)
+    ),
+    setting!(
+        "store.spans.max_age",
+        live,
+        store.spans.max_age,
+        "a duration from 1h to 3650d",
+        "spans older than this are dropped",
+        |text: &str| duration(text, HOUR..=3650 * DAY)
+    ),
+    setting!(
+        "store.spans.max_bytes", live, bytes store.spans.max_bytes,
+        "a size from 4MiB to 1TiB",
+        "disk blocks that spans may take; the oldest are dropped first",
         4 * MIB..=TIB
     ),
     setting!(

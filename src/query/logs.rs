@@ -7,8 +7,8 @@ use regex::{Regex, RegexBuilder};
 use super::QueryError;
 use crate::clock::UnixNanos;
 use crate::record::access::cut;
-use crate::record::read::{Direction, LogRead, LogSelect, MatchOp, Matcher};
-use crate::record::{LogRecord, Severity};
+use crate::record::read::{Direction, LineRef, LogRead, LogSelect, Matcher};
+use crate::record::{Levels, LogRecord, Severity};
 
 /// A longer search text is cut; nobody types more, and a request may not cost more.
 pub const TEXT_MAX_BYTES: usize = 256;
@@ -27,7 +27,7 @@ pub struct LogSearch {
     /// The lowest severity wanted; [`Severity::Unspecified`] accepts every line.
     pub level: Severity,
     /// Leaves out the lines for which it is true.
-    pub except: Option<fn(&LogRecord) -> bool>,
+    pub except: Option<fn(&LineRef<'_>) -> bool>,
     /// The first moment wanted.
     pub from: UnixNanos,
     /// The first moment not wanted.
@@ -54,10 +54,10 @@ pub struct LogsFound {
 impl LogSearch {
     /// Reads backwards until the limit, the scan limit or the beginning of the range.
     pub fn run(&self, logs: &dyn LogRead) -> Result<LogsFound, QueryError> {
-        let mut matchers = self.matchers.clone();
-        matchers.extend(self.level_matcher());
-        let (from, to) = (self.from, self.to);
-        let select = LogSelect { matchers, from, to, direction: Direction::Backward };
+        let select = LogSelect {
+            levels: self.levels(),
+            ..LogSelect::new(self.matchers.clone(), self.from, self.to, Direction::Backward)
+        };
         let text = self.text_pattern();
         let mut res = LogsFound::default();
         logs.lines(&select, &mut |line| {
@@ -71,32 +71,22 @@ impl LogSearch {
             }
             res.scanned += 1;
             let is_left_out = self.except.is_some_and(|except| except(&line));
-            if !is_left_out
-                && self.accepts_level(&line)
-                && text.as_ref().is_none_or(|text| contains(&line, text))
-            {
-                res.lines.push(line);
+            if !is_left_out && text.as_ref().is_none_or(|text| contains(&line, text)) {
+                res.lines.push(line.to_record());
             }
             ControlFlow::Continue(())
         })?;
         Ok(res)
     }
 
-    /// Lets the store skip whole streams of low levels; streams without the label stay,
-    /// their lines are judged one by one.
-    fn level_matcher(&self) -> Option<Matcher> {
+    fn levels(&self) -> Levels {
         use Severity::{Debug, Error, Fatal, Info, Trace, Warn};
-        if self.level == Severity::Unspecified {
-            return None;
+        match self.level {
+            Severity::Unspecified => Levels::ALL,
+            level => {
+                Levels::of([Trace, Debug, Info, Warn, Error, Fatal].into_iter().filter(|word| *word >= level))
+            }
         }
-        let words = [Trace, Debug, Info, Warn, Error, Fatal].into_iter().filter(|word| *word >= self.level);
-        let words: Vec<&str> = words.map(Severity::as_str).collect();
-        let pattern = Regex::new(&format!("^(?:{}|)$", words.join("|"))).expect("level words are literals");
-        Some(Matcher { name: "level".to_string(), op: MatchOp::Matches(pattern) })
-    }
-
-    fn accepts_level(&self, line: &LogRecord) -> bool {
-        self.level == Severity::Unspecified || line.severity >= self.level
     }
 
     fn text_pattern(&self) -> Option<Regex> {
@@ -111,8 +101,12 @@ impl LogSearch {
     }
 }
 
-fn contains(line: &LogRecord, text: &Regex) -> bool {
-    text.is_match(&line.body) || line.metadata.iter().any(|(_, value)| text.is_match(value))
+fn contains(line: &LineRef<'_>, text: &Regex) -> bool {
+    let mut is_found = text.is_match(line.body());
+    if !is_found {
+        line.content.each(&mut |_, value| is_found |= text.is_match(value));
+    }
+    is_found
 }
 
 #[cfg(test)]
@@ -154,7 +148,7 @@ mod tests {
 
     #[test]
     fn lines_left_out_take_no_place() {
-        let except: fn(&LogRecord) -> bool = |line| line.body.starts_with("disk");
+        let except: fn(&LineRef<'_>) -> bool = |line| line.body().starts_with("disk");
         check(LogSearch { except: Some(except), limit: 1, ..all() }, &["reload refused"]);
     }
 

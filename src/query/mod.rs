@@ -8,8 +8,11 @@
 //!
 //! All of it blocks on the store: callers run it off the async threads.
 
+pub mod counter;
 pub mod logs;
+pub mod rollup;
 pub mod selection;
+pub mod tier;
 pub mod vector;
 
 #[cfg(test)]

@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use super::counter::Seen;
+use super::rollup::{self, Windows};
+use super::tier;
 use super::vector::{Matrix, Row, add};
 use super::{POINTS_MAX, QueryError, VALUES_MAX};
 use crate::clock::UnixMillis;
-use crate::record::Sample;
 use crate::record::read::{Matcher, MetricRead, SeriesSelect};
+use crate::record::{Labels, Resolution, Sample};
 
 /// How far back a last value counts as current, as in Prometheus.
 pub const LOOKBACK: Duration = Duration::from_secs(300);
-
-/// The bits of the NaN that ends a series (Prometheus's staleness marker).
-const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
 
 /// Evenly spaced moments, at most [`POINTS_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,17 @@ pub enum Function {
     Counted,
 }
 
+impl Function {
+    fn over_rollups(self) -> rollup::Function {
+        match self {
+            Function::Last => rollup::Function::Last,
+            Function::Rate => rollup::Function::Rate,
+            Function::Increase => rollup::Function::Increase,
+            Function::Counted => rollup::Function::Counted,
+        }
+    }
+}
+
 /// Selected series, a window function, and the moments to evaluate it at.
 #[derive(Clone, Debug)]
 pub struct Selection {
@@ -105,49 +116,80 @@ impl Selection {
     /// Returns one row a series; series without any value in the range are left out.
     pub fn matrix(&self, metrics: &dyn MetricRead) -> Result<Matrix, QueryError> {
         let mut rows = Vec::new();
-        self.each(metrics, &mut |row| {
+        let infos = self.each(metrics, &mut |row| {
             rows.push(row);
             rows.len()
         })?;
-        Ok(Matrix { steps: self.steps, rows })
+        Ok(Matrix { steps: self.steps, rows, infos })
     }
 
     /// Returns one row for each set of values of the labels named, as `sum by (...)`;
     /// the series are added as they are read, so many of them cost no memory.
     pub fn sum_by(&self, metrics: &dyn MetricRead, by: &[&str]) -> Result<Matrix, QueryError> {
         let mut sums = BTreeMap::new();
-        self.each(metrics, &mut |row| {
+        let infos = self.each(metrics, &mut |row| {
             let sum = sums.entry(row.labels.only(by)).or_insert_with(|| vec![None; self.steps.count()]);
             add(sum, &row.values);
             sums.len()
         })?;
         let rows = sums.into_iter().map(|(labels, values)| Row { labels, values }).collect();
-        Ok(Matrix { steps: self.steps, rows })
+        Ok(Matrix { steps: self.steps, rows, infos })
     }
 
-    /// Hands over one row a series; `keep` returns how many rows are kept so far.
-    fn each(&self, metrics: &dyn MetricRead, keep: &mut dyn FnMut(Row) -> usize) -> Result<(), QueryError> {
-        let reach = match self.function {
-            // The sample before the first window tells a running counter from a new one.
-            Function::Counted => self.window + LOOKBACK,
-            Function::Last | Function::Rate | Function::Increase => self.window,
-        };
+    /// Hands over one row a series; `keep` returns how many rows are kept so far. Returns
+    /// what the answer's infos say.
+    fn each(
+        &self,
+        metrics: &dyn MetricRead,
+        keep: &mut dyn FnMut(Row) -> usize,
+    ) -> Result<Vec<String>, QueryError> {
+        let resolution = self.resolution(metrics);
         let select = SeriesSelect {
             matchers: self.matchers.clone(),
-            from: self.steps.first().minus(reach),
+            from: self.steps.first().minus(self.reach(resolution)),
             to: self.steps.last(),
         };
         let rows_max = VALUES_MAX / self.steps.count();
         let mut is_over = false;
-        metrics.series(&select, &mut |series| {
-            let values = self.values(&series.samples);
-            if values.iter().all(Option::is_none) {
-                return ControlFlow::Continue(());
+        let mut take = |labels: &Labels, values: Vec<Option<f64>>| {
+            if values.iter().any(Option::is_some) {
+                is_over = keep(Row { labels: labels.clone(), values }) > rows_max;
             }
-            is_over = keep(Row { labels: series.labels, values }) > rows_max;
             if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        if is_over { Err(QueryError::TooManyValues) } else { Ok(()) }
+        };
+        match resolution.step() {
+            None => metrics.series(&select, &mut |labels, samples| take(labels, self.values(samples)))?,
+            Some(rolled) => {
+                let (function, window) = (self.function.over_rollups(), self.window);
+                let windows = Windows { function, window, steps: self.steps, rolled };
+                metrics.rollups(&select, resolution, &mut |labels, rollups| {
+                    take(labels, windows.values(rollups))
+                })?;
+            }
+        }
+        if is_over {
+            return Err(QueryError::TooManyValues);
+        }
+        let is_rolled = resolution != Resolution::Raw;
+        Ok(is_rolled.then(|| format!("answered from {}", resolution.name())).into_iter().collect())
+    }
+
+    fn resolution(&self, metrics: &dyn MetricRead) -> Resolution {
+        // One moment alone has no step that could hide anything.
+        let step = if self.steps.count() > 1 { self.steps.step() } else { Duration::ZERO };
+        let window = (self.function != Function::Last).then_some(self.window);
+        tier::pick(step, window, self.steps.first().minus(self.window), &metrics.coverage())
+    }
+
+    /// How far before the first moment the history matters.
+    fn reach(&self, resolution: Resolution) -> Duration {
+        let rolled = resolution.step().unwrap_or_default();
+        match self.function {
+            // The sample before the first window tells a running counter from a new one.
+            Function::Counted => self.window + LOOKBACK.max(rolled),
+            Function::Last => self.window.max(rolled),
+            Function::Rate | Function::Increase => self.window,
+        }
     }
 
     fn values(&self, samples: &[Sample]) -> Vec<Option<f64>> {
@@ -156,11 +198,12 @@ impl Selection {
             Function::Rate => {
                 let samples = without_stale(samples);
                 let seconds = self.window.as_secs_f64();
-                self.in_windows(&samples, |at, inside| Some(self.increase(at, inside)? / seconds))
+                let rate = |at, inside: &_| Some(Seen::of(inside)?.extrapolated(at, self.window)? / seconds);
+                self.in_windows(&samples, rate)
             }
             Function::Increase => {
                 let samples = without_stale(samples);
-                self.in_windows(&samples, |at, inside| self.increase(at, inside))
+                self.in_windows(&samples, |at, inside| Seen::of(inside)?.extrapolated(at, self.window))
             }
             Function::Counted => {
                 let increments = increments(&without_stale(samples));
@@ -190,32 +233,14 @@ impl Selection {
         };
         self.steps.iter().map(&mut advance).collect()
     }
-
-    /// Prometheus's `extrapolatedRate` for a counter: the increase seen between the
-    /// first and the last sample is stretched to the window's ends, by at most half an
-    /// average gap where samples stop short of an end by more than 1.1 gaps, and never
-    /// past the moment at which the counter would have been zero.
-    fn increase(&self, at: UnixMillis, inside: &[Sample]) -> Option<f64> {
-        let ([first, .., last], gaps) = (inside, inside.len().checked_sub(1)?) else { return None };
-        let seconds = |from: UnixMillis, to: UnixMillis| (to.0 - from.0) as f64 / 1e3;
-        let seen: f64 = increments(inside)[1..].iter().map(|step| step.value).sum();
-        let sampled = seconds(first.at, last.at);
-        let gap = sampled / gaps as f64;
-        let within_threshold = |to_end: f64| if to_end >= gap * 1.1 { gap / 2.0 } else { to_end };
-        let to_zero =
-            if seen > 0.0 && first.value >= 0.0 { sampled * (first.value / seen) } else { f64::INFINITY };
-        let to_start = within_threshold(seconds(at.minus(self.window), first.at)).min(to_zero);
-        let to_end = within_threshold(seconds(last.at, at));
-        Some(seen * ((sampled + to_start + to_end) / sampled))
-    }
 }
 
 fn last(inside: &[Sample]) -> Option<f64> {
-    inside.last().filter(|sample| sample.value.to_bits() != STALE_NAN_BITS).map(|sample| sample.value)
+    inside.last().filter(|sample| !sample.is_stale_marker()).map(|sample| sample.value)
 }
 
 fn without_stale(samples: &[Sample]) -> Vec<Sample> {
-    samples.iter().filter(|sample| sample.value.to_bits() != STALE_NAN_BITS).copied().collect()
+    samples.iter().filter(|sample| !sample.is_stale_marker()).copied().collect()
 }
 
 /// Turns a counter's readings into what each of them added. A reading below the one
@@ -237,6 +262,7 @@ fn millis(duration: Duration) -> i64 {
 mod tests {
     use super::*;
     use crate::query::memory::MemoryStore;
+    use crate::record::metric::STALE_NAN_BITS;
 
     /// Evaluates over one series `c` with a sample every 10 s from the time zero on.
     fn check(values: &[f64], function: Function, window_s: u64, at_s: &[i64], expect: &[Option<f64>]) {

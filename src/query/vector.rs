@@ -29,6 +29,9 @@ pub struct Matrix {
     pub steps: Steps,
     /// The rows, each label set once.
     pub rows: Vec<Row>,
+    /// What whoever reads the answer should know of how it was made, such as that it
+    /// comes from roll-ups.
+    pub infos: Vec<String>,
 }
 
 impl Matrix {
@@ -49,13 +52,13 @@ impl Matrix {
             add(sum, &row.values);
         }
         let rows = sums.into_iter().map(|(labels, values)| Row { labels, values }).collect();
-        Matrix { steps: self.steps, rows }
+        self.with(self.steps, rows)
     }
 
     /// Adds up each row over all its moments, into a matrix of the last moment alone.
     pub fn sum_over_steps(&self) -> Matrix {
         let total = |row: &Row| Row { labels: row.labels.clone(), values: vec![sum(&row.values)] };
-        Matrix { steps: self.steps.only_last(), rows: self.rows.iter().map(total).collect() }
+        self.with(self.steps.only_last(), self.rows.iter().map(total).collect())
     }
 
     /// Prometheus's `histogram_quantile` over classic buckets: one row for each label
@@ -75,7 +78,12 @@ impl Matrix {
             };
             Row { labels, values: (0..self.steps.count()).map(at).collect() }
         });
-        Matrix { steps: self.steps, rows: rows.collect() }
+        self.with(self.steps, rows.collect())
+    }
+
+    // What is made of an answer was made as that was.
+    fn with(&self, steps: Steps, rows: Vec<Row>) -> Matrix {
+        Matrix { steps, rows, infos: self.infos.clone() }
     }
 }
 
@@ -176,7 +184,7 @@ mod tests {
             labels: Labels::new([("le", *bound), ("__name__", "d_bucket"), ("job", "vitrine")]),
             values: vec![Some(*count)],
         };
-        let matrix = Matrix { steps, rows: buckets.iter().map(row).collect() };
+        let matrix = Matrix { steps, rows: buckets.iter().map(row).collect(), infos: Vec::new() };
         let res = matrix.histogram_quantile(quantile);
         assert_eq!(res.rows[0].labels.to_string(), r#"{job="vitrine"}"#);
         match (res.rows[0].values[0], expect) {

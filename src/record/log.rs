@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::Labels;
+use super::read::{Content, LineRef, Pairs};
 use crate::clock::UnixNanos;
 
 /// How much a log record matters (OpenTelemetry log data model, "SeverityNumber").
@@ -66,6 +67,50 @@ impl Severity {
     }
 }
 
+/// A set of severities, one bit each, as the headers of log blocks carry it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Levels(u8);
+
+impl Levels {
+    /// Every severity, and lines without one.
+    pub const ALL: Levels = Levels(u8::MAX);
+
+    /// No severity.
+    pub const NONE: Levels = Levels(0);
+
+    /// Returns the set of these severities.
+    pub fn of(all: impl IntoIterator<Item = Severity>) -> Levels {
+        all.into_iter().fold(Levels::NONE, |set, severity| Levels(set.0 | bit(severity)))
+    }
+
+    /// Returns true when the set has a severity.
+    pub fn has(self, severity: Severity) -> bool {
+        self.0 & bit(severity) != 0
+    }
+
+    /// Returns true when two sets have a severity in common.
+    pub fn overlaps(self, other: Levels) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Returns the bits: 0 none given, 1 trace, 2 debug, 3 info, 4 warn, 5 error, 6 fatal.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Returns the set of these bits.
+    pub fn from_bits(bits: u8) -> Levels {
+        Levels(bits)
+    }
+}
+
+fn bit(severity: Severity) -> u8 {
+    match severity.number() {
+        0 => 1,
+        number => 1 << (number / 4 + 1),
+    }
+}
+
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -89,9 +134,30 @@ pub struct LogRecord {
 }
 
 impl LogRecord {
+    /// Returns the record as a reader of the store sees it.
+    pub fn view(&self) -> LineRef<'_> {
+        LineRef { at: self.at, severity: self.severity, stream: &self.stream, content: self }
+    }
+
     /// Returns a value of the structured metadata, `""` when there is none.
     pub fn metadata(&self, name: &str) -> &str {
         self.metadata.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+}
+
+impl Content for LogRecord {
+    fn body(&self) -> &str {
+        &self.body
+    }
+}
+
+impl Pairs for LogRecord {
+    fn get(&self, name: &str) -> &str {
+        self.metadata(name)
+    }
+
+    fn each(&self, visit: &mut dyn FnMut(&str, &str)) {
+        self.metadata.each(visit);
     }
 }
 

@@ -3,6 +3,9 @@
 use super::Labels;
 use crate::clock::UnixMillis;
 
+/// The bits of the NaN that ends a series (Prometheus's staleness marker).
+pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
+
 /// One value of one series at one time.
 ///
 /// Equality is IEEE equality of the value, so a NaN never equals itself; compare bits
@@ -11,8 +14,15 @@ use crate::clock::UnixMillis;
 pub struct Sample {
     /// When the value was read.
     pub at: UnixMillis,
-    /// The value; a staleness marker is a NaN with Prometheus's payload.
+    /// The value; a staleness marker is the NaN [`STALE_NAN_BITS`].
     pub value: f64,
+}
+
+impl Sample {
+    /// Returns true for a staleness marker: it says that the series ended, and has no value.
+    pub fn is_stale_marker(&self) -> bool {
+        self.value.to_bits() == STALE_NAN_BITS
+    }
 }
 
 /// One value of one series inside a [`Scrape`], which holds the common time.

@@ -1,9 +1,9 @@
 //! What we say about ourselves, as plain data.
 //!
 //! Every part that observes and every part that keeps or shows what was observed meets
-//! here: labels, metric points, log records, the access record of one request, trace
-//! ids, the names of all our instruments, and the two traits through which a query
-//! language reads a store. Nothing here does any input or output, and nothing here
+//! here: labels, metric points and their roll-ups, log records, spans, the access record of
+//! one request, trace ids, the names of all our instruments, and the three traits through
+//! which a query language reads a store. Nothing here does any input or output, and nothing here
 //! knows who produces or consumes it.
 
 pub mod access;
@@ -13,9 +13,13 @@ pub mod metric;
 pub mod names;
 pub mod read;
 pub mod ring;
+pub mod rollup;
+pub mod span;
 pub mod trace;
 
 pub use access::AccessRecord;
 pub use labels::Labels;
-pub use log::{LogRecord, Severity};
+pub use log::{Levels, LogRecord, Severity};
 pub use metric::{Metadata, MetricKind, Point, Sample, Scrape, Series};
+pub use rollup::{Coverage, Resolution, RolledStep, Rollup};
+pub use span::{Span, SpanEvent, SpanKind, SpanStatus};

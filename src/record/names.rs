@@ -128,7 +128,9 @@ instruments! {
         "Always 1; the version and the release are labels.";
 
     STORE_SIZE = "vitrine.store.size", "By", Gauge,
-        "Allocated disk blocks of the store, by signal.";
+        "Allocated disk blocks of the store, by kind of history and of the write-ahead log.";
+    STORE_SET_ASIDE = "vitrine.store.set_aside", "By", Gauge,
+        "Allocated disk blocks of damaged or foreign data that waits for a person.";
     STORE_SIZE_MAX = "vitrine.store.size.limit", "By", Gauge,
         "Byte cap of the store, by signal.";
     STORE_PARTITIONS = "vitrine.store.partitions", "{partition}", Gauge,
@@ -143,8 +145,10 @@ instruments! {
         "Samples accepted.";
     STORE_LINES = "vitrine.store.lines", "{line}", Counter,
         "Log lines accepted.";
+    STORE_SPANS = "vitrine.store.spans", "{span}", Counter,
+        "Spans accepted.";
     STORE_DROPPED = "vitrine.store.dropped", "{record}", Counter,
-        "Samples and lines refused, by signal and reason.";
+        "Samples, lines and spans refused, by signal and reason.";
     STORE_DEGRADED = "vitrine.store.degraded", "", Gauge,
         "1 while the disk does not take what the store has, else 0.";
     STORE_LAST_FLUSH_AGE = "vitrine.store.last_flush.age", "s", Gauge,

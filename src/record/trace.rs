@@ -12,12 +12,29 @@ use std::pin::pin;
 use std::task::Poll;
 
 /// 16 random bytes, never all zero.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TraceId(pub [u8; 16]);
 
 /// 8 random bytes, never all zero.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpanId(pub [u8; 8]);
+
+impl TraceId {
+    /// Reads 32 hexadecimal digits of either case, as OTLP's JSON form has them; none when
+    /// it is anything else or all zero.
+    pub fn parse_hex(text: &str) -> Option<Self> {
+        hex_number(text, 32).filter(|id| *id != 0).map(|id| TraceId(id.to_be_bytes()))
+    }
+}
+
+impl SpanId {
+    /// Reads 16 hexadecimal digits of either case, as OTLP's JSON form has them; none when
+    /// it is anything else or all zero.
+    pub fn parse_hex(text: &str) -> Option<Self> {
+        let id = hex_number(text, 16).and_then(|id| u64::try_from(id).ok());
+        id.filter(|id| *id != 0).map(|id| SpanId(id.to_be_bytes()))
+    }
+}
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,24 +145,26 @@ fn parse_traceparent(text: &str) -> Option<(TraceId, SpanId, bool)> {
     let mut parts = text.splitn(5, '-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let rest = parts.next();
+    // Other forms of an id may be in upper case, this header's may not.
+    if [version, trace, parent, flags].iter().any(|part| part.bytes().any(|byte| byte.is_ascii_uppercase())) {
+        return None;
+    }
     let version = hex_byte(version)?;
     if version == 0xff || (version == 0 && rest.is_some()) {
         return None;
     }
-    let trace = hex_u128(trace, 32).filter(|id| *id != 0)?;
-    let parent = hex_u128(parent, 16).filter(|id| *id != 0)?;
-    let parent = u64::try_from(parent).ok()?;
+    let (trace_id, parent) = (TraceId::parse_hex(trace)?, SpanId::parse_hex(parent)?);
     let sampled = hex_byte(flags)? & 1 == 1;
-    Some((TraceId(trace.to_be_bytes()), SpanId(parent.to_be_bytes()), sampled))
+    Some((trace_id, parent, sampled))
 }
 
 fn hex_byte(text: &str) -> Option<u8> {
-    hex_u128(text, 2).and_then(|byte| u8::try_from(byte).ok())
+    hex_number(text, 2).and_then(|byte| u8::try_from(byte).ok())
 }
 
-fn hex_u128(text: &str, digits: usize) -> Option<u128> {
-    let is_lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if text.len() != digits || !text.bytes().all(is_lower_hex) {
+fn hex_number(text: &str, n_digits: usize) -> Option<u128> {
+    // `from_str_radix` alone would take a sign for a digit.
+    if text.len() != n_digits || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     u128::from_str_radix(text, 16).ok()
@@ -183,8 +202,34 @@ mod tests {
 
     #[test]
     fn a_higher_version_may_carry_more() {
-        let text = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more";
+        let text = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-More";
         assert!(TraceContext::from_traceparent(Some(text)).parent.is_some());
+    }
+
+    #[test]
+    fn ids_are_read_as_they_are_written() {
+        let context = TraceContext::root();
+        let (trace, span) = (context.trace_id.to_string(), context.span_id.to_string());
+        assert_eq!(TraceId::parse_hex(&trace), Some(context.trace_id));
+        assert_eq!(TraceId::parse_hex(&trace.to_uppercase()), Some(context.trace_id));
+        assert_eq!(SpanId::parse_hex(&span), Some(context.span_id));
+        assert_eq!(
+            SpanId::parse_hex("00f067aa0ba902b7"),
+            Some(SpanId(0x00f0_67aa_0ba9_02b7_u64.to_be_bytes()))
+        );
+    }
+
+    #[test]
+    fn text_that_is_no_valid_id_is_none() {
+        for text in ["", "0", " 4bf92f3577b34da6a3ce929d0e0e473", "+bf92f3577b34da6a3ce929d0e0e4736"] {
+            assert_eq!(TraceId::parse_hex(text), None, "{text:?}");
+        }
+        assert_eq!(TraceId::parse_hex(&"0".repeat(32)), None);
+        assert_eq!(TraceId::parse_hex(&"é".repeat(16)), None);
+        for text in ["", "+0f067aa0ba902b7", "00f067aa0ba902b", "00f067aa0ba902b7f", "00f067aa0ba902bg"] {
+            assert_eq!(SpanId::parse_hex(text), None, "{text:?}");
+        }
+        assert_eq!(SpanId::parse_hex(&"0".repeat(16)), None);
     }
 
     #[test]

@@ -128,6 +128,16 @@ pub enum PartitionError {
 }
 
 impl PartitionError {
+    /// Returns true when the next read may find it otherwise: retention took it away, or
+    /// another process reads it at this moment.
+    pub fn is_momentary(&self) -> bool {
+        match self {
+            PartitionError::Io { source, .. } => source.kind() == io::ErrorKind::WouldBlock,
+            PartitionError::Dropped { .. } => true,
+            PartitionError::Panicked { .. } | PartitionError::Damaged { .. } => false,
+        }
+    }
+
     /// Returns true when the same partition may well open another time: the fault is the
     /// machine's at this moment, not the data's.
     pub fn is_passing(&self) -> bool {

@@ -1,50 +1,171 @@
-//! One process per data directory, and the number of its start.
+//! One process per data directory, or two for the moment of a hand-over; and the number of
+//! each start.
+//!
+//! The holder's pid and generation stand in the lock file. A successor that carries the token
+//! which its predecessor offered takes a place of its own beside it: each then writes
+//! partitions of its own generation, and neither touches what the other has open. Once the
+//! predecessor is gone the successor takes its lock over. Anybody else is refused.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
-use super::db::{LOCKED_PAUSE, LOCKED_RETRIES};
+use super::disk::db::{LOCKED_PAUSE, LOCKED_RETRIES};
+use super::disk::files::sync_dir;
+use super::disk::partition::{Kind, Name};
 use super::error::OpenError;
-use super::partition::{Kind, Name, sync_dir};
 
 const LOCK: &str = "lock";
+const LOCK_NEXT: &str = "lock.next";
+const OFFER: &str = "offer";
 const GENERATIONS: &str = "generations";
+
+/// What a predecessor gives to its successor: 128 random bits in hexadecimal.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Draws a token.
+    pub fn draw() -> Token {
+        Token(hex::encode(rand::random::<[u8; 16]>()))
+    }
+
+    /// Takes a token from its text, as a successor gets it.
+    pub fn from_text(text: &str) -> Token {
+        Token(text.trim().to_string())
+    }
+
+    /// Returns its text.
+    pub fn as_text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
 
 /// Held as long as the writer lives; the system releases it when the process ends.
 #[derive(Debug)]
 pub struct Lock {
+    dir: PathBuf,
+    main: File,
+    /// The place beside a predecessor, while that lives.
+    next: Option<Beside>,
+}
+
+#[derive(Debug)]
+struct Beside {
     _file: File,
+    generation: u32,
+}
+
+/// Who holds a lock file, as it says.
+#[derive(Clone, Copy, Default)]
+struct Holder {
+    pid: u32,
+    generation: u32,
 }
 
 impl Lock {
-    /// Takes the lock and writes our pid into it, or names the process that has it.
-    pub fn take(dir: &Path) -> Result<Lock, OpenError> {
-        let path = dir.join(LOCK);
-        let io_error = |source| OpenError::from_io("lock", &path, source);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(io_error)?;
-        match try_patiently(&file) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                file.read_to_string(&mut text).map_err(io_error)?;
-                // The holder may be between taking the lock and writing its pid: then 0.
-                let pid = text.trim().parse().unwrap_or(0);
-                return Err(OpenError::Locked { path: dir.to_path_buf(), pid });
-            }
-            Err(TryLockError::Error(source)) => return Err(io_error(source)),
+    /// Takes the lock, or a place beside its holder when `token` is what that offered; else
+    /// names the process that has it.
+    pub fn take(dir: &Path, token: Option<&Token>) -> Result<Lock, OpenError> {
+        let main = open(dir, LOCK)?;
+        // A successor does not wait for a lock that is not about to be free.
+        let res = if token.is_some() { main.try_lock() } else { try_patiently(&main) };
+        if is_taken(res, dir, LOCK)? {
+            // What a process offered that is gone is nobody's any more.
+            withdraw(dir).map_err(|source| OpenError::from_io("withdraw the offer in", dir, source))?;
+            return Ok(Lock { dir: dir.to_path_buf(), main, next: None });
         }
-        file.set_len(0).map_err(io_error)?;
-        file.rewind().map_err(io_error)?;
-        writeln!(file, "{}", std::process::id()).map_err(io_error)?;
-        Ok(Lock { _file: file })
+        let holder = holder(&main);
+        if token.is_none_or(|token| !is_offered(dir, token)) {
+            return Err(OpenError::Locked { path: dir.to_path_buf(), pid: holder.pid });
+        }
+        let next = open(dir, LOCK_NEXT)?;
+        if !is_taken(try_patiently(&next), dir, LOCK_NEXT)? {
+            let pid = self::holder(&next).pid;
+            return Err(OpenError::Locked { path: dir.to_path_buf(), pid });
+        }
+        let next = Some(Beside { _file: next, generation: holder.generation });
+        Ok(Lock { dir: dir.to_path_buf(), main, next })
     }
+
+    /// Returns the generation of a predecessor that still writes.
+    pub fn predecessor(&self) -> Option<u32> {
+        self.next.as_ref().map(|next| next.generation)
+    }
+
+    /// Writes our pid and generation into the lock.
+    pub fn sign(&mut self, generation: u32) -> Result<(), OpenError> {
+        let text = format!("{} {generation}\n", std::process::id());
+        let file = match &mut self.next {
+            Some(next) => &mut next._file,
+            None => &mut self.main,
+        };
+        let res = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
+        res.map_err(|source| OpenError::from_io("sign the lock of", &self.dir, source))
+    }
+
+    /// Takes the lock of a predecessor that is gone; returns false while it lives.
+    pub fn take_over(&mut self, generation: u32) -> Result<bool, OpenError> {
+        if self.next.is_none() || !is_taken(self.main.try_lock(), &self.dir, LOCK)? {
+            return Ok(false);
+        }
+        self.next = None;
+        self.sign(generation)?;
+        Ok(true)
+    }
+}
+
+fn open(dir: &Path, name: &str) -> Result<File, OpenError> {
+    let path = dir.join(name);
+    let res = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    res.map_err(|source| OpenError::from_io("lock", &path, source))
+}
+
+fn is_taken(res: Result<(), TryLockError>, dir: &Path, name: &str) -> Result<bool, OpenError> {
+    match res {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(source)) => Err(OpenError::from_io("lock", &dir.join(name), source)),
+    }
+}
+
+// The holder may be between taking the lock and signing it: then both are 0.
+fn holder(mut file: &File) -> Holder {
+    let mut text = String::new();
+    if file.rewind().and_then(|()| file.read_to_string(&mut text)).is_err() {
+        return Holder::default();
+    }
+    let mut words = text.split_whitespace().map(|word| word.parse().unwrap_or(0));
+    Holder { pid: words.next().unwrap_or(0), generation: words.next().unwrap_or(0) }
+}
+
+/// Offers the place beside us to whoever carries the token.
+pub fn offer(dir: &Path, token: &Token) -> io::Result<()> {
+    let path = dir.join(OFFER);
+    withdraw(dir)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(token.0.as_bytes())
+}
+
+/// Takes an offer back; without one, nothing happens.
+pub fn withdraw(dir: &Path) -> io::Result<()> {
+    match fs::remove_file(dir.join(OFFER)) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
+        _ => Ok(()),
+    }
+}
+
+fn is_offered(dir: &Path, token: &Token) -> bool {
+    use subtle::ConstantTimeEq;
+    let offered = fs::read(dir.join(OFFER)).unwrap_or_default();
+    !offered.is_empty() && bool::from(offered.ct_eq(token.0.as_bytes()))
 }
 
 // A predecessor may be in its last moments, and a child that was just being started when it
@@ -103,14 +224,43 @@ mod tests {
     use super::*;
     use crate::clock::UnixMillis;
 
+    fn take(dir: &Path, generation: u32) -> Lock {
+        let mut lock = Lock::take(dir, None).unwrap();
+        lock.sign(generation).unwrap();
+        lock
+    }
+
     #[test]
     fn second_holder_is_told_the_pid_of_the_first() {
         let dir = tempfile::tempdir().unwrap();
-        let held = Lock::take(dir.path()).unwrap();
-        let err = Lock::take(dir.path()).unwrap_err();
+        let held = take(dir.path(), 1);
+        let err = Lock::take(dir.path(), None).unwrap_err();
         assert!(matches!(err, OpenError::Locked { pid, .. } if pid == std::process::id()), "{err}");
         drop(held);
-        Lock::take(dir.path()).unwrap();
+        take(dir.path(), 2);
+    }
+
+    #[test]
+    fn only_the_offered_token_opens_the_one_place_beside_the_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = take(dir.path(), 7);
+        let token = Token::draw();
+        let refused =
+            |token: &Token| matches!(Lock::take(dir.path(), Some(token)), Err(OpenError::Locked { .. }));
+        assert!(refused(&token) && refused(&Token::from_text("")), "nothing is offered yet");
+        offer(dir.path(), &token).unwrap();
+        assert!(refused(&Token::draw()));
+        let mut beside = Lock::take(dir.path(), Some(&token)).unwrap();
+        assert_eq!(beside.predecessor(), Some(7));
+        assert!(refused(&token), "the place is taken");
+        assert!(!beside.take_over(8).unwrap());
+        drop(held);
+        assert!(beside.take_over(8).unwrap());
+        assert_eq!(beside.predecessor(), None);
+        let err = Lock::take(dir.path(), None).unwrap_err();
+        assert!(matches!(err, OpenError::Locked { pid, .. } if pid == std::process::id()), "{err}");
+        withdraw(dir.path()).unwrap();
+        withdraw(dir.path()).unwrap();
     }
 
     #[test]

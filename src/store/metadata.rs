@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::config::METADATA_MAX;
+use super::disk::files::write_durably;
 use super::error::OpenError;
-use super::partition::write_durably;
 use super::wire::{Damaged, Reader, put_bytes, put_varint};
 use crate::record::{Metadata, MetricKind};
 

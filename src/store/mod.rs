@@ -1,37 +1,51 @@
-//! The store: rolling history of metrics and logs on sled.
+//! The store: rolling history of metrics, logs and spans on sled.
 //!
-//! It promises that what was accepted is on disk within a second and the time of one flush,
-//! that `kill -9` costs at most that, that each signal stays below its cap and the disk really comes back,
-//! and that nothing here ever blocks the caller or ends the process: what cannot be kept
-//! is counted by reason. It refuses to know who produced a record and which language a
-//! query is written in.
+//! # What it promises
 //!
-//! A record goes through a bounded queue to one `writer` thread, into an open
-//! `window` or `blocks`, each second to the `wal`, and when a chunk or block is full
-//! to the open `partition` of its signal. `persist` is that second, `recovery` what a
-//! start does, `read_metrics` and `read_logs` are what a query sees. `db` is the only
-//! file that calls sled. [`format`](mod@format) draws what is on disk.
+//! - **Accepted** is what a call took without an error: it is in the queue. It is on disk
+//!   within a second and the time of one flush ([`Stats::last_flush_duration`] and the metric
+//!   `vitrine_store_flush_duration_seconds` say how long that is); `kill -9` or a power cut
+//!   costs at most that.
+//! - **Acknowledged** is what the callback of an `…_acked` call, or [`Store::sync`], said to be
+//!   durable, after the flush returned: nothing of it is lost.
+//! - Each kind of history stays below its bytes on disk and its age, the oldest goes first, a
+//!   whole partition at a time, and the disk really comes back.
+//! - Nothing here ever blocks the caller or ends the process: what cannot be kept is counted
+//!   by reason ([`DropReason`]).
+//! - What is damaged is set aside with a line in the log, and the rest is served.
+//!
+//! It refuses to know who produced a record and which language a query is written in.
+//!
+//! # How
+//!
+//! A record goes through a bounded queue to one `writer` thread, into an open window
+//! (`metric`) or block (`log`, `span`), each second to the `wal`, and when a window or block
+//! is full to the open partition of its kind (`disk`). `persist` is that second, `recovery`
+//! what a start does, `rollup` makes the coarser tiers of metrics from the finer ones,
+//! `retention` and `space` are what goes. `disk::db` is the only file that calls sled.
+//! [`format`](mod@format) draws what is on disk.
 
-mod blocks;
-mod chunk;
+mod cache;
+mod columns;
+mod compress;
 mod config;
-mod db;
+mod disk;
 mod error;
-mod lines;
+mod facts;
+mod labels;
 mod lock;
-mod log_part;
+mod log;
 mod metadata;
-mod metric_part;
-mod partition;
+mod metric;
 mod persist;
-mod read_logs;
-mod read_metrics;
 mod recovery;
 mod retention;
+mod rollup;
+mod space;
+mod span;
 mod state;
 mod stats;
 mod wal;
-mod window;
 mod wire;
 mod writer;
 
@@ -51,18 +65,26 @@ use std::time::Duration;
 
 use opentelemetry::metrics::Meter;
 
-use crate::clock::Clock;
-use crate::record::read::{LogRead, LogSelect, MetricRead, ReadError, SeriesSelect};
-use crate::record::{LogRecord, Metadata, Scrape, Series};
+use crate::clock::{Clock, UnixNanos};
+use crate::record::read::{
+    LineRef, LogRead, LogReadStats, LogSelect, Matcher, MetricRead, ReadError, SeriesSelect, SpanRead,
+    SpanSelect, StreamVolume,
+};
+use crate::record::trace::TraceId;
+use crate::record::{Coverage, Labels, LogRecord, Metadata, Resolution, RolledStep, Sample, Scrape, Span};
 
 pub use config::{Config, Retention};
+pub use disk::partition::Kind;
 pub use error::{CloseError, OpenError, SyncError};
-pub use stats::{DropReason, SignalStats, Stats};
+pub use lock::Token;
+pub use stats::{DropReason, KindStats, LabelCardinality, PartitionStats, SeriesCardinality, Stats};
 
 use config::{QUEUE_MAX_BYTES, QUEUE_MAX_MESSAGES};
 use lock::Lock;
-use partition::Kind;
-use persist::{Disk, Probe};
+use log::batch::Batch;
+use persist::Disk;
+use recovery::Left;
+use space::{Probe, Space};
 use state::Shared;
 use writer::{Ack, Message, Writer};
 
@@ -81,39 +103,52 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// How to open a store.
+pub struct Opening<'a> {
+    /// The directory, made when it is not there.
+    pub dir: &'a Path,
+    /// The settings to begin with.
+    pub config: Config,
+    /// Time.
+    pub clock: Clock,
+    /// For the store's own instruments.
+    pub meter: &'a Meter,
+    /// What the predecessor offered, when this is a successor that begins beside it.
+    pub token: Option<Token>,
+}
+
 impl Store {
     /// Opens or creates the store in `dir` and starts its writer thread.
     ///
     /// Blocks for the replay of what the last run left, which is below a second unless the
     /// disk is very slow. Returns only when everything written before is readable.
     pub fn open(dir: &Path, config: Config, clock: Clock, meter: &Meter) -> Result<Store, OpenError> {
-        Store::open_on(dir, config, clock, meter, Box::new(persist::free_bytes))
+        Store::open_as(Opening { dir, config, clock, meter, token: None })
+    }
+
+    /// Opens the store, as a successor when there is a token.
+    ///
+    /// While its predecessor lives, a successor reads what that has sealed and writes
+    /// partitions of its own; it takes up the rest, within a second, when that is gone.
+    /// Without its predecessor, or with another token than that offered, it is an ordinary start.
+    pub fn open_as(opening: Opening<'_>) -> Result<Store, OpenError> {
+        Store::open_on(opening, Box::new(space::free_bytes))
     }
 
     // Free space is asked for, so that a test can say how much there is.
-    fn open_on(
-        dir: &Path,
-        config: Config,
-        clock: Clock,
-        meter: &Meter,
-        probe: Probe,
-    ) -> Result<Store, OpenError> {
+    fn open_on(opening: Opening<'_>, probe: Probe) -> Result<Store, OpenError> {
+        let Opening { dir, config, clock, meter, token } = opening;
         lock::make_roots(dir)?;
-        let lock = Lock::take(dir)?;
-        let metrics = partition::discover(dir, Kind::Metrics)?;
-        let logs = partition::discover(dir, Kind::Logs)?;
-        let wals = partition::discover(dir, Kind::Wal)?;
-        let names = metrics.iter().chain(&logs).chain(&wals).map(|partition| partition.name);
-        let generation = lock::claim_generation(dir, names)?;
+        let mut lock = Lock::take(dir, token.as_ref())?;
+        let left = Left::find(dir, lock.predecessor())?;
+        let generation = lock::claim_generation(dir, left.partitions().map(|partition| partition.name))?;
+        lock.sign(generation)?;
         let shared = Arc::new(Shared::new(dir, clock, config, metadata::load(dir)?));
-        {
-            let mut state = shared.state_mut();
-            recovery::adopt(dir, &mut state, metrics)?;
-            recovery::adopt(dir, &mut state, logs)?;
-        }
         let histogram = stats::register(meter, &shared);
-        let mut writer = Writer::new(shared.clone(), Disk::new(generation, probe), histogram, lock);
-        writer.replay(wals)?;
+        let disk = Disk::new(generation, Space::new(probe));
+        shared.handles.share(lock.predecessor().is_some());
+        let mut writer = Writer::new(shared.clone(), disk, histogram, lock);
+        writer.recover(left)?;
         let (queue, receiver) = mpsc::sync_channel(QUEUE_MAX_MESSAGES);
         let queued_bytes = Arc::new(AtomicUsize::new(0));
         let in_writer = queued_bytes.clone();
@@ -127,12 +162,40 @@ impl Store {
         Ok(Store(Arc::new(Inner { shared, queue, queued_bytes, is_closed, writer })))
     }
 
+    /// Offers a successor the place beside this store, until [`Store::withdraw`]; the token
+    /// goes to that process alone.
+    pub fn offer(&self) -> std::io::Result<Token> {
+        let token = Token::draw();
+        lock::offer(&self.0.shared.dir, &token)?;
+        self.0.shared.handles.share(true);
+        Ok(token)
+    }
+
+    /// Takes the offer back, once no successor has come or it has gone again.
+    pub fn withdraw(&self) -> std::io::Result<()> {
+        self.0.shared.handles.share(false);
+        lock::withdraw(&self.0.shared.dir)
+    }
+
     /// Hands over the points of one moment; never blocks. What finds no room is counted.
     pub fn append_scrape(&self, scrape: Scrape) {
-        let n_points = scrape.points.len() as u64;
-        if let Err(reason) = self.send(Message::Scrape(scrape)) {
-            self.0.shared.counters.drop_records(Kind::Metrics, reason, n_points);
-        }
+        // What was not queued is counted there, and there is nobody to tell.
+        let _ = self.queue_scrapes(vec![scrape], None);
+    }
+
+    /// Hands over points and calls `ack` once they are on disk, or could not be put there; as
+    /// [`Store::append_logs_acked`] in everything else.
+    pub fn append_scrapes_acked(
+        &self,
+        scrapes: Vec<Scrape>,
+        ack: impl FnOnce(Result<(), SyncError>) + Send + 'static,
+    ) -> Result<(), SyncError> {
+        self.queue_scrapes(scrapes, Some(Box::new(ack))).map_err(not_queued)
+    }
+
+    fn queue_scrapes(&self, scrapes: Vec<Scrape>, ack: Option<Ack>) -> Result<(), DropReason> {
+        let n_points = scrapes.iter().map(|scrape| scrape.points.len() as u64).sum();
+        self.queue(Kind::Metrics, n_points, Message::Scrapes(scrapes, ack))
     }
 
     /// Hands over log lines; never blocks. What finds no room is counted.
@@ -157,9 +220,33 @@ impl Store {
     }
 
     fn queue_logs(&self, records: Vec<LogRecord>, ack: Option<Ack>) -> Result<(), DropReason> {
-        let n_lines = records.len() as u64;
-        self.send(Message::Logs(records, ack))
-            .inspect_err(|reason| self.0.shared.counters.drop_records(Kind::Logs, *reason, n_lines))
+        // Made on the caller's thread, of which there are many; there is one writer.
+        let batch = Batch::new(records, self.0.shared.config().line_max_bytes);
+        self.queue(Kind::Logs, batch.n_lines, Message::Logs(batch, ack))
+    }
+
+    /// Hands over spans; never blocks. What finds no room is counted.
+    pub fn append_spans(&self, spans: Vec<Span>) {
+        // What was not queued is counted there, and there is nobody to tell.
+        let _ = self.queue_spans(spans, None);
+    }
+
+    /// Hands over spans and calls `ack` once they are on disk, or could not be put there; as
+    /// [`Store::append_logs_acked`] in everything else.
+    pub fn append_spans_acked(
+        &self,
+        spans: Vec<Span>,
+        ack: impl FnOnce(Result<(), SyncError>) + Send + 'static,
+    ) -> Result<(), SyncError> {
+        self.queue_spans(spans, Some(Box::new(ack))).map_err(not_queued)
+    }
+
+    fn queue_spans(&self, spans: Vec<Span>, ack: Option<Ack>) -> Result<(), DropReason> {
+        self.queue(Kind::Spans, spans.len() as u64, Message::Spans(spans, ack))
+    }
+
+    fn queue(&self, kind: Kind, n_records: u64, message: Message) -> Result<(), DropReason> {
+        self.send(message).inspect_err(|reason| self.0.shared.counters.drop_records(kind, *reason, n_records))
     }
 
     /// Remembers what is known about metrics, also over a restart; never blocks.
@@ -195,6 +282,17 @@ impl Store {
     /// Returns what the store says about itself.
     pub fn stats(&self) -> Stats {
         self.0.shared.stats()
+    }
+
+    /// Returns every partition of history, by kind and then oldest first.
+    pub fn partitions(&self) -> Vec<PartitionStats> {
+        self.0.shared.partitions()
+    }
+
+    /// Returns how many series are being written and what makes them many; the lists have at
+    /// most `n_max` entries.
+    pub fn cardinality(&self, n_max: usize) -> SeriesCardinality {
+        metric::names::cardinality(&self.0.shared, n_max)
     }
 
     /// Takes new settings; all of them hold from the next flush on.
@@ -266,9 +364,34 @@ impl MetricRead for Store {
     fn series(
         &self,
         select: &SeriesSelect,
-        visit: &mut dyn FnMut(Series) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(&Labels, &[Sample]) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        read_metrics::series(&self.0.shared, select, visit)
+        metric::read::series(&self.0.shared, select, visit)
+    }
+
+    fn rollups(
+        &self,
+        select: &SeriesSelect,
+        resolution: Resolution,
+        visit: &mut dyn FnMut(&Labels, &[RolledStep]) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        rollup::read::rollups(&self.0.shared, select, resolution, visit)
+    }
+
+    fn coverage(&self) -> Vec<Coverage> {
+        rollup::read::coverage(&self.0.shared)
+    }
+
+    fn label_sets(&self, select: &SeriesSelect) -> Result<Vec<Labels>, ReadError> {
+        metric::names::label_sets(&self.0.shared, select)
+    }
+
+    fn label_names(&self, select: &SeriesSelect) -> Result<Vec<String>, ReadError> {
+        metric::names::label_names(&self.0.shared, select)
+    }
+
+    fn label_values(&self, name: &str, select: &SeriesSelect) -> Result<Vec<String>, ReadError> {
+        metric::names::label_values(&self.0.shared, name, select)
     }
 
     fn metadata(&self) -> Vec<Metadata> {
@@ -280,8 +403,31 @@ impl LogRead for Store {
     fn lines(
         &self,
         select: &LogSelect,
-        visit: &mut dyn FnMut(LogRecord) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(LineRef<'_>) -> ControlFlow<()>,
+    ) -> Result<LogReadStats, ReadError> {
+        log::read::lines(&self.0.shared, select, visit)
+    }
+
+    fn streams(
+        &self,
+        matchers: &[Matcher],
+        from: UnixNanos,
+        to: UnixNanos,
+    ) -> Result<Vec<StreamVolume>, ReadError> {
+        log::read::streams(&self.0.shared, matchers, from, to)
+    }
+}
+
+impl SpanRead for Store {
+    fn trace(&self, id: TraceId) -> Result<Vec<Span>, ReadError> {
+        span::read::trace(&self.0.shared, id)
+    }
+
+    fn spans(
+        &self,
+        select: &SpanSelect,
+        visit: &mut dyn FnMut(Span) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        read_logs::lines(&self.0.shared, select, visit)
+        span::read::spans(&self.0.shared, select, visit)
     }
 }

@@ -4,29 +4,52 @@
 //! WAL that had it may go. An error gives up the one handle it came from; nothing that was
 //! accepted is forgotten, the next second tries again in a new partition.
 
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::blocks::OpenBlock;
 use super::config::{
-    CHUNK_AGE_MAX, FLUSH_INTERVAL, PARTITION_AGE_MAX, Retention, WAL_AGE_MAX, WAL_MAX_BYTES,
+    CHUNK_AGE_MAX, FLUSH_INTERVAL, NAMED_FACTOR, SEAL_INTERVAL, SEAL_MIN_BYTES, WAL_AGE_MAX, WAL_MAX_BYTES,
+    WAL_OLD_MAX,
 };
+use super::disk::partition::{Kind, Name, Partition};
 use super::error::{PartitionError, SyncError};
-use super::log_part::LogWriter;
+use super::facts::Facts;
+use super::log::open::OpenBlock;
+use super::log::part::LogWriter;
 use super::metadata;
-use super::metric_part::MetricWriter;
-use super::partition::{Kind, Name, Partition};
-use super::state::{Active, Shared};
-use super::stats::DropReason;
-use super::wal::{Covered, Row, Wal};
+use super::metric::chunk;
+use super::metric::part::{Draft, MetricWriter};
+use super::metric::window::Window;
+use super::space::Space;
+use super::span::NumberedSpan;
+use super::span::open::OpenSpanBlock;
+use super::span::part::SpanWriter;
+use super::state::{Active, Shared, State};
+use super::wal::{Covered, Unlogged, Wal};
 use super::writer::Writer;
+use crate::clock::UnixMillis;
+
+/// The write handle of one root.
+pub trait PartitionWriter: Sized {
+    /// Begins to write an empty partition.
+    fn begin(partition: Arc<Partition>) -> Result<Self, PartitionError>;
+    /// Returns the partition.
+    fn partition(&self) -> &Arc<Partition>;
+    /// Makes everything added durable.
+    fn flush(&mut self) -> Result<(), PartitionError>;
+    /// Returns everything in it but the bulk.
+    fn facts(&self) -> Facts;
+    /// Returns how many series or streams it names.
+    fn n_named(&self) -> usize;
+    /// Ends the writing, after the last flush.
+    fn close(&self) -> Result<(), PartitionError>;
+}
 
 /// A write handle with the time when it was opened.
-struct Opened<W> {
-    writer: W,
+pub struct Opened<W> {
+    /// The handle.
+    pub writer: W,
     at: Duration,
 }
 
@@ -36,30 +59,26 @@ pub struct Disk {
     pub generation: u32,
     /// WAL partitions that are no longer written and still needed.
     pub old_wals: Vec<Covered>,
+    /// What is free, and what follows from that.
+    pub space: Space,
+    /// Partitions that retention took away and whose directories are still there.
+    pub doomed: Vec<Arc<Partition>>,
+    /// Partitions whose writing failed and that nobody can read yet.
+    pub failed: Vec<Arc<Partition>>,
+    /// When retention last looked.
+    pub retained_at: Duration,
     next_seq: u32,
     metrics: Option<Opened<MetricWriter>>,
+    pub(super) minutes: Option<Opened<MetricWriter>>,
+    pub(super) hours: Option<Opened<MetricWriter>>,
     logs: Option<Opened<LogWriter>>,
+    spans: Option<Opened<SpanWriter>>,
     wal: Option<Wal>,
-    retained_at: Duration,
+    sealed_at: Duration,
     sealing: BackOff,
     logging: BackOff,
     n_given_up: u32,
-    probe: Probe,
-    /// Until when space of dropped partitions may still appear.
-    space_due: Option<Instant>,
 }
-
-/// Returns the free bytes of the disk that a path is on, none when they cannot be known.
-pub type Probe = Box<dyn Fn(&Path) -> Option<u64> + Send>;
-
-/// Asks the system for what a user without privileges may still take.
-pub fn free_bytes(path: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
-}
-
-/// Some file systems show freed space late: btrfs commits every thirty seconds.
-const SPACE_SETTLE: Duration = Duration::from_secs(30);
 
 /// The wait after a failure; each of the two kinds of writing has its own, so that records
 /// go on reaching the WAL while sealing fails.
@@ -107,20 +126,25 @@ impl BackOff {
 
 impl Disk {
     /// Begins without any handle.
-    pub fn new(generation: u32, probe: Probe) -> Self {
+    pub fn new(generation: u32, space: Space) -> Self {
         Disk {
             generation,
             old_wals: Vec::new(),
+            space,
+            doomed: Vec::new(),
+            failed: Vec::new(),
+            retained_at: Duration::ZERO,
             next_seq: 1,
             metrics: None,
+            minutes: None,
+            hours: None,
             logs: None,
+            spans: None,
             wal: None,
-            retained_at: Duration::ZERO,
+            sealed_at: Duration::ZERO,
             sealing: BackOff::new(),
             logging: BackOff::new(),
             n_given_up: 0,
-            probe,
-            space_due: None,
         }
     }
 
@@ -129,8 +153,26 @@ impl Disk {
         self.n_given_up >= GIVEN_UP_MAX
     }
 
+    /// Yields the partitions of the WAL.
+    pub fn wals(&self) -> impl Iterator<Item = &Arc<Partition>> {
+        let open = self.wal.iter().map(|wal| &wal.covered.partition);
+        self.old_wals.iter().map(|wal| &wal.partition).chain(open)
+    }
+
+    /// Counts a handle whose memory and descriptors are gone until the process ends.
+    pub fn count_given_up(&mut self) {
+        self.n_given_up += 1;
+    }
+
     fn check_given_up(&self) -> Result<(), SyncError> {
         if self.is_given_up() { Err(SyncError::Degraded(GIVEN_UP.into())) } else { Ok(()) }
+    }
+
+    /// Returns a name that no partition has.
+    pub fn next_name(&mut self, start: UnixMillis) -> Name {
+        let name = Name { generation: self.generation, seq: self.next_seq, start };
+        self.next_seq += 1;
+        name
     }
 
     fn create<W>(
@@ -141,10 +183,10 @@ impl Disk {
     ) -> Result<W, PartitionError> {
         if self.is_given_up() {
             let path = shared.dir.join(kind.as_str());
-            return Err(PartitionError::Io { action: "create", path, source: io::Error::other(GIVEN_UP) });
+            let source = std::io::Error::other(GIVEN_UP);
+            return Err(PartitionError::Io { action: "create", path, source });
         }
-        let name = Name { generation: self.generation, seq: self.next_seq, start: shared.clock.now_ms() };
-        self.next_seq += 1;
+        let name = self.next_name(shared.clock.now_ms());
         let partition = Partition::create(&shared.dir, kind, name).map_err(|source| {
             let path = shared.dir.join(kind.as_str()).join(name.to_string());
             PartitionError::Io { action: "create", path, source }
@@ -158,6 +200,9 @@ impl Disk {
         })
     }
 }
+
+/// Selects the place of a root's write handle.
+pub type Place<W> = fn(&mut Disk) -> &mut Option<Opened<W>>;
 
 impl Writer {
     /// Makes everything accepted so far durable.
@@ -175,6 +220,7 @@ impl Writer {
                 if shared.counters.set_degraded(None) && self.refuse.is_none() {
                     tracing::info!("store writes again");
                 }
+                self.revive();
             }
             Err(err) => {
                 if shared.counters.set_degraded(Some(err.to_string())) {
@@ -182,10 +228,16 @@ impl Writer {
                 }
             }
         }
+        if self.lock.predecessor().is_some() {
+            // Until it is gone, what is kept and rolled up is its to say.
+            self.take_over();
+            return res;
+        }
         if is_asked_for || started.saturating_sub(self.disk.retained_at) >= RETAIN_INTERVAL {
             self.disk.retained_at = started;
             self.retain();
         }
+        self.roll_up();
         res
     }
 
@@ -193,45 +245,64 @@ impl Writer {
     pub(super) fn seal_all(&mut self) -> Result<(), SyncError> {
         {
             let mut state = self.shared.state_mut();
-            let window = state.window.take();
-            state.closing.extend(window);
+            state.windows.close_all();
             state.blocks.close_all();
+            state.spans.close_all();
         }
         // There is no later attempt, so none is put off, and the reserve is there for this.
         self.disk.sealing = BackOff::new();
         self.disk.logging = BackOff::new();
+        self.is_hurried = true;
         let written = self.write_out();
-        let metrics = self.seal_metrics().map_err(degraded);
-        let logs = self.seal_logs().map_err(degraded);
-        self.disk.old_wals.extend(self.disk.wal.take().map(|wal| wal.covered.clone()));
+        let sealed = self.seal_partitions(|_, _| true).map_err(degraded);
+        self.disk.old_wals.extend(self.disk.wal.take().map(Wal::close));
         self.retire_wals();
         self.shared.handles.clear();
-        written.and(metrics).and(logs)
+        written.and(sealed)
     }
 
     /// Seals closed windows and blocks and makes them durable, leaving open ones alone.
     pub(super) fn seal_closed(&mut self) -> Result<(), PartitionError> {
+        let config = self.shared.config();
+        let now = self.shared.clock.elapsed();
+        let named_max = NAMED_FACTOR * config.series_max.max(config.streams_max);
+        let is_due = |partition: &Partition, at: Duration, n_named: usize| {
+            partition.summary().payload_bytes >= config.roll_bytes(partition.kind)
+                || now.saturating_sub(at) >= config.roll_age(partition.kind)
+                || n_named >= named_max
+        };
+        let rolled = self.seal_partitions(|partition, (at, n_named)| is_due(partition, at, n_named));
         // A fault of one signal is none of the other's.
-        let rolled = self.roll_due();
         let windows = self.write_windows();
         let blocks = self.write_blocks();
-        rolled.and(windows).and(blocks)
+        let spans = self.write_spans();
+        rolled.and(windows).and(blocks).and(spans)
     }
 
     /// Gives up every write handle; what they had open is written anew elsewhere.
     pub(super) fn give_up_all(&mut self) {
-        self.fail_metrics();
-        self.fail_logs();
+        self.fail(Kind::Metrics, |disk| &mut disk.metrics);
+        self.fail(Kind::Minutes, |disk| &mut disk.minutes);
+        self.fail(Kind::Hours, |disk| &mut disk.hours);
+        self.fail(Kind::Logs, |disk| &mut disk.logs);
+        self.fail(Kind::Spans, |disk| &mut disk.spans);
         self.fail_wal();
+        self.rolling.forget();
     }
 
     fn close_due(&mut self, now: Duration) {
         let mut state = self.shared.state_mut();
-        let due = state
-            .window
-            .take_if(|window| window.is_full() || now.saturating_sub(window.opened) >= CHUNK_AGE_MAX);
-        state.closing.extend(due);
+        state.windows.close_due(now);
         state.blocks.close_due(now);
+        state.spans.close_due(now);
+        // What keeps the oldest log partition is sealed early once too many wait.
+        if self.disk.old_wals.len() > WAL_OLD_MAX
+            && let Some(oldest) = self.disk.old_wals.first()
+        {
+            state.windows.close_where(|window| oldest.has_rows(window.rows));
+            state.blocks.close_where(|block| oldest.has_lines(block.numbers()));
+            state.spans.close_where(|block| oldest.has_spans(block.numbers()));
+        }
     }
 
     // Every step runs whatever became of the one before: above all, what could not be sealed
@@ -251,7 +322,7 @@ impl Writer {
     }
 
     fn write_metadata(&mut self) -> Result<(), PartitionError> {
-        if self.is_metadata_dirty {
+        if self.is_metadata_dirty && self.lock.predecessor().is_none() {
             metadata::store(&self.shared.dir, &self.shared.metadata()).map_err(|source| {
                 let path = self.shared.dir.join("metadata");
                 PartitionError::Io { action: "write", path, source }
@@ -261,116 +332,182 @@ impl Writer {
         Ok(())
     }
 
-    // ---- metrics
+    // ---- partitions of any kind
+
+    /// Calls `add` with the write handle of a root, begun when there is none, and makes
+    /// durable what it added; readers see that only once `publish` has changed the state.
+    pub(super) fn write<W: PartitionWriter>(
+        &mut self,
+        kind: Kind,
+        place: Place<W>,
+        add: impl FnOnce(&mut W, &Shared) -> Result<(), PartitionError>,
+        publish: impl FnOnce(&mut State),
+    ) -> Result<(), PartitionError> {
+        let shared = self.shared.clone();
+        self.add(kind, place, |writer| add(writer, &shared).and_then(|()| writer.flush()))?;
+        let opened = place(&mut self.disk).as_ref().expect("it was just written to");
+        let (partition, facts) = (opened.writer.partition().clone(), Arc::new(opened.writer.facts()));
+        let mut state = shared.state_mut();
+        publish(&mut state);
+        state.tier_mut(kind).active = Some(Active { partition, facts });
+        Ok(())
+    }
+
+    /// Calls `add` with the write handle of a root, begun when there is none; what it added
+    /// becomes durable and visible with the next [`Writer::write`].
+    pub(super) fn add<W: PartitionWriter>(
+        &mut self,
+        kind: Kind,
+        place: Place<W>,
+        add: impl FnOnce(&mut W) -> Result<(), PartitionError>,
+    ) -> Result<(), PartitionError> {
+        if place(&mut self.disk).is_none() {
+            let shared = self.shared.clone();
+            let writer = self.disk.create(&shared, kind, W::begin)?;
+            *place(&mut self.disk) = Some(Opened { writer, at: shared.clock.elapsed() });
+        }
+        let opened = place(&mut self.disk).as_mut().expect("the handle was just made");
+        let res = add(&mut opened.writer);
+        if res.is_err() {
+            self.fail(kind, place);
+        }
+        res
+    }
+
+    /// Closes the database of a handle that is used again in an hour or later.
+    pub(super) fn rest<W: PartitionWriter>(&mut self, place: Place<W>) {
+        if let Some(opened) = place(&mut self.disk) {
+            opened.writer.partition().db.pin(false);
+            opened.writer.partition().db.close();
+        }
+    }
+
+    fn seal_partitions(
+        &mut self,
+        is_due: impl Fn(&Partition, (Duration, usize)) -> bool,
+    ) -> Result<(), PartitionError> {
+        let metrics = self.seal(Kind::Metrics, |disk| &mut disk.metrics, &is_due);
+        let minutes = self.seal(Kind::Minutes, |disk| &mut disk.minutes, &is_due);
+        let hours = self.seal(Kind::Hours, |disk| &mut disk.hours, &is_due);
+        let logs = self.seal(Kind::Logs, |disk| &mut disk.logs, &is_due);
+        let spans = self.seal(Kind::Spans, |disk| &mut disk.spans, &is_due);
+        metrics.and(minutes).and(hours).and(logs).and(spans)
+    }
+
+    fn seal<W: PartitionWriter>(
+        &mut self,
+        kind: Kind,
+        place: Place<W>,
+        is_due: &impl Fn(&Partition, (Duration, usize)) -> bool,
+    ) -> Result<(), PartitionError> {
+        // A window that is half written would be left behind; at the end it is made again.
+        if self.rolling.is_writing(kind) && !self.is_hurried {
+            return Ok(());
+        }
+        let due =
+            |opened: &mut Opened<W>| is_due(opened.writer.partition(), (opened.at, opened.writer.n_named()));
+        let Some(Opened { writer, .. }) = place(&mut self.disk).take_if(due) else { return Ok(()) };
+        let res = writer.close();
+        if res.is_ok() {
+            self.repack(writer.partition());
+        }
+        let res = res.and_then(|()| writer.partition().seal(&writer.facts().encode()));
+        self.shared.state_mut().tier_mut(kind).seal_active();
+        res
+    }
+
+    // It costs a second copy for a moment.
+    fn repack(&self, partition: &Partition) {
+        let room = self.free_bytes().saturating_sub(self.shared.config().reserve_bytes);
+        if partition.summary().payload_bytes < room
+            && let Err(err) = partition.repack()
+        {
+            tracing::warn!("{err}; it keeps the room that it takes");
+        }
+    }
+
+    /// Gives up the write handle of a root; what is in its partition is read at the next start.
+    pub(super) fn fail<W: PartitionWriter>(&mut self, kind: Kind, place: Place<W>) {
+        let Some(Opened { writer, .. }) = place(&mut self.disk).take() else { return };
+        self.disk.count_given_up();
+        let partition = writer.partition();
+        partition.db.give_up();
+        partition.failed.store(true, Ordering::Relaxed);
+        let mut state = self.shared.state_mut();
+        let tier = state.tier_mut(kind);
+        tier.active = None;
+        tier.sealed.push(partition.clone());
+        self.disk.failed.push(partition.clone());
+    }
+
+    // ---- by signal
 
     fn write_windows(&mut self) -> Result<(), PartitionError> {
-        if self.shared.state().closing.is_empty() {
+        if self.shared.state().windows.closing.is_empty() {
             return Ok(());
         }
-        if self.disk.metrics.is_none() {
-            let writer = self.disk.create(&self.shared, Kind::Metrics, MetricWriter::new)?;
-            self.disk.metrics = Some(Opened { writer, at: self.shared.clock.elapsed() });
-        }
-        let Opened { writer, .. } = self.disk.metrics.as_mut().expect("the handle was just made");
-        let res = {
-            let state = self.shared.state();
-            state.closing.iter().try_for_each(|window| writer.add(window)).and_then(|()| writer.flush())
-        };
-        if res.is_err() {
-            self.fail_metrics();
-            return res;
-        }
-        let active = Active { partition: writer.partition.clone(), part: writer.part.clone() };
-        let mut state = self.shared.state_mut();
-        // Windows that a replay could not seal count the rows of another start.
-        let own = state.closing.iter().filter(|window| window.rows.generation == self.disk.generation);
-        let sealed_row = own.map(|window| window.rows.last).max().unwrap_or(0);
-        state.n_series_sealed = state.closing.last().map_or(0, |window| window.n_series());
-        state.closing.clear();
-        state.metrics.active = Some(active);
-        drop(state);
-        self.rows.retain(|row| row.no > sealed_row);
+        let mut sealed = Vec::new();
+        self.write(
+            Kind::Metrics,
+            |disk| &mut disk.metrics,
+            |writer, shared| {
+                let state = shared.state();
+                state.windows.closing.iter().try_for_each(|window| add_window(writer, window))
+            },
+            |state| {
+                let closed = std::mem::take(&mut state.windows.closing);
+                sealed.extend(closed.iter().map(|window| (window.source, window.rows)));
+            },
+        )?;
+        // What was sealed before it was logged need not be logged; windows that a replay could
+        // not seal count the rows of another start.
+        let generation = self.disk.generation;
+        self.rows.retain(|row| {
+            !sealed.iter().any(|(source, rows)| {
+                *source == row.source && rows.generation == generation && row.no <= rows.last
+            })
+        });
         Ok(())
     }
-
-    fn seal_metrics(&mut self) -> Result<(), PartitionError> {
-        let Some(Opened { writer, .. }) = self.disk.metrics.take() else { return Ok(()) };
-        self.shared.handles.remember_metrics(&writer.partition, &writer.part);
-        self.shared.state_mut().metrics.seal_active();
-        end(&writer.partition)
-    }
-
-    fn fail_metrics(&mut self) {
-        let Some(Opened { writer, .. }) = self.disk.metrics.take() else { return };
-        self.disk.n_given_up += 1;
-        writer.give_up();
-        writer.partition.failed.store(true, Ordering::Relaxed);
-        let mut state = self.shared.state_mut();
-        state.metrics.active = None;
-        state.metrics.sealed.push(writer.partition);
-    }
-
-    // ---- logs
 
     fn write_blocks(&mut self) -> Result<(), PartitionError> {
-        if self.shared.state().blocks.closing.is_empty() {
+        if !self.is_worth_sealing() {
             return Ok(());
         }
-        if self.disk.logs.is_none() {
-            let writer = self.disk.create(&self.shared, Kind::Logs, LogWriter::new)?;
-            self.disk.logs = Some(Opened { writer, at: self.shared.clock.elapsed() });
-        }
-        let Opened { writer, .. } = self.disk.logs.as_mut().expect("the handle was just made");
-        let res = {
-            let state = self.shared.state();
-            let closing = &state.blocks.closing;
-            closing.iter().try_for_each(|block| writer.add(block)).and_then(|()| writer.flush())
-        };
-        if res.is_err() {
-            self.fail_logs();
-            return res;
-        }
-        let active = Active { partition: writer.partition.clone(), part: writer.part.clone() };
-        let mut state = self.shared.state_mut();
-        state.blocks.closing.clear();
-        state.logs.active = Some(active);
+        self.write(
+            Kind::Logs,
+            |disk| &mut disk.logs,
+            |writer, shared| {
+                let state = shared.state();
+                state.blocks.closing.iter().try_for_each(|block| writer.add(block))
+            },
+            |state| state.blocks.closing.clear(),
+        )?;
+        self.disk.sealed_at = self.shared.clock.elapsed();
         Ok(())
     }
 
-    fn seal_logs(&mut self) -> Result<(), PartitionError> {
-        let Some(Opened { writer, .. }) = self.disk.logs.take() else { return Ok(()) };
-        self.shared.handles.remember_logs(&writer.partition, &writer.part);
-        self.shared.state_mut().logs.seal_active();
-        end(&writer.partition)
+    // Each write to a partition ends a page early, so small blocks wait for each other.
+    fn is_worth_sealing(&self) -> bool {
+        let state = self.shared.state();
+        let waited = self.shared.clock.elapsed().saturating_sub(self.disk.sealed_at);
+        !state.blocks.closing.is_empty()
+            && (waited >= SEAL_INTERVAL || state.blocks.closing_bytes() >= SEAL_MIN_BYTES || self.is_hurried)
     }
 
-    fn fail_logs(&mut self) {
-        let Some(Opened { writer, .. }) = self.disk.logs.take() else { return };
-        self.disk.n_given_up += 1;
-        writer.give_up();
-        writer.partition.failed.store(true, Ordering::Relaxed);
-        let mut state = self.shared.state_mut();
-        state.logs.active = None;
-        state.logs.sealed.push(writer.partition);
-    }
-
-    fn roll_due(&mut self) -> Result<(), PartitionError> {
-        let config = self.shared.config();
-        let now = self.shared.clock.elapsed();
-        let is_due = |partition: &Partition, at: Duration, retention: &Retention| {
-            partition.summary().payload_bytes >= config.roll_bytes(retention)
-                || now.saturating_sub(at) >= PARTITION_AGE_MAX
-        };
-        let (mut metrics_res, mut logs_res) = (Ok(()), Ok(()));
-        let metrics = self.disk.metrics.as_ref();
-        if metrics.is_some_and(|open| is_due(&open.writer.partition, open.at, &config.metrics)) {
-            metrics_res = self.seal_metrics();
+    fn write_spans(&mut self) -> Result<(), PartitionError> {
+        if self.shared.state().spans.closing.is_empty() {
+            return Ok(());
         }
-        let logs = self.disk.logs.as_ref();
-        if logs.is_some_and(|open| is_due(&open.writer.partition, open.at, &config.logs)) {
-            logs_res = self.seal_logs();
-        }
-        metrics_res.and(logs_res)
+        self.write(
+            Kind::Spans,
+            |disk| &mut disk.spans,
+            |writer, shared| {
+                let state = shared.state();
+                state.spans.closing.iter().try_for_each(|block| writer.add(block))
+            },
+            |state| state.spans.closing.clear(),
+        )
     }
 
     // ---- the WAL
@@ -378,35 +515,41 @@ impl Writer {
     fn log_rest(&mut self) -> Result<(), PartitionError> {
         let now = self.shared.clock.elapsed();
         let is_full = |wal: &mut Wal| {
-            wal.payload_bytes >= WAL_MAX_BYTES || now.saturating_sub(wal.opened) >= WAL_AGE_MAX
+            wal.payload_bytes() >= WAL_MAX_BYTES || now.saturating_sub(wal.opened) >= WAL_AGE_MAX
         };
-        self.disk.old_wals.extend(self.disk.wal.take_if(is_full).map(|wal| wal.covered.clone()));
+        self.disk.old_wals.extend(self.disk.wal.take_if(is_full).map(Wal::close));
         let generation = self.disk.generation;
+        let shared = self.shared.clone();
+        let state = shared.state();
+        let spans = unlogged_spans(&state, generation);
         let is_unlogged =
-            |block: &OpenBlock| block.generation == generation && block.n_logged < block.lines.len();
-        let has_lines = self.shared.state().blocks.iter().any(is_unlogged);
-        if self.rows.is_empty() && !has_lines {
+            |block: &&OpenBlock| block.generation == generation && block.n_logged < block.lines.len();
+        let blocks = state.blocks.iter().filter(is_unlogged).collect();
+        let unlogged = Unlogged { rows: &self.rows, blocks, spans: &spans };
+        if unlogged.is_empty() {
             return Ok(());
         }
         if self.disk.wal.is_none() {
             let open = |partition| Wal::new(partition, now);
-            self.disk.wal = Some(self.disk.create(&self.shared, Kind::Wal, open)?);
+            self.disk.wal = Some(self.disk.create(&shared, Kind::Wal, open)?);
         }
         let wal = self.disk.wal.as_mut().expect("the handle was just made");
-        let res =
-            log_into(wal, &self.rows, self.shared.state().blocks.iter().filter(|block| is_unlogged(block)));
+        let res = wal.log(&unlogged);
+        drop(state);
         if res.is_err() {
             self.fail_wal();
             return res;
         }
         self.rows.clear();
-        self.shared.state_mut().blocks.note_logged(generation);
+        let mut state = shared.state_mut();
+        state.blocks.note_logged(generation);
+        state.spans.note_logged(generation);
         Ok(())
     }
 
     fn fail_wal(&mut self) {
         if let Some(wal) = self.disk.wal.take() {
-            self.disk.n_given_up += 1;
+            self.disk.count_given_up();
             wal.give_up();
             self.disk.old_wals.push(wal.covered.clone());
         }
@@ -416,9 +559,10 @@ impl Writer {
     pub(super) fn retire_wals(&mut self) {
         let state = self.shared.state();
         self.disk.old_wals.retain(|wal| {
-            let windows = state.closing.iter().chain(&state.window).map(|window| window.rows);
-            let blocks = state.blocks.iter().map(|block| block.span());
-            if wal.needed_by(windows, blocks) {
+            let is_needed = state.windows.iter().any(|window| wal.has_rows(window.rows))
+                || state.blocks.iter().any(|block| wal.has_lines(block.numbers()))
+                || state.spans.iter().any(|block| wal.has_spans(block.numbers()));
+            if is_needed {
                 return true;
             }
             match wal.partition.remove() {
@@ -432,78 +576,114 @@ impl Writer {
             }
         });
     }
-
-    // ---- space
-
-    /// Frees what retention must not keep when the disk is nearly full, then refuses.
-    pub(super) fn check_space(&mut self) -> Result<(), SyncError> {
-        let reserve = self.shared.config().reserve_bytes;
-        // Not knowing is no reason to refuse; a flush that fails is contained elsewhere.
-        let mut free = (self.disk.probe)(&self.shared.dir).unwrap_or(u64::MAX);
-        let is_settling = self.disk.space_due.is_some_and(|due| Instant::now() < due);
-        if free < reserve && !is_settling && self.drop_lack(free, reserve) {
-            self.disk.space_due = Some(Instant::now() + SPACE_SETTLE);
-            free = (self.disk.probe)(&self.shared.dir).unwrap_or(u64::MAX);
-        }
-        if free >= reserve {
-            self.refuse = None;
-            self.disk.space_due = None;
-            return Ok(());
-        }
-        self.refuse = Some(DropReason::DiskFull);
-        let mib = |bytes: u64| bytes >> 20;
-        Err(SyncError::Degraded(format!(
-            "{} MiB free on the disk of {} are less than the reserve of {} MiB, new records are refused",
-            mib(free),
-            self.shared.dir.display(),
-            mib(reserve),
-        )))
-    }
-
-    // Drops just as much as is lacking by its measured size; what the disk shows of that may
-    // come later, and must not cost more history meanwhile.
-    fn drop_lack(&mut self, free: u64, reserve: u64) -> bool {
-        let droppable = {
-            let state = self.shared.state();
-            let sealed = state.metrics.sealed.iter().chain(&state.logs.sealed);
-            sealed.map(|partition| partition.size_bytes.load(Ordering::Relaxed)).sum::<u64>()
-        };
-        // History is given up only where that reaches the reserve.
-        if free.saturating_add(droppable) < reserve {
-            return false;
-        }
-        let mut dropped = 0_u64;
-        // Ends, because each round takes one partition away or stops.
-        while free.saturating_add(dropped) < reserve {
-            let Some(size_bytes) = self.drop_oldest_of_larger() else { break };
-            dropped += size_bytes;
-        }
-        dropped > 0
-    }
 }
 
 // The rest of the flush interval is what a slow disk has before a second is lost.
 const _: () = assert!(FLUSH_INTERVAL.as_millis() <= 1_000);
 
+// A window that is sealed by its age must not keep the log for as long as a block does.
+const _: () = assert!(CHUNK_AGE_MAX.as_secs() <= 2 * WAL_AGE_MAX.as_secs());
+
 fn degraded(err: PartitionError) -> SyncError {
     SyncError::Degraded(err.to_string())
 }
 
-fn log_into<'a>(
-    wal: &mut Wal,
-    rows: &[Row],
-    blocks: impl Iterator<Item = &'a OpenBlock>,
-) -> Result<(), PartitionError> {
-    rows.iter().try_for_each(|row| wal.put_row(row))?;
-    for block in blocks {
-        wal.put_lines(&block.stream, &block.lines[block.n_logged..])?;
+fn add_window(writer: &mut MetricWriter, window: &Window) -> Result<(), PartitionError> {
+    let (times, order) = window.order();
+    let n_times = times.len();
+    let series: Vec<_> = window.series().cloned().collect();
+    let mut places: Vec<(u32, usize)> = writer.ids(&series)?.into_iter().zip(0..).collect();
+    places.sort_unstable();
+    let mut draft = Draft::new(window.source, window.rows, times, None);
+    for (id, place) in places {
+        let chunk = window.chunk(place, &order);
+        writer.add(&mut draft, id, chunk::encode(&chunk, n_times), chunk.values.len())?;
     }
-    wal.flush()
+    writer.end(draft)
 }
 
-fn end(partition: &Partition) -> Result<(), PartitionError> {
-    partition.store_summary().map_err(|source| {
-        let path = partition.path.clone();
-        PartitionError::Io { action: "summarise", path, source }
-    })
+fn unlogged_spans(state: &State, generation: u32) -> Vec<NumberedSpan> {
+    let own = state.spans.iter().filter(|block| block.generation == generation);
+    own.flat_map(|block: &OpenSpanBlock| block.spans[block.n_logged..].iter().cloned()).collect()
+}
+
+impl PartitionWriter for MetricWriter {
+    fn begin(partition: Arc<Partition>) -> Result<Self, PartitionError> {
+        MetricWriter::new(partition)
+    }
+
+    fn partition(&self) -> &Arc<Partition> {
+        self.pages.partition()
+    }
+
+    fn flush(&mut self) -> Result<(), PartitionError> {
+        self.pages.flush()
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::Metrics(self.facts.clone())
+    }
+
+    fn n_named(&self) -> usize {
+        self.facts.series.len()
+    }
+
+    fn close(&self) -> Result<(), PartitionError> {
+        self.pages.close();
+        Ok(())
+    }
+}
+
+impl PartitionWriter for LogWriter {
+    fn begin(partition: Arc<Partition>) -> Result<Self, PartitionError> {
+        LogWriter::new(partition)
+    }
+
+    fn partition(&self) -> &Arc<Partition> {
+        self.pages.partition()
+    }
+
+    fn flush(&mut self) -> Result<(), PartitionError> {
+        self.pages.flush()
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::Logs(self.facts.clone())
+    }
+
+    fn n_named(&self) -> usize {
+        self.facts.streams.len()
+    }
+
+    fn close(&self) -> Result<(), PartitionError> {
+        self.pages.close();
+        self.sync_filters()
+    }
+}
+
+impl PartitionWriter for SpanWriter {
+    fn begin(partition: Arc<Partition>) -> Result<Self, PartitionError> {
+        SpanWriter::new(partition)
+    }
+
+    fn partition(&self) -> &Arc<Partition> {
+        self.pages.partition()
+    }
+
+    fn flush(&mut self) -> Result<(), PartitionError> {
+        self.pages.flush()
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::Spans(self.facts.clone())
+    }
+
+    fn n_named(&self) -> usize {
+        0
+    }
+
+    fn close(&self) -> Result<(), PartitionError> {
+        self.pages.close();
+        Ok(())
+    }
 }

@@ -1,84 +1,130 @@
 //! What happens at start: find the partitions, mend what a crash left, replay the WAL.
 //!
-//! Replayed rows and lines are sealed at once, so that the WAL of an earlier generation is
-//! gone when the store opens; a disk that is too full for that leaves it for later.
+//! Replayed rows, lines and spans are sealed at once, so that the WAL of an earlier
+//! generation is gone when the store opens; a disk that is too full for that leaves it for
+//! later. A successor that began beside its predecessor does the same once that is gone.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::config::BLOCK_MAX_BYTES;
+use super::disk::numbers::Numbers;
+use super::disk::partition::{Kind, Partition, discover, set_aside};
 use super::error::{OpenError, PartitionError};
-use super::log_part::LogPart;
-use super::metric_part::MetricPart;
-use super::partition::{Kind, Partition, set_aside};
-use super::state::State;
+use super::facts::Facts;
+use super::log::block::Block;
+use super::log::open::NewLine;
+use super::metric::window::{Source, Window};
+use super::state::Shared;
 use super::wal::{self, Covered, Found};
-use super::window::Window;
 use super::writer::Writer;
 use crate::record::Labels;
 
 /// Raw bytes of replayed blocks between two seals: a bound on memory, not on the WAL.
-const REPLAY_STEP_BYTES: usize = 64 * BLOCK_MAX_BYTES;
+const REPLAY_STEP_BYTES: usize = 8 << 20;
 
-/// Fills the state with the sealed partitions of the data roots.
-pub fn adopt(dir: &Path, state: &mut State, found: Vec<Partition>) -> Result<(), OpenError> {
-    for partition in found {
-        if !partition.load_summary()
-            && let Err(err) = mend(&partition)
-        {
-            if err.is_passing() {
-                tracing::warn!("{err}; its data is back after a restart that can open it");
-                partition.failed.store(true, Ordering::Relaxed);
-                push(state, partition);
-                continue;
-            }
-            set_aside(dir, partition.kind, &partition.path, &err.to_string())
-                .map_err(|source| OpenError::from_io("set aside", &partition.path, source))?;
-            continue;
+/// What an earlier start left: history, and what it had not sealed.
+pub struct Left {
+    history: Vec<Partition>,
+    wals: Vec<Partition>,
+}
+
+impl Left {
+    /// Finds what is on the disk, except what a predecessor that still writes has open.
+    pub fn find(dir: &Path, predecessor: Option<u32>) -> Result<Left, OpenError> {
+        let mut history = Vec::new();
+        for kind in Kind::HISTORY {
+            history.extend(discover(dir, kind, predecessor)?);
         }
-        partition.measure().map_err(|source| OpenError::from_io("measure", &partition.path, source))?;
-        push(state, partition);
+        Ok(Left { history, wals: discover(dir, Kind::Wal, predecessor)? })
     }
+
+    /// Yields every partition.
+    pub fn partitions(&self) -> impl Iterator<Item = &Partition> {
+        self.history.iter().chain(&self.wals)
+    }
+}
+
+/// Adds a partition to those that are read, mending it when its writer did not come to seal it.
+fn adopt(shared: &Shared, partition: Partition) -> Result<(), OpenError> {
+    let partition = Arc::new(partition);
+    if !partition.load_summary()
+        && let Err(err) = mend(shared, &partition)
+    {
+        shared.handles.forget(&partition);
+        if !err.is_passing() {
+            return set_aside(&shared.dir, partition.kind, &partition.path, &err.to_string())
+                .map_err(|source| OpenError::from_io("set aside", &partition.path, source));
+        }
+        tracing::warn!("{err}; its data is back after a restart that can open it");
+        partition.failed.store(true, Ordering::Relaxed);
+    } else {
+        partition.measure().map_err(|source| OpenError::from_io("measure", &partition.path, source))?;
+    }
+    let mut state = shared.state_mut();
+    let sealed = &mut state.tier_mut(partition.kind).sealed;
+    let place = sealed.partition_point(|known| known.name < partition.name);
+    sealed.insert(place, partition);
     Ok(())
 }
 
-fn push(state: &mut State, partition: Partition) {
-    match partition.kind {
-        Kind::Metrics => state.metrics.sealed.push(Arc::new(partition)),
-        Kind::Logs => state.logs.sealed.push(Arc::new(partition)),
-        // The WAL is replayed, not read.
-        Kind::Wal => {}
+// What the writer of this partition flushed is whole.
+fn mend(shared: &Shared, partition: &Arc<Partition>) -> Result<(), PartitionError> {
+    let facts = shared.scan_facts(partition)?;
+    let mut summary = facts.summarise();
+    summary.payload_bytes = partition.measure().unwrap_or(0);
+    partition.set_summary(summary);
+    shared.handles.forget(partition);
+    partition.seal(&facts.encode())
+}
+
+/// For each source or stream the last row or line of one generation that is sealed.
+struct CoveredBy<K> {
+    generation: u32,
+    last: HashMap<K, u64>,
+}
+
+impl<K: std::hash::Hash + Eq> CoveredBy<K> {
+    fn new(generation: u32) -> Self {
+        CoveredBy { generation, last: HashMap::new() }
+    }
+
+    fn note(&mut self, key: K, numbers: Numbers) {
+        if numbers.generation == self.generation {
+            let last = self.last.entry(key).or_insert(numbers.last);
+            *last = numbers.last.max(*last);
+        }
+    }
+
+    fn has(&self, key: &K, no: u64) -> bool {
+        self.last.get(key).is_some_and(|last| no <= *last)
     }
 }
 
-// The writer of this partition did not come to seal it: what it flushed is whole.
-fn mend(partition: &Partition) -> Result<(), PartitionError> {
-    let summary = match partition.kind {
-        Kind::Metrics => MetricPart::open(partition)?.summarise()?,
-        _ => LogPart::open(partition)?.summarise(),
-    };
-    partition.set_summary(summary);
-    partition.store_summary().map_err(|source| {
-        let path = partition.path.clone();
-        PartitionError::Io { action: "summarise", path, source }
-    })
+/// What of the WAL of one generation is sealed already; looked up when the first record of
+/// a signal is found, which has its lowest number.
+struct Sealed {
+    generation: u32,
+    rows: Option<CoveredBy<Source>>,
+    lines: Option<CoveredBy<Labels>>,
+    spans: Option<CoveredBy<()>>,
 }
 
 impl Writer {
-    /// Seals what the WAL of earlier generations has beyond the sealed partitions.
-    pub(super) fn replay(&mut self, wals: Vec<Partition>) -> Result<(), OpenError> {
-        let dir = self.shared.dir.clone();
-        for partition in wals.into_iter().map(Arc::new) {
-            if let Err(err) = self.replay_one(&partition) {
+    /// Takes up what earlier starts left, and seals what of it was not sealed.
+    pub(super) fn recover(&mut self, left: Left) -> Result<(), OpenError> {
+        let shared = self.shared.clone();
+        left.history.into_iter().try_for_each(|partition| adopt(&shared, partition))?;
+        for partition in left.wals.into_iter().map(Arc::new) {
+            if let Err(err) = self.replay(&partition) {
                 // What could be read before the damage is kept.
                 self.settle(None);
                 if err.is_passing() {
                     tracing::warn!("{err}; it is replayed at the next start");
                     continue;
                 }
-                set_aside(&dir, Kind::Wal, &partition.path, &err.to_string())
+                set_aside(&shared.dir, Kind::Wal, &partition.path, &err.to_string())
                     .map_err(|source| OpenError::from_io("set aside", &partition.path, source))?;
                 continue;
             }
@@ -87,68 +133,132 @@ impl Writer {
         Ok(())
     }
 
-    fn replay_one(&mut self, partition: &Partition) -> Result<(), PartitionError> {
-        let generation = partition.name.generation;
-        let covered_row = self.covered_row(generation);
-        let mut covered_lines: Option<HashMap<Labels, u64>> = None;
-        let mut fault = Ok(());
-        wal::replay(partition, |found| match found {
-            Found::Row(row) if row.no <= covered_row => {}
-            Found::Row(row) => self.replay_row(generation, row),
-            Found::Lines(stream, lines) => {
-                // Records come in the order of their first line, so this is the lowest number.
-                let first = lines.first().map_or(0, |line| line.no);
-                if covered_lines.is_none() {
-                    match self.covered_lines(generation, first) {
-                        Ok(found) => covered_lines = Some(found),
-                        Err(err) => {
-                            fault = Err(err);
-                            covered_lines = Some(HashMap::new());
-                        }
-                    }
+    /// Takes up what a predecessor left, once it is gone.
+    pub(super) fn take_over(&mut self) {
+        let generation = self.disk.generation;
+        match self.lock.take_over(generation) {
+            Ok(false) => return,
+            Ok(true) => {
+                self.shared.handles.share(false);
+                tracing::info!("predecessor is gone, its last partitions are taken over");
+            }
+            Err(err) => return tracing::warn!("{err}; it is tried again"),
+        }
+        let known: Vec<_> = {
+            let state = self.shared.state();
+            Kind::HISTORY
+                .iter()
+                .flat_map(|kind| state.tier(*kind).partitions())
+                .map(|known| known.name)
+                .collect()
+        };
+        let res = Left::find(&self.shared.dir, None).and_then(|mut left| {
+            let is_new = |partition: &Partition| {
+                partition.name.generation != generation && !known.contains(&partition.name)
+            };
+            left.history.retain(is_new);
+            left.wals.retain(is_new);
+            self.recover(left)
+        });
+        if let Err(err) = res {
+            tracing::warn!("{err}; the rest of the predecessor's history is back after a restart");
+        }
+    }
+
+    /// Makes partitions whose writing failed readable again: what they flushed is whole, but
+    /// the handle that failed keeps them locked.
+    pub(super) fn revive(&mut self) {
+        for failed in std::mem::take(&mut self.disk.failed) {
+            let name = self.disk.next_name(failed.name.start);
+            let res = failed.link_as(name).map_err(|source| OpenError::from_io("link", &failed.path, source));
+            match res.and_then(|revived| adopt(&self.shared, revived)) {
+                Ok(()) => {
+                    let mut state = self.shared.state_mut();
+                    state.tier_mut(failed.kind).sealed.retain(|known| known.name != failed.name);
+                    drop(state);
+                    self.disk.doomed.push(failed);
                 }
-                let sealed =
-                    covered_lines.as_ref().and_then(|lines| lines.get(&stream)).copied().unwrap_or(0);
-                self.replay_lines(generation, &stream, lines.into_iter().filter(|line| line.no > sealed));
+                Err(err) => tracing::warn!("{err}; what is inside is read again after a restart"),
+            }
+        }
+    }
+
+    fn replay(&mut self, partition: &Arc<Partition>) -> Result<(), PartitionError> {
+        let generation = partition.name.generation;
+        let mut sealed = Sealed { generation, rows: None, lines: None, spans: None };
+        let mut fault = Ok(());
+        wal::replay(partition, |found| {
+            if fault.is_ok() {
+                fault = self.take_found(&mut sealed, found);
             }
         })?;
         fault
     }
 
-    fn replay_row(&mut self, generation: u32, row: wal::Row) {
+    fn take_found(&mut self, sealed: &mut Sealed, found: Found) -> Result<(), PartitionError> {
+        let generation = sealed.generation;
+        match found {
+            Found::Row(row) => {
+                if sealed.rows.is_none() {
+                    sealed.rows = Some(self.sealed_rows(generation, row.no)?);
+                }
+                if !sealed.rows.as_ref().is_some_and(|rows| rows.has(&row.source, row.no)) {
+                    self.replay_row(generation, &row);
+                }
+            }
+            Found::Lines(stream, block) => {
+                let first = if block.len() == 0 { 0 } else { block.no(0) };
+                if sealed.lines.is_none() {
+                    sealed.lines = Some(self.sealed_lines(generation, first)?);
+                }
+                if let Some(lines) = &sealed.lines {
+                    self.replay_lines(generation, &stream, &block, lines);
+                }
+            }
+            Found::Span(span) => {
+                if sealed.spans.is_none() {
+                    sealed.spans = Some(self.sealed_spans(generation, span.no)?);
+                }
+                if !sealed.spans.as_ref().is_some_and(|spans| spans.has(&(), span.no)) {
+                    let now = self.shared.clock.elapsed();
+                    self.shared.state_mut().spans.put(generation, span.no, span.span, now);
+                }
+            }
+        }
+        if self.is_much_replayed() {
+            self.seal_step();
+        }
+        Ok(())
+    }
+
+    fn replay_row(&mut self, generation: u32, row: &wal::Row) {
         let series_max = self.shared.config().series_max;
         let opened = self.shared.clock.elapsed();
         let mut state = self.shared.state_mut();
-        let full = state.window.take_if(|window| !window.has_room(row.at));
-        state.closing.extend(full);
-        let window = state.window.get_or_insert_with(|| Window::new(opened, generation, row.no));
+        let n_new_max = series_max.saturating_sub(state.windows.n_series());
+        let begin = |source| Window::new(source, opened, generation, row.no);
+        let window = state.windows.window(row.source, row.at, begin);
         let slot = window.slot(row.at);
         for point in &row.points {
             // Duplicates and limits were counted when the row was accepted.
-            window.put(slot, &point.series, point.value, series_max);
+            window.put(slot, &point.series, point.value, n_new_max);
         }
         window.rows.last = row.no;
-        let is_much = state.closing.len() > 1;
-        drop(state);
-        if is_much {
-            self.seal_step();
+    }
+
+    fn replay_lines(&mut self, generation: u32, stream: &Labels, block: &Block, sealed: &CoveredBy<Labels>) {
+        let now = self.shared.clock.elapsed();
+        let mut state = self.shared.state_mut();
+        for line in (0..block.len()).filter(|line| !sealed.has(stream, block.no(*line))) {
+            let new = NewLine { block, line, no: block.no(line) };
+            state.blocks.put(stream, generation, new, now);
         }
     }
 
-    fn replay_lines(
-        &mut self,
-        generation: u32,
-        stream: &Labels,
-        lines: impl Iterator<Item = super::lines::Line>,
-    ) {
-        let now = self.shared.clock.elapsed();
-        let mut state = self.shared.state_mut();
-        lines.for_each(|line| state.blocks.put(stream, generation, line, now));
-        let is_much = state.blocks.closing_bytes() > REPLAY_STEP_BYTES;
-        drop(state);
-        if is_much {
-            self.seal_step();
-        }
+    fn is_much_replayed(&self) -> bool {
+        let state = self.shared.state();
+        state.windows.closing.len() > 1
+            || state.blocks.closing_bytes() + state.spans.closing_bytes() > REPLAY_STEP_BYTES
     }
 
     fn seal_step(&mut self) {
@@ -163,63 +273,81 @@ impl Writer {
     fn settle(&mut self, partition: Option<Arc<Partition>>) {
         {
             let mut state = self.shared.state_mut();
-            let window = state.window.take();
-            state.closing.extend(window);
+            state.windows.close_all();
             state.blocks.close_all();
+            state.spans.close_all();
         }
+        self.is_hurried = true;
         self.seal_step();
-        let covered = |partition| Covered { partition, last_row: u64::MAX, last_line: u64::MAX };
+        self.is_hurried = false;
+        let covered =
+            |partition| Covered { partition, last_row: u64::MAX, last_line: u64::MAX, last_span: u64::MAX };
         self.disk.old_wals.extend(partition.map(covered));
         self.retire_wals();
     }
 
-    fn covered_row(&self, generation: u32) -> u64 {
-        let state = self.shared.state();
-        let covered = state
-            .metrics
-            .partitions()
-            .filter_map(|partition| partition.summary().covers.get(&generation).copied());
-        covered.max().unwrap_or(0)
+    fn sealed_rows(&self, generation: u32, first: u64) -> Result<CoveredBy<Source>, PartitionError> {
+        let mut res = CoveredBy::new(generation);
+        for facts in self.facts_that_cover(Kind::Metrics, generation, first)? {
+            facts.metrics().windows.iter().for_each(|window| res.note(window.source, window.rows));
+        }
+        Ok(res)
     }
 
-    fn set_aside_logs(&self, partition: &Partition, err: &PartitionError) -> Result<(), PartitionError> {
-        partition.failed.store(true, Ordering::Relaxed);
-        self.shared.handles.forget(partition);
-        self.shared.state_mut().logs.sealed.retain(|other| other.name != partition.name);
-        set_aside(&self.shared.dir, Kind::Logs, &partition.path, &err.to_string()).map_err(|source| {
-            let path = partition.path.clone();
-            PartitionError::Io { action: "set aside", path, source }
-        })
+    fn sealed_lines(&self, generation: u32, first: u64) -> Result<CoveredBy<Labels>, PartitionError> {
+        let mut res = CoveredBy::new(generation);
+        for facts in self.facts_that_cover(Kind::Logs, generation, first)? {
+            let logs = facts.logs();
+            logs.blocks.iter().for_each(|block| res.note(logs.stream(block).clone(), block.lines));
+        }
+        Ok(res)
     }
 
-    fn covered_lines(&self, generation: u32, first: u64) -> Result<HashMap<Labels, u64>, PartitionError> {
+    fn sealed_spans(&self, generation: u32, first: u64) -> Result<CoveredBy<()>, PartitionError> {
+        let mut res = CoveredBy::new(generation);
+        for facts in self.facts_that_cover(Kind::Spans, generation, first)? {
+            facts.spans().blocks.iter().for_each(|block| res.note((), block.spans));
+        }
+        Ok(res)
+    }
+
+    // The facts of the partitions of a kind that have records of a generation from `first` on.
+    // They are read from the pages: what only the files beside them say may be gone.
+    fn facts_that_cover(
+        &self,
+        kind: Kind,
+        generation: u32,
+        first: u64,
+    ) -> Result<Vec<Arc<Facts>>, PartitionError> {
         let (sealed, active) = {
             let state = self.shared.state();
-            let sealed = state.logs.sealed.iter().filter(|partition| {
+            let tier = state.tier(kind);
+            let covers = |partition: &&Arc<Partition>| {
                 partition.is_readable()
                     && partition.summary().covers.get(&generation).is_some_and(|last| *last >= first)
-            });
-            (
-                sealed.cloned().collect::<Vec<_>>(),
-                state.logs.active.as_ref().map(|active| active.part.clone()),
-            )
+            };
+            let sealed: Vec<_> = tier.sealed.iter().filter(covers).cloned().collect();
+            (sealed, tier.active.as_ref().map(|active| active.facts.clone()))
         };
-        let mut res = HashMap::new();
-        let mut note = |part: &LogPart| {
-            for head in part.heads.iter().filter(|head| head.lines.generation == generation) {
-                let last = res.entry(part.stream(head).clone()).or_insert(head.lines.last);
-                *last = head.lines.last.max(*last);
-            }
-        };
+        let mut res: Vec<Arc<Facts>> = active.into_iter().collect();
         for partition in sealed {
-            match self.shared.handles.logs(&partition) {
-                Ok(part) => note(&part),
+            match self.shared.scan_facts(&partition) {
+                Ok(facts) => res.push(Arc::new(facts)),
                 Err(err) if err.is_passing() => return Err(err),
                 // Its own damage; what the WAL still has of it comes back from there.
-                Err(err) => self.set_aside_logs(&partition, &err)?,
+                Err(err) => self.set_aside_sealed(&partition, &err)?,
             }
         }
-        active.iter().for_each(note);
         Ok(res)
+    }
+
+    fn set_aside_sealed(&self, partition: &Partition, err: &PartitionError) -> Result<(), PartitionError> {
+        partition.failed.store(true, Ordering::Relaxed);
+        self.shared.handles.forget(partition);
+        let mut state = self.shared.state_mut();
+        state.tier_mut(partition.kind).sealed.retain(|other| other.name != partition.name);
+        drop(state);
+        set_aside(&self.shared.dir, partition.kind, &partition.path, &err.to_string())
+            .map_err(|source| partition.io("set aside", source))
     }
 }

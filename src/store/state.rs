@@ -4,46 +4,43 @@
 //! reader takes a snapshot under the lock and works on that, so it sees each record
 //! exactly once: open, or sealed.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use super::blocks::OpenBlocks;
+use super::cache::Caches;
 use super::config::Config;
+use super::disk::handles::Handles;
+use super::disk::pages::Address;
+use super::disk::partition::{Kind, Partition};
 use super::error::PartitionError;
-use super::log_part::{LogDb, LogPart};
-use super::metric_part::{MetricDb, MetricPart};
-use super::partition::Partition;
+use super::facts::Facts;
+use super::log::open::OpenBlocks;
+use super::metric::window::OpenWindows;
+use super::span::open::OpenSpans;
 use super::stats::Counters;
-use super::window::Window;
 use crate::clock::Clock;
 use crate::record::Metadata;
 
 /// A partition that is being written, and what of it is durable.
-pub struct Active<P> {
+pub struct Active {
     /// The directory.
     pub partition: Arc<Partition>,
     /// The view for readers.
-    pub part: P,
+    pub facts: Arc<Facts>,
 }
 
 /// All partitions of one root.
-pub struct Tier<P> {
-    /// Closed ones, oldest first.
+#[derive(Default)]
+pub struct Tier {
+    /// Those that are no longer written, oldest first.
     pub sealed: Vec<Arc<Partition>>,
-    /// The one with the write handle.
-    pub active: Option<Active<P>>,
+    /// The one that is written.
+    pub active: Option<Active>,
 }
 
-impl<P> Default for Tier<P> {
-    fn default() -> Self {
-        Tier { sealed: Vec::new(), active: None }
-    }
-}
-
-impl<P> Tier<P> {
+impl Tier {
     /// Moves the active partition to the closed ones.
     pub fn seal_active(&mut self) {
         self.sealed.extend(self.active.take().map(|active| active.partition));
@@ -52,6 +49,19 @@ impl<P> Tier<P> {
     /// Yields every partition, oldest first.
     pub fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
         self.sealed.iter().chain(self.active.iter().map(|active| &active.partition))
+    }
+
+    /// Returns the partitions that may have something in `from ..= to`, with the facts of the
+    /// one that is written.
+    pub fn overlapping(&self, from: i64, to: i64) -> Vec<(Arc<Partition>, Option<Arc<Facts>>)> {
+        let overlaps =
+            |partition: &Partition| partition.is_readable() && partition.summary().overlaps(from, to);
+        let sealed = self.sealed.iter().filter(|partition| overlaps(partition));
+        let active = self.active.iter().filter(|active| overlaps(&active.partition));
+        sealed
+            .map(|partition| (partition.clone(), None))
+            .chain(active.map(|active| (active.partition.clone(), Some(active.facts.clone()))))
+            .collect()
     }
 
     /// Returns how many partitions reads leave out.
@@ -68,18 +78,26 @@ impl<P> Tier<P> {
 /// Everything a reader may see.
 #[derive(Default)]
 pub struct State {
-    /// Metrics on disk.
-    pub metrics: Tier<MetricPart>,
-    /// Logs on disk.
-    pub logs: Tier<LogPart>,
-    /// Full windows that wait for the disk, oldest first.
-    pub closing: Vec<Window>,
-    /// The window that takes scrapes.
-    pub window: Option<Window>,
-    /// Series in the window that was sealed last.
-    pub n_series_sealed: usize,
+    /// What is on disk, by kind; that of the WAL stays empty, since nobody reads it.
+    tiers: [Tier; Kind::ALL.len()],
+    /// Samples that are not sealed yet.
+    pub windows: OpenWindows,
     /// Lines that are not sealed yet.
     pub blocks: OpenBlocks,
+    /// Spans that are not sealed yet.
+    pub spans: OpenSpans,
+}
+
+impl State {
+    /// Returns the partitions of a root.
+    pub fn tier(&self, kind: Kind) -> &Tier {
+        &self.tiers[kind as usize]
+    }
+
+    /// Returns the partitions of a root for a change.
+    pub fn tier_mut(&mut self, kind: Kind) -> &mut Tier {
+        &mut self.tiers[kind as usize]
+    }
 }
 
 /// The state, its settings and its numbers.
@@ -94,6 +112,7 @@ pub struct Shared {
     pub counters: Counters,
     /// Handles of sealed partitions.
     pub handles: Handles,
+    caches: Caches,
     config: RwLock<Config>,
     state: RwLock<State>,
     metadata: RwLock<Vec<Metadata>>,
@@ -108,6 +127,7 @@ impl Shared {
             clock,
             counters: Counters::default(),
             handles: Handles::default(),
+            caches: Caches::default(),
             config: RwLock::new(config),
             state: RwLock::default(),
             metadata: RwLock::new(metadata),
@@ -127,11 +147,58 @@ impl Shared {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Reads the content of one frame of bulk.
+    pub fn read(&self, partition: &Arc<Partition>, address: Address) -> Result<Arc<[u8]>, PartitionError> {
+        if !partition.is_readable() {
+            return Err(PartitionError::Dropped { path: partition.path.clone() });
+        }
+        if let Some(block) = self.caches.block(partition.name, address) {
+            return Ok(block);
+        }
+        let block: Arc<[u8]> = self.handles.read(partition, address)?.into();
+        self.caches.keep_block(partition.name, address, &block);
+        Ok(block)
+    }
+
+    /// Returns the facts of a partition that is not being written.
+    pub fn facts(&self, partition: &Arc<Partition>) -> Result<Arc<Facts>, PartitionError> {
+        if !partition.is_readable() {
+            return Err(PartitionError::Dropped { path: partition.path.clone() });
+        }
+        if let Some(facts) = self.caches.facts(partition.name) {
+            return Ok(facts);
+        }
+        let written = partition.load_facts();
+        let facts = match written.and_then(|bytes| Facts::decode(partition.kind, &bytes).ok()) {
+            Some(facts) => facts,
+            None => self.scan_facts(partition)?,
+        };
+        let facts = Arc::new(facts);
+        self.caches.keep_facts(partition.name, &facts);
+        Ok(facts)
+    }
+
+    /// Returns the facts of a partition, `active` where it is being written; none when they
+    /// cannot be read, and then it is left out.
+    pub fn known(&self, partition: &Arc<Partition>, active: Option<Arc<Facts>>) -> Option<Arc<Facts>> {
+        let res = active.map_or_else(|| self.facts(partition), Ok);
+        res.map_err(|err| self.leave_out(partition, &err)).ok()
+    }
+
+    /// Makes the facts of a partition anew from its pages.
+    pub fn scan_facts(&self, partition: &Arc<Partition>) -> Result<Facts, PartitionError> {
+        let mut facts = Facts::empty(partition.kind);
+        self.handles.scan(partition, |kind, content| facts.note(kind, content))?;
+        Ok(facts)
+    }
+
     /// Leaves a partition that cannot be read out of every read until the next start, so that
     /// it costs its own data and no other's.
     pub fn leave_out(&self, partition: &Partition, err: &PartitionError) {
-        // Retention took it away meanwhile: like one that was never there.
-        if matches!(err, PartitionError::Dropped { .. }) {
+        // Retention took it away meanwhile, or another process reads it at this moment: this
+        // read goes without it, the next may not have to.
+        if err.is_momentary() {
+            tracing::debug!("{err}; one read goes without it");
             return;
         }
         if !partition.failed.swap(true, Ordering::Relaxed) {
@@ -158,160 +225,5 @@ impl Shared {
     /// Replaces what is known about the metrics; only the writer does.
     pub fn set_metadata(&self, metadata: Vec<Metadata>) {
         *self.metadata.write().unwrap_or_else(PoisonError::into_inner) = metadata;
-    }
-}
-
-/// Each open partition takes about 80 descriptors and up to its own size in memory, so
-/// only as many stay open as a query over now and yesterday needs.
-const HANDLES_MAX: usize = 3;
-
-/// Read handles of sealed partitions.
-#[derive(Default)]
-pub struct Handles {
-    open: Mutex<Open>,
-}
-
-#[derive(Default)]
-struct Open {
-    /// The last used first.
-    recent: VecDeque<Handle>,
-    /// Handles that someone may still hold though they are not among the recent ones; sled
-    /// would not open the directory a second time.
-    held: Vec<Held>,
-}
-
-enum Handle {
-    Metrics(PathBuf, Arc<MetricPart>),
-    Logs(PathBuf, Arc<LogPart>),
-}
-
-enum Held {
-    Metrics(PathBuf, Weak<MetricDb>),
-    Logs(PathBuf, Weak<LogDb>),
-}
-
-impl Handle {
-    fn path(&self) -> &Path {
-        match self {
-            Handle::Metrics(path, _) | Handle::Logs(path, _) => path,
-        }
-    }
-
-    fn held(&self) -> Held {
-        match self {
-            Handle::Metrics(path, part) => Held::Metrics(path.clone(), Arc::downgrade(part.db())),
-            Handle::Logs(path, part) => Held::Logs(path.clone(), Arc::downgrade(part.db())),
-        }
-    }
-}
-
-impl Held {
-    fn is_alive(&self) -> bool {
-        match self {
-            Held::Metrics(_, db) => db.strong_count() > 0,
-            Held::Logs(_, db) => db.strong_count() > 0,
-        }
-    }
-}
-
-impl Handles {
-    /// Returns the metrics of a sealed partition, opening it when needed.
-    pub fn metrics(&self, partition: &Partition) -> Result<Arc<MetricPart>, PartitionError> {
-        let mut open = self.lock();
-        open.use_again(partition)?;
-        if let Some(Handle::Metrics(path, part)) = open.recent.front()
-            && *path == partition.path
-        {
-            return Ok(part.clone());
-        }
-        let held = open.held.iter().find_map(|held| match held {
-            Held::Metrics(path, db) if *path == partition.path => db.upgrade(),
-            _ => None,
-        });
-        let part = Arc::new(match held {
-            Some(db) => MetricPart::load(partition, db)?,
-            None => MetricPart::open(partition)?,
-        });
-        open.recent.push_front(Handle::Metrics(partition.path.clone(), part.clone()));
-        Ok(part)
-    }
-
-    /// Returns the logs of a sealed partition, opening it when needed.
-    pub fn logs(&self, partition: &Partition) -> Result<Arc<LogPart>, PartitionError> {
-        let mut open = self.lock();
-        open.use_again(partition)?;
-        if let Some(Handle::Logs(path, part)) = open.recent.front()
-            && *path == partition.path
-        {
-            return Ok(part.clone());
-        }
-        let held = open.held.iter().find_map(|held| match held {
-            Held::Logs(path, db) if *path == partition.path => db.upgrade(),
-            _ => None,
-        });
-        let part = Arc::new(match held {
-            Some(db) => LogPart::load(partition, db)?,
-            None => LogPart::open(partition)?,
-        });
-        open.recent.push_front(Handle::Logs(partition.path.clone(), part.clone()));
-        Ok(part)
-    }
-
-    /// Notes the handle of a metrics partition whose writing has ended.
-    pub fn remember_metrics(&self, partition: &Partition, part: &MetricPart) {
-        self.lock().held.push(Held::Metrics(partition.path.clone(), Arc::downgrade(part.db())));
-    }
-
-    /// Notes the handle of a logs partition whose writing has ended.
-    pub fn remember_logs(&self, partition: &Partition, part: &LogPart) {
-        self.lock().held.push(Held::Logs(partition.path.clone(), Arc::downgrade(part.db())));
-    }
-
-    /// Lets go of the handle of a partition that cannot be read.
-    pub fn forget(&self, partition: &Partition) {
-        self.lock().recent.retain(|handle| handle.path() != partition.path);
-    }
-
-    /// Takes a partition away from readers, then its directory; readers that are in the
-    /// middle of it keep their open files.
-    pub fn remove(&self, partition: &Partition) -> std::io::Result<()> {
-        // Under the lock, so that nobody opens a directory that is about to vanish: sled
-        // would create it anew.
-        let mut open = self.lock();
-        partition.dropped.store(true, Ordering::Relaxed);
-        open.recent.retain(|handle| handle.path() != partition.path);
-        partition.remove()
-    }
-
-    /// Lets go of every handle; a later read opens what it needs.
-    pub fn clear(&self) {
-        let mut open = self.lock();
-        let recent = std::mem::take(&mut open.recent);
-        open.held.extend(recent.iter().map(Handle::held));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Open {
-    /// Brings the handle of a partition to the front, or makes room for it there.
-    fn use_again(&mut self, partition: &Partition) -> Result<(), PartitionError> {
-        if !partition.is_readable() {
-            return Err(PartitionError::Dropped { path: partition.path.clone() });
-        }
-        let place = self.recent.iter().position(|handle| handle.path() == partition.path);
-        if let Some(handle) = place.and_then(|place| self.recent.remove(place)) {
-            self.recent.push_front(handle);
-            return Ok(());
-        }
-        self.held.retain(Held::is_alive);
-        // Closed before the next is opened, so that the bound on memory holds.
-        while self.recent.len() >= HANDLES_MAX {
-            let oldest = self.recent.pop_back();
-            self.held.extend(oldest.iter().map(Handle::held));
-        }
-        Ok(())
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Histogram, Meter};
 
-use super::partition::Kind;
-use super::state::{Shared, State, Tier};
+use super::disk::partition::Kind;
+use super::state::Shared;
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::record::names::{self, Instrument, keys};
 
@@ -25,8 +25,10 @@ pub enum DropReason {
     Limit,
     /// The series has a value at that time already.
     Duplicate,
-    /// The time is before 1970, older than the retention or too far ahead.
+    /// The time is before 1970 or too far ahead.
     Time,
+    /// It came later than the window for late samples, or the retention, allows.
+    Late,
     /// A label has no name, or the labels are too long.
     Labels,
     /// The store is closed.
@@ -37,13 +39,14 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [DropReason; 9] = [
+    pub const ALL: [DropReason; 10] = [
         DropReason::QueueFull,
         DropReason::DiskFull,
         DropReason::Backlog,
         DropReason::Limit,
         DropReason::Duplicate,
         DropReason::Time,
+        DropReason::Late,
         DropReason::Labels,
         DropReason::Closed,
         DropReason::Failed,
@@ -58,6 +61,7 @@ impl DropReason {
             DropReason::Limit => "limit",
             DropReason::Duplicate => "duplicate",
             DropReason::Time => "time",
+            DropReason::Late => "late",
             DropReason::Labels => "labels",
             DropReason::Closed => "closed",
             DropReason::Failed => "failed",
@@ -74,8 +78,15 @@ pub struct Counters {
     pub lines: AtomicU64,
     /// Lines of which text or metadata was cut.
     pub lines_cut: AtomicU64,
-    dropped_samples: [AtomicU64; DropReason::ALL.len()],
-    dropped_lines: [AtomicU64; DropReason::ALL.len()],
+    /// Spans accepted.
+    pub spans: AtomicU64,
+    /// Spans of which something was cut.
+    pub spans_cut: AtomicU64,
+    /// Allocated blocks of the WAL, as last measured.
+    pub wal_bytes: AtomicU64,
+    /// Allocated blocks of what was set aside, as last measured.
+    pub set_aside_bytes: AtomicU64,
+    dropped: [[AtomicU64; DropReason::ALL.len()]; Kind::ALL.len()],
     health: Mutex<Health>,
 }
 
@@ -88,8 +99,7 @@ struct Health {
 impl Counters {
     /// Counts records that were not kept.
     pub fn drop_records(&self, kind: Kind, reason: DropReason, n: u64) {
-        let counters = if kind == Kind::Logs { &self.dropped_lines } else { &self.dropped_samples };
-        counters[reason as usize].fetch_add(n, Ordering::Relaxed);
+        self.dropped[kind as usize][reason as usize].fetch_add(n, Ordering::Relaxed);
     }
 
     /// Notes a flush that succeeded: when, when by the monotonic clock, how long it took.
@@ -110,45 +120,93 @@ impl Counters {
     }
 
     fn dropped(&self, kind: Kind) -> Vec<(DropReason, u64)> {
-        let counters = if kind == Kind::Logs { &self.dropped_lines } else { &self.dropped_samples };
-        DropReason::ALL
-            .into_iter()
-            .zip(counters.iter().map(|counter| counter.load(Ordering::Relaxed)))
-            .collect()
+        let counters = self.dropped[kind as usize].iter().map(|counter| counter.load(Ordering::Relaxed));
+        DropReason::ALL.into_iter().zip(counters).collect()
     }
 }
 
-/// One signal on disk.
+/// One kind of history on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignalStats {
+pub struct KindStats {
     /// Allocated disk blocks.
     pub size_bytes: u64,
     /// Where dropping begins.
     pub size_max_bytes: u64,
+    /// The age at which dropping begins.
+    pub max_age: Duration,
     /// Partitions, the open one included.
     pub n_partitions: usize,
     /// Partitions that could not be read or written and are left out of reads.
     pub n_unreadable: usize,
+    /// Samples, steps of roll-ups, lines or spans on disk.
+    pub n_records: u64,
     /// The earliest time on disk.
     pub oldest: Option<UnixMillis>,
     /// Records that were not kept, by reason; reasons that never occurred have 0.
     pub dropped: Vec<(DropReason, u64)>,
 }
 
-impl SignalStats {
+impl KindStats {
     /// Returns how many records were not kept for a reason.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         self.dropped.iter().filter(|(known, _)| *known == reason).map(|(_, n)| n).sum()
     }
 }
 
+/// One partition on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionStats {
+    /// What it holds.
+    pub kind: Kind,
+    /// The name of its directory.
+    pub name: String,
+    /// The earliest and the latest time inside.
+    pub range: Option<(UnixMillis, UnixMillis)>,
+    /// Samples, steps of roll-ups, lines or spans.
+    pub n_records: u64,
+    /// Allocated disk blocks, as last measured.
+    pub size_bytes: u64,
+    /// Whether it is still written.
+    pub is_open: bool,
+    /// Whether reads leave it out because of a fault.
+    pub is_unreadable: bool,
+}
+
+/// How many series are being written, and what makes them many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesCardinality {
+    /// Series that are being written.
+    pub n_series: usize,
+    /// Metrics by the number of their series, most first.
+    pub metrics: Vec<(String, usize)>,
+    /// Labels by the number of their values, most first.
+    pub labels: Vec<LabelCardinality>,
+}
+
+/// How many values a label has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelCardinality {
+    /// The label's name.
+    pub name: String,
+    /// Its distinct values.
+    pub n_values: usize,
+    /// The series that have it.
+    pub n_series: usize,
+}
+
 /// The store at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
-    /// Metrics on disk.
-    pub metrics: SignalStats,
-    /// Logs on disk.
-    pub logs: SignalStats,
+    /// Samples as they came.
+    pub metrics: KindStats,
+    /// Roll-ups of one minute.
+    pub minutes: KindStats,
+    /// Roll-ups of one hour.
+    pub hours: KindStats,
+    /// Log lines.
+    pub logs: KindStats,
+    /// Spans.
+    pub spans: KindStats,
     /// Series in the open chunks.
     pub n_series: usize,
     /// Streams with an open block.
@@ -159,6 +217,14 @@ pub struct Stats {
     pub lines: u64,
     /// Lines of which text or metadata was cut.
     pub lines_cut: u64,
+    /// Spans accepted since the start.
+    pub spans_accepted: u64,
+    /// Spans of which something was cut.
+    pub spans_cut: u64,
+    /// Allocated disk blocks of the write-ahead log.
+    pub wal_bytes: u64,
+    /// Allocated disk blocks of what was set aside.
+    pub set_aside_bytes: u64,
     /// When the last flush that succeeded ended.
     pub last_flush: Option<UnixNanos>,
     /// How long ago that was, by the monotonic clock: beyond ten seconds someone should look.
@@ -172,17 +238,27 @@ pub struct Stats {
 impl Shared {
     /// Takes a snapshot for pages.
     pub fn stats(&self) -> Stats {
-        let config = self.config();
         let health = self.counters.health().clone();
-        let state = self.state();
+        let (n_series, n_streams) = {
+            let state = self.state();
+            (state.windows.n_series_written(), state.blocks.open.len())
+        };
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
-            metrics: self.signal(Kind::Metrics, &state.metrics, config.metrics.max_bytes, |ms| ms),
-            logs: self.signal(Kind::Logs, &state.logs, config.logs.max_bytes, |ns| ns.div_euclid(1_000_000)),
-            n_series: n_series(&state),
-            n_streams: state.blocks.open.len(),
-            samples: self.counters.samples.load(Ordering::Relaxed),
-            lines: self.counters.lines.load(Ordering::Relaxed),
-            lines_cut: self.counters.lines_cut.load(Ordering::Relaxed),
+            metrics: self.kind(Kind::Metrics),
+            minutes: self.kind(Kind::Minutes),
+            hours: self.kind(Kind::Hours),
+            logs: self.kind(Kind::Logs),
+            spans: self.kind(Kind::Spans),
+            n_series,
+            n_streams,
+            samples: load(&self.counters.samples),
+            lines: load(&self.counters.lines),
+            lines_cut: load(&self.counters.lines_cut),
+            spans_accepted: load(&self.counters.spans),
+            spans_cut: load(&self.counters.spans_cut),
+            wal_bytes: load(&self.counters.wal_bytes),
+            set_aside_bytes: load(&self.counters.set_aside_bytes),
             last_flush: health.last_flush.map(|(at, ..)| at),
             last_flush_age: health.last_flush.map(|(_, at, _)| self.clock.elapsed().saturating_sub(at)),
             last_flush_duration: health.last_flush.map(|(.., took)| took),
@@ -190,28 +266,46 @@ impl Shared {
         }
     }
 
-    fn signal<P>(
-        &self,
-        kind: Kind,
-        tier: &Tier<P>,
-        size_max_bytes: u64,
-        to_ms: impl Fn(i64) -> i64,
-    ) -> SignalStats {
-        let oldest = tier.partitions().filter_map(|partition| partition.summary().range).map(|(min, _)| min);
-        SignalStats {
+    /// Returns every partition of history, by kind and then oldest first.
+    pub fn partitions(&self) -> Vec<PartitionStats> {
+        let state = self.state();
+        let mut res = Vec::new();
+        for kind in Kind::HISTORY {
+            let tier = state.tier(kind);
+            let active = tier.active.as_ref().map(|active| active.partition.name);
+            res.extend(tier.partitions().map(|partition| {
+                let summary = partition.summary();
+                PartitionStats {
+                    kind,
+                    name: partition.name.to_string(),
+                    range: summary.range.map(|(min, max)| (kind.to_millis(min), kind.to_millis(max))),
+                    n_records: summary.n_records,
+                    size_bytes: partition.size_bytes.load(Ordering::Relaxed),
+                    is_open: Some(partition.name) == active,
+                    is_unreadable: partition.failed.load(Ordering::Relaxed),
+                }
+            }));
+        }
+        res
+    }
+
+    fn kind(&self, kind: Kind) -> KindStats {
+        let retention = self.config().retention(kind);
+        let state = self.state();
+        let tier = state.tier(kind);
+        let summaries: Vec<_> = tier.partitions().map(|partition| partition.summary()).collect();
+        let oldest = summaries.iter().filter_map(|summary| summary.range).map(|(min, _)| min).min();
+        KindStats {
             size_bytes: tier.size_bytes(),
-            size_max_bytes,
+            size_max_bytes: retention.max_bytes,
+            max_age: retention.max_age,
             n_partitions: tier.partitions().count(),
             n_unreadable: tier.n_unreadable(),
-            oldest: oldest.min().map(|min| UnixMillis(to_ms(min))),
+            n_records: summaries.iter().map(|summary| summary.n_records).sum(),
+            oldest: oldest.map(|min| kind.to_millis(min)),
             dropped: self.counters.dropped(kind),
         }
     }
-}
-
-fn n_series(state: &State) -> usize {
-    // Between two windows the last one answers, or the gauge would dip at each seal.
-    state.window.as_ref().map_or(state.n_series_sealed, |window| window.n_series())
 }
 
 /// Registers the instruments; their callbacks end with the store.
@@ -219,39 +313,42 @@ pub fn register(meter: &Meter, shared: &Arc<Shared>) -> Histogram<f64> {
     type Read = fn(&Shared, Kind) -> u64;
     let gauges: [(Instrument, Read); 4] = [
         (names::STORE_SIZE, |shared, kind| match kind {
-            Kind::Logs => shared.state().logs.size_bytes(),
-            _ => shared.state().metrics.size_bytes(),
+            Kind::Wal => shared.counters.wal_bytes.load(Ordering::Relaxed),
+            _ => shared.state().tier(kind).size_bytes(),
         }),
-        (names::STORE_SIZE_MAX, |shared, kind| match kind {
-            Kind::Logs => shared.config().logs.max_bytes,
-            _ => shared.config().metrics.max_bytes,
-        }),
-        (names::STORE_PARTITIONS, |shared, kind| match kind {
-            Kind::Logs => shared.state().logs.partitions().count() as u64,
-            _ => shared.state().metrics.partitions().count() as u64,
-        }),
-        (names::STORE_UNREADABLE, |shared, kind| match kind {
-            Kind::Logs => shared.state().logs.n_unreadable() as u64,
-            _ => shared.state().metrics.n_unreadable() as u64,
-        }),
+        (names::STORE_SIZE_MAX, |shared, kind| shared.config().retention(kind).max_bytes),
+        (names::STORE_PARTITIONS, |shared, kind| shared.state().tier(kind).partitions().count() as u64),
+        (names::STORE_UNREADABLE, |shared, kind| shared.state().tier(kind).n_unreadable() as u64),
     ];
     for (instrument, read) in gauges {
+        let kinds: &[Kind] =
+            if instrument.name == names::STORE_SIZE.name { &Kind::ALL } else { &Kind::HISTORY };
         gauge(meter, shared, instrument, move |shared| {
-            [Kind::Metrics, Kind::Logs]
-                .map(|kind| (read(shared, kind), vec![KeyValue::new(keys::SIGNAL, kind.as_str())]))
-                .into()
+            let by_kind =
+                |kind: &Kind| (read(shared, *kind), vec![KeyValue::new(keys::SIGNAL, kind.as_str())]);
+            kinds.iter().map(by_kind).collect()
         });
     }
-    gauge(meter, shared, names::STORE_SERIES, |shared| vec![(n_series(&shared.state()) as u64, vec![])]);
+    gauge(meter, shared, names::STORE_SET_ASIDE, |shared| {
+        vec![(shared.counters.set_aside_bytes.load(Ordering::Relaxed), vec![])]
+    });
+    gauge(meter, shared, names::STORE_SERIES, |shared| {
+        vec![(shared.state().windows.n_series_written() as u64, vec![])]
+    });
     gauge(meter, shared, names::STORE_STREAMS, |shared| {
         vec![(shared.state().blocks.open.len() as u64, vec![])]
     });
-    counter(meter, shared, names::STORE_SAMPLES, |shared| {
-        vec![(shared.counters.samples.load(Ordering::Relaxed), vec![])]
-    });
-    counter(meter, shared, names::STORE_LINES, |shared| {
-        vec![(shared.counters.lines.load(Ordering::Relaxed), vec![])]
-    });
+    type Count = fn(&Counters) -> &AtomicU64;
+    let counters: [(Instrument, Count); 3] = [
+        (names::STORE_SAMPLES, |counters| &counters.samples),
+        (names::STORE_LINES, |counters| &counters.lines),
+        (names::STORE_SPANS, |counters| &counters.spans),
+    ];
+    for (instrument, count) in counters {
+        counter(meter, shared, instrument, move |shared| {
+            vec![(count(&shared.counters).load(Ordering::Relaxed), vec![])]
+        });
+    }
     counter(meter, shared, names::STORE_DROPPED, |shared| {
         let of = |kind: Kind| {
             shared.counters.dropped(kind).into_iter().map(move |(reason, n)| {
@@ -259,7 +356,8 @@ pub fn register(meter: &Meter, shared: &Arc<Shared>) -> Histogram<f64> {
                 (n, vec![KeyValue::new(keys::SIGNAL, kind.as_str()), reason])
             })
         };
-        of(Kind::Metrics).chain(of(Kind::Logs)).collect()
+        // What is rolled up was accepted before.
+        [Kind::Metrics, Kind::Logs, Kind::Spans].into_iter().flat_map(of).collect()
     });
     gauge(meter, shared, names::STORE_DEGRADED, |shared| {
         vec![(shared.counters.health().degraded.is_some().into(), vec![])]

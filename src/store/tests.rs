@@ -1,9 +1,14 @@
 //! The store as its users see it: append, read, restart, crash, fill the disk.
 
+mod beside;
 mod bounds;
 mod crash;
 mod damage;
+mod disk;
+mod hostile;
+mod model;
 mod reads;
+mod rollups;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -60,8 +65,8 @@ fn all_series(store: &Store, matchers: Vec<Matcher>) -> Vec<Series> {
     let select = SeriesSelect { matchers, from: UnixMillis(i64::MIN), to: UnixMillis(i64::MAX) };
     let mut res = Vec::new();
     store
-        .series(&select, &mut |series| {
-            res.push(series);
+        .series(&select, &mut |labels, samples| {
+            res.push(Series { labels: labels.clone(), samples: samples.to_vec() });
             ControlFlow::Continue(())
         })
         .unwrap();
@@ -75,11 +80,11 @@ fn values(store: &Store, name: &str) -> Vec<(i64, f64)> {
 }
 
 fn read_lines(store: &Store, matchers: Vec<Matcher>, direction: Direction, n_max: usize) -> Vec<LogRecord> {
-    let select = LogSelect { matchers, from: UnixNanos(0), to: UnixNanos(i64::MAX), direction };
+    let select = LogSelect::new(matchers, UnixNanos(0), UnixNanos(i64::MAX), direction);
     let mut res = Vec::new();
     store
-        .lines(&select, &mut |record| {
-            res.push(record);
+        .lines(&select, &mut |line| {
+            res.push(line.to_record());
             if res.len() < n_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })
         .unwrap();
@@ -97,4 +102,17 @@ fn names_in(dir: &Path) -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy_tree(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
 }

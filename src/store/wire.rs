@@ -97,6 +97,11 @@ impl<'a> Reader<'a> {
         Err(Damaged("varint too long"))
     }
 
+    /// Takes a varint that fits 32 bits.
+    pub fn u32(&mut self) -> Result<u32, Damaged> {
+        u32::try_from(self.varint()?).map_err(|_| Damaged("number beyond 32 bits"))
+    }
+
     /// Takes a signed varint.
     pub fn zigzag(&mut self) -> Result<i64, Damaged> {
         self.varint().map(unzigzag)
@@ -106,7 +111,12 @@ impl<'a> Reader<'a> {
     /// count never allocates more than the record is long.
     pub fn count(&mut self) -> Result<usize, Damaged> {
         let n = self.varint()?;
-        usize::try_from(n).ok().filter(|n| *n <= self.0.len()).ok_or(Damaged("count beyond the record"))
+        self.at_least(usize::try_from(n).unwrap_or(usize::MAX))
+    }
+
+    /// Returns `n` when there is a byte left for each of so many things.
+    pub fn at_least(&self, n: usize) -> Result<usize, Damaged> {
+        if n <= self.0.len() { Ok(n) } else { Err(Damaged("count beyond the record")) }
     }
 
     /// Takes a length and the bytes.
@@ -123,7 +133,7 @@ impl<'a> Reader<'a> {
     /// Takes a label set.
     pub fn labels(&mut self) -> Result<Labels, Damaged> {
         let n = self.count()?;
-        let mut pairs = Vec::with_capacity(n);
+        let mut pairs = Vec::with_capacity(n.min(self.0.len() / 2));
         for _ in 0..n {
             pairs.push((self.text()?, self.text()?));
         }

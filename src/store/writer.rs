@@ -9,32 +9,36 @@ use std::time::{Duration, Instant};
 use opentelemetry::metrics::Histogram;
 
 use super::config::{
-    BACKLOG_MAX_BYTES, BACKLOG_MAX_WINDOWS, FLUSH_INTERVAL, FLUSH_PAUSE_MIN, FUTURE_MAX, LABELS_MAX_BYTES,
-    LINE_METADATA_MAX_BYTES, OPEN_BLOCKS_MAX_BYTES, QUEUE_MAX_MESSAGES,
+    BACKLOG_MAX_BYTES, BACKLOG_MAX_VALUES, Config, FLUSH_INTERVAL, FLUSH_PAUSE_MIN, FUTURE_MAX,
+    LABELS_MAX_BYTES, OPEN_BLOCKS_MAX_BYTES, QUEUE_MAX_MESSAGES,
 };
+use super::disk::partition::Kind;
 use super::error::{CloseError, SyncError};
-use super::lines::Line;
 use super::lock::Lock;
+use super::log::batch::{Batch, StreamLines};
+use super::log::open::NewLine;
 use super::metadata;
-use super::partition::Kind;
+use super::metric::window::{Placed, Source, Window};
 use super::persist::Disk;
+use super::rollup::job::Rolling;
+use super::span::bounds::bounded as bounded_span;
 use super::state::Shared;
 use super::stats::DropReason;
 use super::wal::Row;
-use super::window::{Placed, Window};
 use crate::clock::{UnixMillis, UnixNanos};
-use crate::record::access::cut;
-use crate::record::{Labels, LogRecord, Metadata, Point, Scrape};
+use crate::record::{Labels, Metadata, Point, Scrape, Span};
 
 /// Called once with the outcome of the flush that covers what was queued before.
 pub type Ack = Box<dyn FnOnce(Result<(), SyncError>) + Send>;
 
 /// What the handles send to the writer.
 pub enum Message {
-    /// Metric points of one moment.
-    Scrape(Scrape),
+    /// Metric points, and who waits for them.
+    Scrapes(Vec<Scrape>, Option<Ack>),
     /// Log lines, and who waits for them.
-    Logs(Vec<LogRecord>, Option<Ack>),
+    Logs(Batch, Option<Ack>),
+    /// Spans, and who waits for them.
+    Spans(Vec<Span>, Option<Ack>),
     /// What is known about metrics.
     Metadata(Vec<Metadata>),
     /// Asks for a flush now.
@@ -46,18 +50,14 @@ pub enum Message {
 impl Message {
     /// Returns about how many bytes wait in the queue with this message.
     pub fn size_bytes(&self) -> usize {
-        // A point is a pointer and a number, a line has some headers around its text.
+        // A point is a pointer and a number; a description has some words of text.
         const POINT: usize = 32;
-        const LINE: usize = 128;
+        const DESCRIPTION: usize = 128;
         match self {
-            Message::Scrape(scrape) => scrape.points.len() * POINT,
-            Message::Logs(records, _) => {
-                let metadata = |record: &LogRecord| -> usize {
-                    record.metadata.iter().map(|(name, value)| name.len() + value.len()).sum()
-                };
-                records.iter().map(|record| LINE + record.body.len() + metadata(record)).sum()
-            }
-            Message::Metadata(all) => all.len() * LINE,
+            Message::Scrapes(scrapes, _) => scrapes.iter().map(|scrape| scrape.points.len() * POINT).sum(),
+            Message::Spans(spans, _) => spans.iter().map(Span::size_bytes).sum(),
+            Message::Logs(batch, _) => batch.size_bytes(),
+            Message::Metadata(all) => all.len() * DESCRIPTION,
             Message::Sync(_) | Message::Close(_) => 0,
         }
     }
@@ -73,15 +73,20 @@ pub struct Writer {
     pub(super) disk: Disk,
     /// Rows accepted since the last flush.
     pub(super) rows: Vec<Row>,
+    /// What is being rolled up.
+    pub(super) rolling: Rolling,
     pub(super) refuse: Option<DropReason>,
     pub(super) is_metadata_dirty: bool,
     pub(super) flush_histogram: Histogram<f64>,
     row_no: u64,
     line_no: u64,
+    span_no: u64,
     acks: Vec<Ack>,
+    /// Set while nothing shall wait for more of its kind: at the end, and after a replay.
+    pub(super) is_hurried: bool,
     is_due: bool,
     next_flush: Instant,
-    _lock: Lock,
+    pub(super) lock: Lock,
 }
 
 impl Writer {
@@ -91,15 +96,18 @@ impl Writer {
             shared,
             disk,
             rows: Vec::new(),
+            rolling: Rolling::default(),
             refuse: None,
             is_metadata_dirty: false,
             flush_histogram,
             row_no: 0,
             line_no: 0,
+            span_no: 0,
             acks: Vec::new(),
+            is_hurried: false,
             is_due: false,
             next_flush: Instant::now() + FLUSH_INTERVAL,
-            _lock: lock,
+            lock,
         }
     }
 
@@ -141,12 +149,17 @@ impl Writer {
         // Bounded by the queue; what comes after finds no receiver.
         for message in queue.try_iter().take(QUEUE_MAX_MESSAGES) {
             match message {
-                Message::Scrape(scrape) => {
-                    counters.drop_records(Kind::Metrics, DropReason::Closed, scrape.points.len() as u64);
-                }
-                Message::Logs(records, ack) => {
+                Message::Scrapes(scrapes, ack) => {
                     acks.extend(ack);
-                    counters.drop_records(Kind::Logs, DropReason::Closed, records.len() as u64);
+                    counters.drop_records(Kind::Metrics, DropReason::Closed, n_points(&scrapes));
+                }
+                Message::Spans(spans, ack) => {
+                    acks.extend(ack);
+                    counters.drop_records(Kind::Spans, DropReason::Closed, spans.len() as u64);
+                }
+                Message::Logs(batch, ack) => {
+                    acks.extend(ack);
+                    counters.drop_records(Kind::Logs, DropReason::Closed, batch.n_lines);
                 }
                 // Every part tells its metadata again.
                 Message::Metadata(_) => {}
@@ -197,8 +210,9 @@ impl Writer {
 
     fn take(&mut self, message: Message) -> Option<SyncSender<Result<(), CloseError>>> {
         match message {
-            Message::Scrape(scrape) => self.take_scrape(scrape),
-            Message::Logs(records, ack) => self.take_logs(records, ack),
+            Message::Scrapes(scrapes, ack) => self.take_scrapes(scrapes, ack),
+            Message::Logs(batch, ack) => self.take_logs(&batch, ack),
+            Message::Spans(spans, ack) => self.take_spans(spans, ack),
             Message::Metadata(news) => {
                 let mut known = self.shared.metadata();
                 if metadata::merge(&mut known, news) {
@@ -241,126 +255,178 @@ impl Writer {
             let state = self.shared.state();
             let is_full = match kind {
                 Kind::Logs => state.blocks.closing_bytes() > BACKLOG_MAX_BYTES,
-                _ => state.closing.len() > BACKLOG_MAX_WINDOWS,
+                Kind::Spans => state.spans.closing_bytes() > BACKLOG_MAX_BYTES,
+                _ => state.windows.closing_values() > BACKLOG_MAX_VALUES,
             };
             is_full.then_some(DropReason::Backlog)
         })
     }
 
-    fn take_scrape(&mut self, scrape: Scrape) {
-        let counters = &self.shared.counters;
-        let drop_points = |reason, n| counters.drop_records(Kind::Metrics, reason, n as u64);
-        let config = self.shared.config();
-        let now = self.shared.clock.now_ms();
+    /// Counts records as refused and tells their sender, who may try again.
+    fn turn_down(&self, kind: Kind, reason: DropReason, n: u64, ack: Option<Ack>) {
+        self.shared.counters.drop_records(kind, reason, n);
+        let refused = || SyncError::Degraded(format!("records were refused: {}", reason.as_str()));
+        ack.into_iter().for_each(|ack| ack(Err(refused())));
+    }
+
+    fn take_scrapes(&mut self, scrapes: Vec<Scrape>, ack: Option<Ack>) {
         if let Some(reason) = self.refused(Kind::Metrics) {
-            return drop_points(reason, scrape.points.len());
+            return self.turn_down(Kind::Metrics, reason, n_points(&scrapes), ack);
         }
+        let config = self.shared.config();
+        scrapes.into_iter().for_each(|scrape| self.take_scrape(scrape, &config));
+        self.is_due |= ack.is_some();
+        self.acks.extend(ack);
+    }
+
+    fn take_scrape(&mut self, scrape: Scrape, config: &Config) {
+        let counters = &self.shared.counters;
         let at = scrape.at;
-        if !is_kept(at.to_nanos(), now.to_nanos(), config.metrics.max_age) {
-            return drop_points(DropReason::Time, scrape.points.len());
+        if let Err(reason) = placed(at.to_nanos(), self.shared.clock.now(), config.out_of_order) {
+            return counters.drop_records(Kind::Metrics, reason, scrape.points.len() as u64);
         }
-        self.row_no += 1;
-        let elapsed = self.shared.clock.elapsed();
-        let mut state = self.shared.state_mut();
-        if let Some(full) = state.window.take_if(|window| !window.has_room(at)) {
-            state.closing.push(full);
-            self.is_due = true;
-        }
-        let window =
-            state.window.get_or_insert_with(|| Window::new(elapsed, self.disk.generation, self.row_no));
-        let mut points: Vec<Point> = Vec::with_capacity(scrape.points.len());
-        let slot = window.slot(at);
-        for point in scrape.points {
-            if !is_valid(&point.series) {
-                drop_points(DropReason::Labels, 1);
-                continue;
+        for (source, points) in by_source(scrape.points) {
+            self.row_no += 1;
+            let no = self.row_no;
+            let (source, points) = self.put_points(source, at, no, points, config);
+            // Without a point there is nothing to bring back, and the same moment told again
+            // and again must not pile up while the disk fails.
+            if !points.is_empty() {
+                self.rows.push(Row { no, source, at, points });
             }
-            match window.put(slot, &point.series, point.value, config.series_max) {
-                Placed::Kept => points.push(point),
-                Placed::Duplicate => drop_points(DropReason::Duplicate, 1),
-                Placed::SeriesLimit => drop_points(DropReason::Limit, 1),
-            }
-        }
-        window.rows.last = self.row_no;
-        drop(state);
-        counters.samples.fetch_add(points.len() as u64, Ordering::Relaxed);
-        // Without a point there is nothing to bring back, and the same moment told again
-        // and again must not pile up while the disk fails.
-        if !points.is_empty() {
-            self.rows.push(Row { no: self.row_no, at, points });
         }
     }
 
-    fn take_logs(&mut self, records: Vec<LogRecord>, ack: Option<Ack>) {
+    // Returns the points that were kept, and whose window has them.
+    fn put_points(
+        &mut self,
+        source: Source,
+        at: UnixMillis,
+        row: u64,
+        points: Vec<Point>,
+        config: &Config,
+    ) -> (Source, Vec<Point>) {
         let counters = &self.shared.counters;
-        let drop_line = |reason| counters.drop_records(Kind::Logs, reason, 1);
+        let drop_point = |reason| counters.drop_records(Kind::Metrics, reason, 1);
+        let (elapsed, generation) = (self.shared.clock.elapsed(), self.disk.generation);
+        let mut state = self.shared.state_mut();
+        let mut n_new_max = config.series_max.saturating_sub(state.windows.n_series());
+        let window = state.windows.window(source, at, |source| Window::new(source, elapsed, generation, row));
+        let slot = window.slot(at);
+        let mut kept: Vec<Point> = Vec::with_capacity(points.len());
+        for point in points {
+            if !is_valid(&point.series) {
+                drop_point(DropReason::Labels);
+                continue;
+            }
+            let n_series = window.n_series();
+            match window.put(slot, &point.series, point.value, n_new_max) {
+                Placed::Kept => kept.push(point),
+                Placed::Duplicate => drop_point(DropReason::Duplicate),
+                Placed::SeriesLimit => drop_point(DropReason::Limit),
+            }
+            n_new_max -= window.n_series() - n_series;
+        }
+        window.rows.last = row;
+        let source = window.source;
+        self.is_due |= !state.windows.closing.is_empty();
+        counters.samples.fetch_add(kept.len() as u64, Ordering::Relaxed);
+        (source, kept)
+    }
+
+    fn take_logs(&mut self, batch: &Batch, ack: Option<Ack>) {
+        if let Some(reason) = self.refused(Kind::Logs) {
+            return self.turn_down(Kind::Logs, reason, batch.n_lines, ack);
+        }
+        let counters = &self.shared.counters;
+        let drop_lines = |reason, n: usize| counters.drop_records(Kind::Logs, reason, n as u64);
         let config = self.shared.config();
         let (now, elapsed) = (self.shared.clock.now(), self.shared.clock.elapsed());
-        if let Some(reason) = self.refused(Kind::Logs) {
-            counters.drop_records(Kind::Logs, reason, records.len() as u64);
-            let refused = || SyncError::Degraded(format!("lines were refused: {}", reason.as_str()));
-            ack.into_iter().for_each(|ack| ack(Err(refused())));
-            return;
-        }
+        let before = self.line_no;
+        self.line_no += batch.n_lines;
         let mut state = self.shared.state_mut();
-        for record in records {
-            if !is_kept(record.at, now, config.logs.max_age) {
-                drop_line(DropReason::Time);
+        for StreamLines { stream, lines, n_cut } in &batch.streams {
+            if !is_valid(stream) {
+                drop_lines(DropReason::Labels, lines.len());
                 continue;
             }
-            if !is_valid(&record.stream) {
-                drop_line(DropReason::Labels);
+            if !state.blocks.has_room(stream, config.streams_max) {
+                drop_lines(DropReason::Limit, lines.len());
                 continue;
             }
-            if !state.blocks.has_room(&record.stream, config.streams_max) {
-                drop_line(DropReason::Limit);
-                continue;
+            counters.lines_cut.fetch_add(*n_cut, Ordering::Relaxed);
+            for line in 0..lines.len() {
+                if let Err(reason) = placed(lines.at(line), now, config.logs.max_age) {
+                    drop_lines(reason, 1);
+                    continue;
+                }
+                counters.lines.fetch_add(1, Ordering::Relaxed);
+                let no = before + lines.no(line);
+                state.blocks.put(stream, self.disk.generation, NewLine { block: lines, line, no }, elapsed);
             }
-            self.line_no += 1;
-            let stream = record.stream.clone();
-            let (line, is_cut) = bounded(record, self.line_no, config.line_max_bytes);
-            counters.lines_cut.fetch_add(is_cut.into(), Ordering::Relaxed);
-            counters.lines.fetch_add(1, Ordering::Relaxed);
-            state.blocks.put(&stream, self.disk.generation, line, elapsed);
         }
-        if ack.is_some() || state.blocks.closing_bytes() + state.blocks.open_bytes() > OPEN_BLOCKS_MAX_BYTES {
-            self.is_due = true;
+        self.is_due |=
+            ack.is_some() || state.blocks.closing_bytes() + state.blocks.open_bytes() > OPEN_BLOCKS_MAX_BYTES;
+        drop(state);
+        self.acks.extend(ack);
+    }
+
+    fn take_spans(&mut self, spans: Vec<Span>, ack: Option<Ack>) {
+        if let Some(reason) = self.refused(Kind::Spans) {
+            return self.turn_down(Kind::Spans, reason, spans.len() as u64, ack);
+        }
+        let counters = &self.shared.counters;
+        let config = self.shared.config();
+        let (now, elapsed) = (self.shared.clock.now(), self.shared.clock.elapsed());
+        let mut state = self.shared.state_mut();
+        for span in spans {
+            if let Err(reason) = placed(span.start, now, config.spans.max_age) {
+                counters.drop_records(Kind::Spans, reason, 1);
+                continue;
+            }
+            self.span_no += 1;
+            let (span, is_cut) = bounded_span(span);
+            counters.spans_cut.fetch_add(is_cut.into(), Ordering::Relaxed);
+            counters.spans.fetch_add(1, Ordering::Relaxed);
+            state.spans.put(self.disk.generation, self.span_no, span, elapsed);
         }
         drop(state);
+        self.is_due |= ack.is_some();
         self.acks.extend(ack);
     }
 }
 
-// The outcome for strange clocks, the same for both signals: before 1970 and beyond the
-// retention nothing is kept, a little ahead is; a clock set back costs nothing, since
+fn n_points(scrapes: &[Scrape]) -> u64 {
+    scrapes.iter().map(|scrape| scrape.points.len() as u64).sum()
+}
+
+/// Parts the points of one moment by what they were read from; ours all come from one.
+fn by_source(points: Vec<Point>) -> Vec<(Source, Vec<Point>)> {
+    let mut res: Vec<(Source, Vec<Point>)> = Vec::new();
+    for point in points {
+        let source = Source::of(&point.series);
+        match res.iter_mut().rev().find(|(known, _)| *known == source) {
+            Some((_, points)) => points.push(point),
+            None => res.push((source, vec![point])),
+        }
+    }
+    res
+}
+
+// The outcome for strange clocks, the same for all signals: before 1970 and later than it
+// may come nothing is kept, a little ahead is; a clock set back costs nothing, since
 // neither windows nor blocks need their times in order.
-fn is_kept(at: UnixNanos, now: UnixNanos, max_age: Duration) -> bool {
-    let ahead_ms = FUTURE_MAX.as_millis() as i64;
-    let at_ms = at.to_millis().0;
-    // The chunk keys count seconds in 32 bits, which end in 2106.
-    let is_storable = at_ms >= 0 && at_ms.div_euclid(1000) < i64::from(u32::MAX);
-    let oldest = UnixMillis(now.to_millis().0).minus(max_age);
-    is_storable && at_ms >= oldest.0 && at_ms <= now.to_millis().0.saturating_add(ahead_ms)
+fn placed(at: UnixNanos, now: UnixNanos, late_max: Duration) -> Result<(), DropReason> {
+    let (at, now) = (at.to_millis(), now.to_millis());
+    if at.0 < 0 || at.0 > now.0.saturating_add(FUTURE_MAX.as_millis() as i64) {
+        return Err(DropReason::Time);
+    }
+    if at < now.minus(late_max) { Err(DropReason::Late) } else { Ok(()) }
 }
 
 fn is_valid(labels: &Labels) -> bool {
     let size_bytes: usize = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
     !labels.is_empty() && size_bytes <= LABELS_MAX_BYTES && labels.iter().all(|(name, _)| !name.is_empty())
-}
-
-fn bounded(record: LogRecord, no: u64, body_max_bytes: usize) -> (Line, bool) {
-    let LogRecord { at, severity, mut metadata, mut body, .. } = record;
-    let n_pairs = metadata.len();
-    let mut left = LINE_METADATA_MAX_BYTES;
-    metadata.retain(|(name, value)| {
-        let fits = name.len() + value.len() <= left;
-        left -= if fits { name.len() + value.len() } else { 0 };
-        fits
-    });
-    let n_bytes = body.len();
-    body.truncate(cut(&body, body_max_bytes).len());
-    let is_cut = metadata.len() < n_pairs || body.len() < n_bytes;
-    (Line { at, no, severity, metadata, body }, is_cut)
 }
 
 #[cfg(test)]
@@ -371,11 +437,15 @@ mod tests {
     fn strange_times_have_a_stated_outcome() {
         const DAY: Duration = Duration::from_secs(86_400);
         let now = UnixNanos(1_800_000_000_000_000_000);
-        let check = |offset_s: i64| is_kept(UnixNanos(now.0 + offset_s * 1_000_000_000), now, DAY);
-        assert!(check(0) && check(-3_600) && check(-86_000) && check(599));
-        assert!(!check(-86_401) && !check(601));
-        assert!(!is_kept(UnixNanos(-1), now, DAY) && !is_kept(UnixNanos(i64::MAX), now, DAY));
-        assert!(is_kept(UnixNanos(5), UnixNanos(10), DAY));
+        let check = |offset_s: i64| placed(UnixNanos(now.0 + offset_s * 1_000_000_000), now, DAY);
+        for offset_s in [0, -3_600, -86_400, 600] {
+            assert_eq!(check(offset_s), Ok(()));
+        }
+        assert_eq!(check(-86_401), Err(DropReason::Late));
+        assert_eq!(check(601), Err(DropReason::Time));
+        assert_eq!(placed(UnixNanos(-1), now, DAY), Err(DropReason::Time));
+        assert_eq!(placed(UnixNanos(i64::MAX), now, DAY), Err(DropReason::Time));
+        assert_eq!(placed(UnixNanos(5), UnixNanos(10), DAY), Ok(()));
     }
 
     #[test]

@@ -23,8 +23,8 @@ use crate::record::names::{
     HTTP_REQUEST_DURATION, Instrument, PROCESS_MEMORY_USAGE, SERVICE_NAME, STORE_DROPPED, TELEMETRY_DROPPED,
     WORKER_JOBS,
 };
-use crate::record::read::{MatchOp, Matcher, MetricRead};
-use crate::record::{Labels, LogRecord, Severity};
+use crate::record::read::{LineRef, MatchOp, Matcher, MetricRead};
+use crate::record::{Labels, Severity};
 
 /// Lines on one page: several screens of a phone, 15 kB of markup.
 const LINES_MAX: usize = 50;
@@ -383,7 +383,7 @@ const ROUTINE: &[&str] = &["/health", "/ready", "/metrics", "/admin"];
 
 /// Says whether a line is a probe or the owner's own visit, and went well: those are most
 /// of a quiet server's lines and tell nothing about visitors.
-fn is_routine(line: &LogRecord) -> bool {
+fn is_routine(line: &LineRef<'_>) -> bool {
     let path = line.metadata("url_path");
     let is_below =
         |route: &&str| path.strip_prefix(*route).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));

@@ -1,7 +1,9 @@
 //! Other processes, other versions, foreign files, torn writes, handles that fail.
 
 use super::*;
-use crate::store::window::Window;
+use crate::store::config::{BLOCK_MAX_BYTES, SEAL_INTERVAL};
+use crate::store::disk::partition::Kind;
+use crate::store::metric::window::{Source, Window};
 
 const NS: i64 = START_MS * 1_000_000;
 
@@ -35,10 +37,10 @@ fn newer_format_is_refused_and_older_set_aside_while_the_rest_is_served() {
     }
     let logs = dir.path().join("logs");
     let marker = logs.join(&names_in(&logs)[0]).join("format");
-    std::fs::write(&marker, "vitrine logs 2\n").unwrap();
+    std::fs::write(&marker, "vitrine logs 3\n").unwrap();
     let err = open_with(dir.path(), Config::default(), &clock()).err().unwrap();
-    assert!(matches!(err, OpenError::NewerFormat { found: 2, known: 1, .. }), "{err}");
-    std::fs::write(&marker, "vitrine logs 0\n").unwrap();
+    assert!(matches!(err, OpenError::NewerFormat { found: 3, known: 2, .. }), "{err}");
+    std::fs::write(&marker, "vitrine logs 1\n").unwrap();
     std::fs::write(logs.join("notes.txt"), "not ours").unwrap();
     let store = open(dir.path(), &clock());
     assert_eq!(bodies(&store), ["1"]);
@@ -101,19 +103,6 @@ fn abandon(dir: &Path, clock: &Clock, feed: impl FnOnce(&Store)) -> tempfile::Te
     copy_tree(dir, copy.path());
     store.close(DEADLINE).unwrap();
     copy
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            std::fs::create_dir_all(&target).unwrap();
-            copy_tree(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), &target).unwrap();
-        }
-    }
 }
 
 #[test]
@@ -209,10 +198,10 @@ fn windows_of_an_earlier_start_do_not_stand_for_rows_of_this_one() {
     let clock = clock();
     let copy = abandon(dir.path(), &clock, |store| {
         // What a replay leaves that could not be sealed.
-        let mut window = Window::new(Duration::ZERO, 0, 1_000);
+        let mut window = Window::new(Source::OTHERS, Duration::ZERO, 0, 1_000);
         let slot = window.slot(UnixMillis(START_MS));
         window.put(slot, &series("s", "a"), 1.0, 10);
-        store.0.shared.state_mut().closing.push(window);
+        store.0.shared.state_mut().windows.closing.push(window);
         store.append_scrape(scrape(START_MS + 1_000, &[(series("s", "a"), 2.0)]));
     });
     let store = open(copy.path(), &clock);
@@ -228,11 +217,13 @@ fn failed_handle_is_replaced_and_nothing_accepted_is_lost() {
     let batch =
         |from: i64| (from..from + 40).map(|n| line(NS + n, "j", &format!("{n} {}", "x".repeat(9_000))));
     store.append_logs(batch(0).collect());
+    clock.advance(SEAL_INTERVAL);
     store.sync().unwrap();
     // What a failed flush does to the write handle.
-    store.0.shared.state().logs.active.as_ref().unwrap().part.db().give_up();
+    store.0.shared.state().tier(Kind::Logs).active.as_ref().unwrap().partition.db.give_up();
     store.append_logs(batch(40).collect());
-    assert!(store.sync().unwrap_err().to_string().contains("write partition"));
+    clock.advance(SEAL_INTERVAL);
+    assert!(store.sync().unwrap_err().to_string().contains("given up after an earlier error"));
     assert!(store.stats().degraded.is_some());
     let started = std::time::Instant::now();
     while store.sync().is_err() {
@@ -257,11 +248,13 @@ fn what_cannot_be_sealed_is_logged_and_close_does_not_wait_for_the_next_attempt(
     let dir = tempfile::tempdir().unwrap();
     let clock = clock();
     let store = open(dir.path(), &clock);
-    let long = |n: i64| line(NS + n, "j", &format!("{n} {}", "x".repeat(140_000)));
+    let long = |n: i64| line(NS + n, "j", &format!("{n} {}", "x".repeat(BLOCK_MAX_BYTES)));
     store.append_logs(vec![long(0)]);
+    clock.advance(SEAL_INTERVAL);
     store.sync().unwrap();
-    store.0.shared.state().logs.active.as_ref().unwrap().part.db().give_up();
+    store.0.shared.state().tier(Kind::Logs).active.as_ref().unwrap().partition.db.give_up();
     store.append_logs(vec![long(1)]);
+    clock.advance(SEAL_INTERVAL);
     store.append_scrape(scrape(START_MS, &[(series("s", "a"), 1.0)]));
     store.append_logs(vec![line(NS + 2, "other", "2")]);
     assert!(store.sync().is_err());
@@ -278,13 +271,15 @@ fn what_cannot_be_sealed_is_logged_and_close_does_not_wait_for_the_next_attempt(
 #[test]
 fn after_giving_up_for_good_records_are_refused_and_counted() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), &clock());
+    let clock = clock();
+    let store = open(dir.path(), &clock);
     // A panic gives up every handle; twice three of them are as many as may be.
     for round in 0..2 {
         for n in 0..120 {
             store.append_scrape(scrape(START_MS + round * 1_000 + n, &[(series("s", "a"), 1.0)]));
         }
-        store.append_logs(vec![line(NS, "sealed", &"x".repeat(140_000)), line(NS, "logged", "x")]);
+        store.append_logs(vec![line(NS, "sealed", &"x".repeat(BLOCK_MAX_BYTES)), line(NS, "logged", "x")]);
+        clock.advance(SEAL_INTERVAL);
         // The acknowledgement that panics takes those of its flush along.
         while store.sync().is_err() {
             std::thread::yield_now();
@@ -341,24 +336,21 @@ fn readers_of_a_partition_that_is_dropped_end_well() {
     store.close(DEADLINE).unwrap();
     drop(store);
     let store = open(dir.path(), &clock());
-    let select = LogSelect {
-        matchers: vec![],
-        from: UnixNanos(0),
-        to: UnixNanos(i64::MAX),
-        direction: Direction::Forward,
-    };
+    let select = LogSelect::new(vec![], UnixNanos(0), UnixNanos(i64::MAX), Direction::Forward);
     let mut n_lines = 0;
     store
         .lines(&select, &mut |_| {
             if n_lines == 0 {
-                let oldest = store.0.shared.state().logs.sealed[0].clone();
-                store.0.shared.handles.remove(&oldest).unwrap();
+                let oldest = store.0.shared.state().tier(Kind::Logs).sealed[0].clone();
+                oldest.dropped.store(true, std::sync::atomic::Ordering::Relaxed);
+                oldest.db.close();
+                oldest.remove().unwrap();
             }
             n_lines += 1;
             ControlFlow::Continue(())
         })
         .unwrap();
-    assert_eq!(n_lines, 100, "the walk keeps its open files");
+    assert_eq!(n_lines, 100, "the walk keeps the block that it has unpacked");
     assert_eq!(bodies(&store).len(), 0);
     store.close(DEADLINE).unwrap();
 }

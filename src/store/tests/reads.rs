@@ -68,8 +68,8 @@ fn series_may_appear_and_vanish_and_ranges_cut() {
     };
     let mut n_samples = Vec::new();
     store
-        .series(&select, &mut |series| {
-            n_samples.push(series.samples.len());
+        .series(&select, &mut |_, samples| {
+            n_samples.push(samples.len());
             ControlFlow::Continue(())
         })
         .unwrap();
@@ -131,12 +131,7 @@ fn line_range_has_an_exclusive_end() {
     let store = open(dir.path(), &clock());
     store.append_logs((0..10).map(|n| line(NS + n, "j", &n.to_string())).collect());
     store.sync().unwrap();
-    let select = LogSelect {
-        matchers: vec![],
-        from: UnixNanos(NS + 2),
-        to: UnixNanos(NS + 5),
-        direction: Direction::Forward,
-    };
+    let select = LogSelect::new(vec![], UnixNanos(NS + 2), UnixNanos(NS + 5), Direction::Forward);
     let mut found = Vec::new();
     store
         .lines(&select, &mut |record| {

@@ -1,0 +1,441 @@
+//! Log lines of one stream: columns in memory, and the same columns as bytes.
+//!
+//! A column is one piece of text with the ends of its values, so that a line costs its own
+//! bytes and no allocation, and a line is a slice. Lines keep the order of their arrival.
+//! As bytes a block has three parts: what there is of every line in a few bytes, the bodies,
+//! and the metadata. Each is decoded only when somebody asks for it.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use memchr::memmem::Finder;
+
+use super::cells::Cells;
+use super::texts::{self, Texts, View};
+use crate::clock::UnixNanos;
+use crate::record::Severity;
+use crate::record::read::{Content, Pairs};
+use crate::store::compress;
+use crate::store::wire::{Damaged, Reader, put_bytes, put_varint, put_zigzag, unzigzag, zigzag};
+
+/// A part of a block claims at most this much raw; damaged sizes are refused before they
+/// allocate.
+const PART_MAX_BYTES: u64 = 16 << 20;
+
+/// Text comes out a tenth smaller than at the lowest level, at nearly the same speed.
+const ZSTD_LEVEL: i32 = 3;
+
+/// Units of which all times of a block may be multiples, the largest first: many programs
+/// know no more than milli- or microseconds.
+const UNITS_NS: [i64; 4] = [1_000_000_000, 1_000_000, 1_000, 1];
+
+/// What a line takes in the columns beside its texts.
+const LINE_BYTES: usize = size_of::<UnixNanos>() + size_of::<u64>() + 1 + 3 * size_of::<u32>();
+
+/// Lines of one stream, in the order of their arrival.
+#[derive(Clone, Debug, Default)]
+pub struct Block {
+    times: Vec<UnixNanos>,
+    numbers: Vec<u64>,
+    severities: Vec<u8>,
+    bodies: OnceLock<Texts>,
+    metadata: OnceLock<Cells>,
+    /// What bodies and metadata are decoded from when somebody asks; absent in an open block.
+    encoded: Option<Encoded>,
+    /// Why bodies or metadata could not be decoded, once somebody had asked.
+    damage: OnceLock<Damaged>,
+}
+
+/// Bodies and metadata as bytes.
+#[derive(Clone, Debug)]
+struct Encoded {
+    bytes: Vec<u8>,
+    /// Where the metadata begin.
+    metadata_at: usize,
+    /// They are zstd frames.
+    is_packed: bool,
+    /// What they take when they are not.
+    raw_bytes: usize,
+}
+
+impl Encoded {
+    fn bodies<T>(&self, n: usize, read: impl FnOnce(&View<'_>) -> Result<T, Damaged>) -> Result<T, Damaged> {
+        self.part(&self.bytes[..self.metadata_at], |bytes| {
+            let mut reader = Reader::new(bytes);
+            let res = read(&View::read(&mut reader, n, PART_MAX_BYTES as usize)?)?;
+            reader.end()?;
+            Ok(res)
+        })
+    }
+
+    fn metadata(&self, n: usize) -> Result<Cells, Damaged> {
+        let decode = |bytes: &[u8]| Cells::decode(bytes, n, PART_MAX_BYTES as usize);
+        self.part(&self.bytes[self.metadata_at..], decode)
+    }
+
+    fn part<T>(&self, bytes: &[u8], decode: impl FnOnce(&[u8]) -> Result<T, Damaged>) -> Result<T, Damaged> {
+        if !self.is_packed {
+            return decode(bytes);
+        }
+        compress::unpacked(bytes, PART_MAX_BYTES, decode)?
+    }
+}
+
+impl Block {
+    /// Adds a line; `no` is its place among all lines of this generation.
+    pub fn push(&mut self, at: UnixNanos, no: u64, severity: Severity, body: &str, pairs: &dyn Pairs) {
+        self.times.push(at);
+        self.numbers.push(no);
+        self.severities.push(severity.number());
+        // An open block has its columns from the first line on.
+        self.bodies.get_or_init(Texts::default);
+        self.metadata.get_or_init(Cells::default);
+        if let (Some(bodies), Some(metadata)) = (self.bodies.get_mut(), self.metadata.get_mut()) {
+            bodies.push(body);
+            metadata.push(pairs);
+        }
+    }
+
+    /// Adds a line of another block under a number of its own.
+    pub fn push_from(&mut self, from: &Block, line: usize, no: u64) {
+        let content = from.content(line);
+        self.push(from.at(line), no, from.severity(line), content.body(), &content);
+    }
+
+    /// Returns the number of lines.
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Returns when a line happened.
+    pub fn at(&self, line: usize) -> UnixNanos {
+        self.times[line]
+    }
+
+    /// Returns the earliest and the latest time, none while it is empty.
+    pub fn range(&self) -> Option<(UnixNanos, UnixNanos)> {
+        Some((*self.times.iter().min()?, *self.times.iter().max()?))
+    }
+
+    /// Returns a line's place in the order of arrival over all streams of its generation.
+    pub fn no(&self, line: usize) -> u64 {
+        self.numbers[line]
+    }
+
+    /// Returns how much a line matters.
+    pub fn severity(&self, line: usize) -> Severity {
+        Severity::from_number(self.severities[line])
+    }
+
+    /// Returns the text and the metadata of a line.
+    pub fn content(&self, line: usize) -> LineContent<'_> {
+        LineContent { block: self, line }
+    }
+
+    /// Returns about how much memory the lines of an open block take.
+    pub fn size_bytes(&self) -> usize {
+        let metadata = self.metadata.get().map_or(0, Cells::size_bytes);
+        self.len() * LINE_BYTES + self.body_bytes() + metadata
+    }
+
+    /// Returns about how much memory a sealed block takes once all of it was asked for.
+    pub fn unpacked_bytes(&self) -> usize {
+        self.encoded
+            .as_ref()
+            .map_or_else(|| self.size_bytes(), |encoded| encoded.raw_bytes + self.len() * LINE_BYTES)
+    }
+
+    /// Returns the bytes of all bodies.
+    pub fn body_bytes(&self) -> usize {
+        self.bodies().text().len()
+    }
+
+    /// Hands over the lines whose text contains the needle, ascending. Bodies that were not
+    /// decoded are not for this: most blocks have no such line, or few.
+    pub fn find(&self, needle: &Finder<'_>, visit: impl FnMut(usize)) {
+        match (self.bodies.get(), &self.encoded) {
+            (None, Some(encoded)) => encoded
+                .bodies(self.len(), |bodies| bodies.find(needle, visit))
+                .unwrap_or_else(|damage| _ = self.damage.set(damage)),
+            _ => self.bodies().find(needle, visit),
+        }
+    }
+
+    /// Appends a range of the lines in the form that takes the least time.
+    pub fn encode(&self, lines: Range<usize>, out: &mut Vec<u8>) {
+        let [lines, bodies, metadata] = self.parts(lines, texts::encode_plain);
+        put_bytes(out, &lines);
+        put_bytes(out, &bodies);
+        put_bytes(out, &metadata);
+    }
+
+    /// Takes what [`Block::encode`] wrote.
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Block, Damaged> {
+        let lines = reader.bytes()?;
+        Block::new(lines, [reader.bytes()?, reader.bytes()?], false)
+    }
+
+    /// Compresses all lines.
+    pub fn pack(&self) -> Vec<u8> {
+        let parts = self.parts(0..self.len(), texts::encode);
+        let [lines, bodies, metadata] = parts.map(|part| compress::pack_at(&part, ZSTD_LEVEL));
+        let mut res = Vec::with_capacity(lines.len() + bodies.len() + metadata.len() + 8);
+        put_bytes(&mut res, &lines);
+        put_bytes(&mut res, &bodies);
+        res.extend_from_slice(&metadata);
+        res
+    }
+
+    /// Unpacks what [`Block::pack`] made.
+    pub fn unpack(packed: &[u8]) -> Result<Block, Damaged> {
+        let mut reader = Reader::new(packed);
+        let (lines, bodies) = (reader.bytes()?, reader.bytes()?);
+        compress::unpacked(lines, PART_MAX_BYTES, |lines| Block::new(lines, [bodies, reader.rest()], true))?
+    }
+
+    /// Decodes bodies and metadata, which else happens when they are asked for.
+    pub fn decode_all(&self) -> Result<(), Damaged> {
+        self.bodies();
+        self.metadata();
+        self.check()
+    }
+
+    /// Returns an error when bodies or metadata were asked for and could not be decoded: then
+    /// they read as empty.
+    pub fn check(&self) -> Result<(), Damaged> {
+        self.damage.get().map_or(Ok(()), |damage| Err(*damage))
+    }
+
+    fn new(lines: &[u8], [bodies, metadata]: [&[u8]; 2], is_packed: bool) -> Result<Block, Damaged> {
+        let mut reader = Reader::new(lines);
+        let n = reader.count()?;
+        let severities = reader.take(n)?.to_vec();
+        let times = read_times(&mut reader, n)?;
+        let numbers = read_numbers(&mut reader, n)?;
+        reader.end()?;
+        let raw_bytes = |part: &[u8]| {
+            if is_packed { compress::raw_bytes(part, PART_MAX_BYTES) } else { Ok(part.len()) }
+        };
+        let encoded = Encoded {
+            bytes: [bodies, metadata].concat(),
+            metadata_at: bodies.len(),
+            is_packed,
+            raw_bytes: raw_bytes(bodies)? + raw_bytes(metadata)?,
+        };
+        Ok(Block { times, numbers, severities, encoded: Some(encoded), ..Block::default() })
+    }
+
+    fn parts(
+        &self,
+        lines: Range<usize>,
+        encode: impl Fn(&Texts, Range<usize>, &mut Vec<u8>),
+    ) -> [Vec<u8>; 3] {
+        let [mut head, mut bodies, mut metadata] = [const { Vec::new() }; 3];
+        put_varint(&mut head, lines.len() as u64);
+        head.extend_from_slice(&self.severities[lines.clone()]);
+        put_times(&mut head, &self.times[lines.clone()]);
+        put_numbers(&mut head, &self.numbers[lines.clone()]);
+        encode(self.bodies(), lines.clone(), &mut bodies);
+        self.metadata().encode(lines, encode, &mut metadata);
+        [head, bodies, metadata]
+    }
+
+    fn bodies(&self) -> &Texts {
+        let decode = |encoded: &Encoded| {
+            encoded.bodies(self.len(), |bodies| bodies.texts()).unwrap_or_else(|damage| {
+                self.damage.get_or_init(|| damage);
+                Texts::absent(self.len())
+            })
+        };
+        self.bodies.get_or_init(|| self.encoded.as_ref().map(decode).unwrap_or_default())
+    }
+
+    fn metadata(&self) -> &Cells {
+        let decode = |encoded: &Encoded| {
+            encoded.metadata(self.len()).unwrap_or_else(|damage| {
+                self.damage.get_or_init(|| damage);
+                Cells::absent(self.len())
+            })
+        };
+        self.metadata.get_or_init(|| self.encoded.as_ref().map(decode).unwrap_or_default())
+    }
+}
+
+fn put_times(out: &mut Vec<u8>, times: &[UnixNanos]) {
+    let Some(first) = times.first() else { return };
+    let steps = || times.windows(2).map(|pair| pair[1].0.wrapping_sub(pair[0].0));
+    let unit = UNITS_NS.into_iter().find(|unit| steps().all(|step| step % unit == 0)).unwrap_or(1);
+    put_zigzag(out, first.0);
+    put_varint(out, unit as u64);
+    put_planes(out, &steps().map(|step| zigzag(step / unit)).collect::<Vec<_>>());
+}
+
+fn read_times(reader: &mut Reader<'_>, n: usize) -> Result<Vec<UnixNanos>, Damaged> {
+    let mut times = Vec::with_capacity(n);
+    if n > 0 {
+        let mut at = reader.zigzag()?;
+        let unit = i64::try_from(reader.varint()?).map_err(|_| Damaged("unit of the times"))?;
+        times.push(UnixNanos(at));
+        for step in read_planes(reader, n - 1)? {
+            at = at.wrapping_add(unzigzag(step).wrapping_mul(unit));
+            times.push(UnixNanos(at));
+        }
+    }
+    Ok(times)
+}
+
+fn put_numbers(out: &mut Vec<u8>, numbers: &[u64]) {
+    let Some(first) = numbers.first() else { return };
+    put_varint(out, *first);
+    put_planes(out, &numbers.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect::<Vec<_>>());
+}
+
+fn read_numbers(reader: &mut Reader<'_>, n: usize) -> Result<Vec<u64>, Damaged> {
+    let mut numbers = Vec::with_capacity(n);
+    if n > 0 {
+        let mut no = reader.varint()?;
+        numbers.push(no);
+        for step in read_planes(reader, n - 1)? {
+            no = no.wrapping_add(step);
+            numbers.push(no);
+        }
+    }
+    Ok(numbers)
+}
+
+// All lowest bytes, then all second ones: those are noise, the higher ones few kinds, and zstd
+// tells them apart.
+fn put_planes(out: &mut Vec<u8>, values: &[u64]) {
+    let all = values.iter().fold(0, |all, value| all | value);
+    let width = (u64::BITS - all.leading_zeros()).div_ceil(8);
+    out.push(width as u8);
+    for plane in 0..width {
+        out.extend(values.iter().map(|value| (value >> (8 * plane)) as u8));
+    }
+}
+
+fn read_planes(reader: &mut Reader<'_>, n: usize) -> Result<Vec<u64>, Damaged> {
+    let width = reader.u8()?;
+    if width > 8 {
+        return Err(Damaged("width of a number"));
+    }
+    let mut res = vec![0_u64; n];
+    for plane in 0..u32::from(width) {
+        for (value, byte) in res.iter_mut().zip(reader.take(n)?) {
+            *value |= u64::from(*byte) << (8 * plane);
+        }
+    }
+    Ok(res)
+}
+
+/// Text and metadata of one line, where they lie in its block.
+#[derive(Clone, Copy)]
+pub struct LineContent<'a> {
+    block: &'a Block,
+    line: usize,
+}
+
+impl Content for LineContent<'_> {
+    fn body(&self) -> &str {
+        self.block.bodies().get(self.line)
+    }
+}
+
+impl Pairs for LineContent<'_> {
+    fn get(&self, name: &str) -> &str {
+        let mut pairs = self.block.metadata().of(self.line);
+        pairs.find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+    }
+
+    fn each(&self, visit: &mut dyn FnMut(&str, &str)) {
+        self.block.metadata().of(self.line).for_each(|(name, value)| visit(name, value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Given = (i64, u64, u8, Vec<(Cow<'static, str>, String)>, String);
+
+    fn any_line() -> impl Strategy<Value = Given> {
+        let pairs = prop::collection::vec(("[a-c]{1,2}".prop_map(Cow::Owned), ".{0,9}"), 0..4);
+        let at = prop_oneof![any::<i64>(), (0_i64..1_000).prop_map(|ms| ms * 1_000_000)];
+        (at, any::<u64>(), 0_u8..25, pairs, ".{0,40}")
+    }
+
+    fn block(lines: &[Given]) -> Block {
+        let mut res = Block::default();
+        for (at, no, severity, pairs, body) in lines {
+            res.push(UnixNanos(*at), *no, Severity::from_number(*severity), body, pairs);
+        }
+        res
+    }
+
+    fn lines(block: &Block) -> Vec<Given> {
+        let line = |line: usize| {
+            let (mut pairs, content) = (Vec::new(), block.content(line));
+            content.each(&mut |name, value| pairs.push((Cow::Owned(name.into()), value.into())));
+            let (at, no) = (block.at(line).0, block.no(line));
+            (at, no, block.severity(line).number(), pairs, content.body().to_string())
+        };
+        (0..block.len()).map(line).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn lines_round_trip(mut given in prop::collection::vec(any_line(), 0..30), cut in 0_usize..30) {
+            given.iter_mut().for_each(|line| line.2 = Severity::from_number(line.2).number());
+            let open = block(&given);
+            prop_assert_eq!(&lines(&open), &given);
+            let cut = cut.min(given.len());
+            for range in [0..cut, cut..given.len()] {
+                let mut bytes = Vec::new();
+                open.encode(range.clone(), &mut bytes);
+                let mut reader = Reader::new(&bytes);
+                let back = Block::decode(&mut reader).unwrap();
+                reader.end().unwrap();
+                back.decode_all().unwrap();
+                prop_assert_eq!(&lines(&back), &given[range]);
+            }
+            let back = Block::unpack(&open.pack()).unwrap();
+            back.decode_all().unwrap();
+            prop_assert_eq!(&lines(&back), &given);
+        }
+
+        #[test]
+        fn search_finds_what_a_look_at_each_line_finds(
+            bodies in prop::collection::vec("[ab]{0,6}", 0..30),
+            needle in "[ab]{1,4}",
+        ) {
+            let given: Vec<Given> = bodies.iter().map(|body| (0, 0, 9, Vec::new(), body.clone())).collect();
+            let mut found = Vec::new();
+            block(&given).find(&Finder::new(&needle), |line| found.push(line));
+            let expect: Vec<_> = (0..bodies.len()).filter(|line| bodies[*line].contains(&needle)).collect();
+            prop_assert_eq!(&found, &expect);
+            found.clear();
+            Block::unpack(&block(&given).pack()).unwrap().find(&Finder::new(&needle), |line| found.push(line));
+            prop_assert_eq!(found, expect);
+        }
+
+        #[test]
+        fn bad_bytes_give_an_error_and_no_panic(bytes: Vec<u8>, place: usize, byte: u8) {
+            let look = |bytes: &[u8]| if let Ok(block) = Block::decode(&mut Reader::new(bytes)) {
+                let _ = block.decode_all();
+                lines(&block);
+            };
+            let _ = Block::unpack(&bytes).map(|block| block.decode_all());
+            look(&bytes);
+            let line: Given = (7, 1, 9, vec![("a".into(), "ä".into())], "ö".into());
+            let mut raw = Vec::new();
+            block(&[line.clone(), line]).encode(0..2, &mut raw);
+            let place = place % raw.len();
+            raw[place] = byte;
+            look(&raw);
+        }
+    }
+}

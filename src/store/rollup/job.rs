@@ -1,0 +1,272 @@
+//! Makes the coarser tiers from the finer ones, in small steps between two flushes.
+//!
+//! A block of time (two hours of minutes, a day of hours) is rolled up once no more samples
+//! of it can come. What is made is made from what is stored, so nothing of it is logged: a
+//! start that finds a block missing makes it again, and one that was half made does not
+//! exist, because the window that names its groups is written last.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::columns;
+use super::read::{each, horizon, oldest};
+use super::times::StepTimes;
+use crate::clock::UnixMillis;
+use crate::record::read::ReadError;
+use crate::record::{Labels, Resolution, RolledStep, Rollup};
+use crate::store::disk::numbers::Numbers;
+use crate::store::disk::partition::Kind;
+use crate::store::error::PartitionError;
+use crate::store::metric::part::{Draft, MetricWriter};
+use crate::store::metric::read::{Part, Selection, Wanted};
+use crate::store::metric::window::Source;
+use crate::store::persist::Place;
+use crate::store::state::Shared;
+use crate::store::writer::Writer;
+
+/// What of each second may go into rolling up: little enough that a page served by the only
+/// core does not notice, and ten thousand series are done within a minute.
+const STEP_TIME: Duration = Duration::from_millis(30);
+
+/// Series between two looks at the time; as many as one group holds.
+const SERIES_AT_A_TIME: usize = 128;
+
+/// Samples of a moment may wait in the queue so long after it.
+const QUEUE_SLACK: Duration = Duration::from_secs(60);
+
+/// A tier that is made from a finer one.
+struct Tier {
+    kind: Kind,
+    finer: Kind,
+    resolution: Resolution,
+    n_steps: usize,
+    place: Place<MetricWriter>,
+}
+
+/// Two hours at a time, as many steps as a window has times.
+const MINUTES: Tier = Tier {
+    kind: Kind::Minutes,
+    finer: Kind::Metrics,
+    resolution: Resolution::Minute,
+    n_steps: 120,
+    place: |disk| &mut disk.minutes,
+};
+
+/// A day at a time: a query for the last days reads the minutes of one day at most.
+const HOURS: Tier = Tier {
+    kind: Kind::Hours,
+    finer: Kind::Minutes,
+    resolution: Resolution::Hour,
+    n_steps: 24,
+    place: |disk| &mut disk.hours,
+};
+
+impl Tier {
+    fn step(&self) -> Duration {
+        self.resolution.step().unwrap_or_default()
+    }
+
+    fn block_ms(&self) -> i64 {
+        self.step().as_millis() as i64 * self.n_steps as i64
+    }
+}
+
+/// How far the tiers are, and what is being made.
+#[derive(Default)]
+pub struct Rolling {
+    minutes: Progress,
+    hours: Progress,
+}
+
+#[derive(Default)]
+struct Progress {
+    /// Everything up to here is rolled up; none until that was looked up.
+    until: Option<UnixMillis>,
+    job: Option<Job>,
+}
+
+/// A block that is being rolled up.
+struct Job {
+    /// The moment before the block.
+    begin: UnixMillis,
+    /// Its series, sorted; those before `next` are done.
+    series: Vec<Labels>,
+    next: usize,
+    /// None until the first series were read, whose times become the template.
+    draft: Option<(Draft, StepTimes)>,
+}
+
+impl Rolling {
+    /// Drops what is being made; it is made anew.
+    pub fn forget(&mut self) {
+        self.minutes.job = None;
+        self.hours.job = None;
+    }
+
+    /// Returns true while a window of this kind is half written, and its partition must stay.
+    pub fn is_writing(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Minutes => self.minutes.job.is_some(),
+            Kind::Hours => self.hours.job.is_some(),
+            Kind::Metrics | Kind::Logs | Kind::Spans | Kind::Wal => false,
+        }
+    }
+
+    fn of(&mut self, tier: &Tier) -> &mut Progress {
+        if tier.kind == Kind::Minutes { &mut self.minutes } else { &mut self.hours }
+    }
+}
+
+impl Writer {
+    /// Rolls up what is due, as far as the time of one step goes.
+    pub(in crate::store) fn roll_up(&mut self) {
+        let deadline = Instant::now() + STEP_TIME;
+        for tier in [MINUTES, HOURS] {
+            while Instant::now() < deadline {
+                match self.roll_step(&tier) {
+                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Break(())) => break,
+                    Err(err) => {
+                        tracing::warn!("{err}; {} are made later", tier.resolution.name());
+                        self.rolling.of(&tier).job = None;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    // Breaks when nothing is due.
+    fn roll_step(&mut self, tier: &Tier) -> Result<ControlFlow<()>, RollError> {
+        if self.refuse.is_some() || self.disk.is_given_up() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let Some(mut job) = self.rolling.of(tier).job.take() else { return self.begin_block(tier) };
+        if let Some(series) = job.series.get(job.next..).filter(|series| !series.is_empty()) {
+            let series = &series[..series.len().min(SERIES_AT_A_TIME)];
+            let read = read_block(&self.shared, tier, job.begin, series)?;
+            job.next += series.len();
+            let draft = &mut job.draft;
+            self.add(tier.kind, tier.place, |writer| add_series(writer, tier, job.begin, draft, &read))?;
+            self.rolling.of(tier).job = Some(job);
+            return Ok(ControlFlow::Continue(()));
+        }
+        if let Some((draft, _)) = job.draft {
+            self.write(tier.kind, tier.place, |writer, _| writer.end(draft), |_| {})?;
+            self.rest(tier.place);
+        }
+        self.rolling.of(tier).until = Some(UnixMillis(job.begin.0 + tier.block_ms()));
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn begin_block(&mut self, tier: &Tier) -> Result<ControlFlow<()>, RollError> {
+        let Some(begin) = self.next_block(tier) else { return Ok(ControlFlow::Break(())) };
+        let end = UnixMillis(begin.0 + tier.block_ms());
+        let settled = match tier.kind {
+            Kind::Minutes => {
+                let late = self.shared.config().out_of_order + QUEUE_SLACK;
+                Some(self.shared.clock.now_ms().minus(late))
+            }
+            _ => self.rolling.minutes.until,
+        };
+        if settled.is_none_or(|settled| end > settled) {
+            return Ok(ControlFlow::Break(()));
+        }
+        let series = series_of(&self.shared, tier, begin, end)?;
+        self.rolling.of(tier).job = Some(Job { begin, series, next: 0, draft: None });
+        Ok(ControlFlow::Continue(()))
+    }
+
+    // The moment before the first block that is not rolled up; none while there is no history.
+    fn next_block(&mut self, tier: &Tier) -> Option<UnixMillis> {
+        let state = self.shared.state();
+        let open = state.windows.iter().filter_map(|window| window.range()).map(|(first, _)| first).min();
+        let open = if tier.finer == Kind::Metrics { open } else { None };
+        let oldest = [oldest(&state, tier.finer), open].into_iter().flatten().min()?;
+        let done = self.rolling.of(tier).until.or_else(|| horizon(&state, tier.kind));
+        let block_ms = tier.block_ms();
+        // A block holds its end and not its beginning.
+        let first = UnixMillis((oldest.0 - 1).div_euclid(block_ms) * block_ms);
+        Some(done.map_or(first, |done| done.max(first)))
+    }
+}
+
+/// Why a block could not be rolled up.
+#[derive(Debug, thiserror::Error)]
+enum RollError {
+    #[error("read what is to be rolled up: {0}")]
+    Read(#[from] ReadError),
+    #[error("write roll-ups: {0}")]
+    Write(#[from] PartitionError),
+}
+
+fn series_of(
+    shared: &Shared,
+    tier: &Tier,
+    begin: UnixMillis,
+    end: UnixMillis,
+) -> Result<Vec<Labels>, ReadError> {
+    let wanted = Wanted::Accepted(&[]);
+    let (parts, open) = {
+        let state = shared.state();
+        let is_met = |range: Option<(UnixMillis, UnixMillis)>| {
+            range.is_some_and(|(first, last)| first <= end && last > begin)
+        };
+        let windows =
+            state.windows.iter().filter(|window| tier.finer == Kind::Metrics && is_met(window.range()));
+        let open: Vec<Labels> = windows.flat_map(|window| window.series()).cloned().collect();
+        (Part::of(&state, tier.finer, begin.0 + 1, end.0), open)
+    };
+    Ok(Selection::of(shared, wanted, parts, open)?.into_labels().collect())
+}
+
+fn read_block(
+    shared: &Shared,
+    tier: &Tier,
+    begin: UnixMillis,
+    series: &[Labels],
+) -> Result<Vec<(Labels, Vec<RolledStep>)>, ReadError> {
+    let step_ms = tier.step().as_millis() as i64;
+    let (first, last) = (UnixMillis(begin.0 + step_ms), UnixMillis(begin.0 + tier.block_ms()));
+    let mut res = Vec::with_capacity(series.len());
+    each(shared, Wanted::Sets(series), tier.resolution, first, last, &mut |labels, steps| {
+        res.push((labels.clone(), steps.to_vec()));
+        ControlFlow::Continue(())
+    })?;
+    Ok(res)
+}
+
+fn add_series(
+    writer: &mut MetricWriter,
+    tier: &Tier,
+    begin: UnixMillis,
+    draft: &mut Option<(Draft, StepTimes)>,
+    read: &[(Labels, Vec<RolledStep>)],
+) -> Result<(), PartitionError> {
+    let step_ms = tier.step().as_millis() as i64;
+    let series: Vec<(u128, Vec<Rollup>)> = read
+        .iter()
+        .map(|(_, steps)| {
+            let slot = |end: &UnixMillis| ((end.0 - begin.0) / step_ms - 1).clamp(0, 127);
+            let present = steps.iter().fold(0_u128, |mask, (end, _)| mask | 1 << slot(end));
+            (present, steps.iter().map(|(_, rollup)| *rollup).collect())
+        })
+        .collect();
+    let (draft, template) = draft.get_or_insert_with(|| {
+        let first_end = UnixMillis(begin.0 + step_ms);
+        let all = series.iter().map(|(present, rollups)| (*present, rollups.as_slice()));
+        let template = StepTimes::of_most(first_end, tier.step(), tier.n_steps, all);
+        let times = (0..tier.n_steps).map(|slot| template.end(slot)).collect();
+        // What is rolled up is logged nowhere, so it stands for no rows.
+        let rows = Numbers { generation: 0, first: 0, last: 0 };
+        (Draft::new(Source::OTHERS, rows, times, Some(template.clone())), template)
+    });
+    let labels: Vec<Labels> = read.iter().map(|(labels, _)| labels.clone()).collect();
+    let mut by_id: Vec<_> = writer.ids(&labels)?.into_iter().zip(&series).collect();
+    by_id.sort_unstable_by_key(|(id, _)| *id);
+    for (id, (present, rollups)) in by_id {
+        writer.add(draft, id, columns::encode(*present, rollups, template), rollups.len())?;
+    }
+    // A group holds ids that ascend, and the next series may have lower ones.
+    writer.end_group(draft)
+}
