@@ -354,3 +354,48 @@ fn readers_of_a_partition_that_is_dropped_end_well() {
     assert_eq!(bodies(&store).len(), 0);
     store.close(DEADLINE).unwrap();
 }
+
+#[test]
+fn rare_word_opens_few_blocks_before_and_after_a_crash_and_a_restart() {
+    const RARE: &str = "zugzwang";
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let n_lines = 20_000;
+    let lines = (0..n_lines).map(|n| {
+        let word = if n == n_lines / 3 { RARE } else { "move" };
+        line(NS + n, "j", &format!("{word} {n} of {:016x}", (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+    });
+    let lines: Vec<_> = lines.collect();
+    let few = |store: &Store, when: &str| {
+        let select = LogSelect {
+            contains: vec![RARE.to_string()],
+            ..LogSelect::new(
+                vec![Matcher::equal("job", "j")],
+                UnixNanos(0),
+                UnixNanos(i64::MAX),
+                Direction::Forward,
+            )
+        };
+        let mut found = Vec::new();
+        let stats = store
+            .lines(&select, &mut |line| {
+                found.push(line.content.body().to_string());
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert!(found.len() == 1 && found[0].starts_with(RARE), "{when}: {} lines", found.len());
+        assert!(stats.n_blocks >= 4 && stats.n_unpacked <= 2, "{when}: {stats:?}");
+    };
+    let copy = abandon(dir.path(), &clock, |store| {
+        lines.chunks(1_000).for_each(|chunk| assert!(store.append_logs(chunk.to_vec())));
+        store.sync().unwrap();
+        clock.advance(SEAL_INTERVAL);
+        store.sync().unwrap();
+        few(store, "at work");
+    });
+    for when in ["after a crash", "after a restart"] {
+        let store = open(copy.path(), &clock);
+        few(&store, when);
+        store.close(DEADLINE).unwrap();
+    }
+}
