@@ -37,10 +37,11 @@ const SET_ASIDE: &str = "set-aside";
 /// allocates.
 const FACTS_MAX_BYTES: u64 = 256 << 20;
 
-/// What a partition may take beside its payload before it is written anew: a sixteenth for
-/// what the pages leave of their slots, and two dozen files with one block each.
-const EMPTY_PART: u64 = 16;
-const EMPTY_MIN_BYTES: u64 = 96 << 10;
+/// What a partition may take beside its payload before it is written anew: a part for what
+/// the pages leave of their slots, and eight blocks for files that are nearly empty. Writing
+/// it anew takes a second at most, once in its life.
+const EMPTY_PART: u64 = 64;
+const EMPTY_MIN_BYTES: u64 = 32 << 10;
 
 /// The roots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
