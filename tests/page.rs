@@ -169,6 +169,18 @@ fn a_panic_costs_its_own_request_a_500_and_nothing_else() {
 }
 
 #[test]
+fn request_that_holds_its_http_thread_is_named() {
+    let dir = Folders::new();
+    let mut command = dir.serve();
+    command.env("VITRINE_HTTP_DRILLS", "true");
+    let mut vitrine = Vitrine::spawn(command, dir);
+    assert_eq!(vitrine.get("/drill/block").status, 404, "it answers in the end");
+    vitrine.wait_for_line("by /drill/block: all its other requests wait");
+    vitrine.wait_for_line("goes on after about");
+    assert_eq!(vitrine.get("/").status, 200);
+}
+
+#[test]
 fn drills_are_off_unless_asked_for() {
     assert_eq!(Vitrine::start().get("/drill/panic").status, 404);
 }

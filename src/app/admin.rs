@@ -30,9 +30,15 @@ pub fn open(
     let loaded = reloader.loaded();
     let config = loaded.config.admin;
     let from_environment = reloader.layers.admin_password();
-    let (auth, generated) =
-        Auth::open(&loaded.config.data, from_environment.as_deref(), config.lifetimes(), clock.clone())
-            .context("set up the admin password")?;
+    let heavy = reloader.shared.lanes.heavy.clone();
+    let (auth, generated) = Auth::open(
+        &loaded.config.data,
+        from_environment.as_deref(),
+        config.lifetimes(),
+        clock.clone(),
+        heavy.clone(),
+    )
+    .context("set up the admin password")?;
     if let Some(password) = generated {
         // Straight to the terminal and not through the log, which is stored and exported.
         eprintln!("\n  the admin password, shown only this once: {}\n", password.reveal());
@@ -43,6 +49,7 @@ pub fn open(
         logs: Arc::new(reloader.store.clone()),
         status: status(reloader.clone(), release.clone(), clock.clone()),
         reload: reload(requests),
+        heavy,
         auth: auth.clone(),
         clock: clock.clone(),
         assets: view::Assets { css: assets.url("admin.css").into(), js: assets.url("admin.js").into() },

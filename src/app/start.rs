@@ -16,7 +16,7 @@ use super::serve::{Running, Supervisor};
 use super::site::{self, Site, SiteError};
 use super::status::Status;
 use super::{Failure, admin, control, data, forward};
-use crate::balancer::Balancer;
+use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::config::{self, Layers, Loaded, Source};
 use crate::http::assets::Assets;
@@ -128,6 +128,7 @@ impl Base {
             collect: collect(&self.telemetry),
             health: health(&balancer, store, status, &self.release),
             balancer,
+            lanes: Lanes::new(balancer_config(config).wait_max, &meter),
             meter,
             switches: Switches::default(),
         });

@@ -10,10 +10,10 @@ use opentelemetry::metrics::Meter;
 
 use super::incarnation::Outcome;
 use super::shared::{Reason, Shared};
-use super::{WorkerSnapshot, WorkerState};
+use super::{LaneSnapshot, WorkerSnapshot, WorkerState};
 use crate::record::names::{
-    BALANCER_REJECTED, BALANCER_SPILLED, Instrument, WORKER_IN_FLIGHT, WORKER_INCARNATION, WORKER_JOBS,
-    WORKER_READY, keys,
+    BALANCER_REJECTED, BALANCER_SPILLED, Instrument, LANE_JOBS, LANE_RUNNING, LANE_WAITING, WORKER_IN_FLIGHT,
+    WORKER_INCARNATION, WORKER_JOBS, WORKER_READY, keys,
 };
 
 /// Registers the instruments; they go silent when the balancer is dropped.
@@ -47,6 +47,45 @@ pub(super) fn register<J: Send + 'static, R: Send + 'static>(shared: &Arc<Shared
         let Some(shared) = weak.upgrade() else { return };
         observe(shared.spilled.load(Ordering::Relaxed), &[]);
     });
+}
+
+/// Registers the instruments of lanes; each goes silent when its lane is dropped.
+pub(super) fn register_lanes<W>(lanes: [W; 2], meter: &Meter)
+where
+    W: Fn() -> Option<LaneSnapshot> + Send + Sync + Clone + 'static,
+{
+    lane_gauge(meter, &LANE_RUNNING, lanes.clone(), |lane| lane.n_running);
+    lane_gauge(meter, &LANE_WAITING, lanes.clone(), |lane| lane.n_waiting);
+    counter(meter, &LANE_JOBS, move |observe| {
+        for lane in lanes.iter().filter_map(|lane| lane()) {
+            let outcomes = [
+                ("done", lane.n_done),
+                ("panicked", lane.n_panicked),
+                ("refused", lane.n_refused),
+                ("cancelled", lane.n_cancelled),
+            ];
+            for (outcome, n) in outcomes {
+                observe(n, &[KeyValue::new(keys::LANE, lane.name), KeyValue::new(keys::OUTCOME, outcome)]);
+            }
+        }
+    });
+}
+
+fn lane_gauge(
+    meter: &Meter,
+    instrument: &Instrument,
+    lanes: [impl Fn() -> Option<LaneSnapshot> + Send + Sync + 'static; 2],
+    value: fn(&LaneSnapshot) -> usize,
+) {
+    let builder = meter.u64_observable_gauge(instrument.name);
+    let builder = builder.with_unit(instrument.unit).with_description(instrument.help);
+    let observe_all = builder.with_callback(move |observer| {
+        for lane in lanes.iter().filter_map(|lane| lane()) {
+            observer.observe(value(&lane) as u64, &[KeyValue::new(keys::LANE, lane.name)]);
+        }
+    });
+    // The meter keeps the callback; the handle has no further use.
+    let _ = observe_all.build();
 }
 
 fn worker_gauge<J: Send + 'static, R: Send + 'static>(

@@ -18,7 +18,7 @@ use super::{DispatchError, Selection, WorkerId};
 const WAITING_MAX: usize = 4_096;
 
 /// What a refused caller is told; by then a burst is over, and an overload is not made worse.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// One http thread's handle on the balancer; cheap to clone, stays on its thread.
 pub struct Local<J: Send + 'static, R: Send + 'static> {

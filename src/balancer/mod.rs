@@ -13,13 +13,17 @@
 //! It refuses to know what a job is: `app` hands in the handler, and neither pages nor
 //! HTTP are named below.
 //!
+//! What would stop an http thread has no business in a worker: it is declared for one of the
+//! [`Lanes`].
+//!
 //! Where to start reading: [`Local::dispatch`] for a job's way in, `worker` for its way
-//! through, `thread` for who starts and stops workers.
+//! through, `thread` for who starts and stops workers, [`Lane::run`] for the other lanes.
 
 mod control;
 mod health;
 mod incarnation;
 mod instruments;
+mod lane;
 mod local;
 mod shared;
 mod thread;
@@ -36,6 +40,7 @@ use futures_util::future::LocalBoxFuture;
 use opentelemetry::metrics::Meter;
 
 use crate::clock::{Clock, UnixNanos};
+pub use lane::{Lane, LaneConfig, LaneError, LaneSnapshot, Lanes, give_way};
 pub use local::Local;
 use shared::Shared;
 

@@ -206,7 +206,7 @@ impl<J, R> Future for Running<J, R> {
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&'static str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     cut(text.unwrap_or("a panic without a text"), PANIC_TEXT_MAX_BYTES).to_string()

@@ -186,7 +186,7 @@ pub const SETTINGS: &[Setting] = &[
         live,
         http.drills,
         "true or false",
-        "answers `/drill/panic` and `/drill/hang`, to see how a fault looks in `/admin`; leave it off in production"
+        "answers `/drill/panic`, `/drill/hang` and `/drill/block`, to see how a fault looks in `/admin`; leave it off in production"
     ),
     setting!(
         "admin.session_idle",

@@ -18,6 +18,7 @@ mod public;
 pub mod representation;
 mod server;
 pub mod site;
+mod watchdog;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -30,7 +31,7 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use opentelemetry::metrics::Meter;
 
-use crate::balancer::Balancer;
+use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::record::AccessRecord;
 use crate::record::ring::Sender;
@@ -92,6 +93,8 @@ pub struct Shared {
     pub access: Sender<AccessRecord>,
     /// Wall time for records.
     pub clock: Clock,
+    /// Where work is done that would stop an http thread.
+    pub lanes: Lanes,
     /// For the request instruments.
     pub meter: Meter,
     /// Reads all instruments, for `/metrics`.

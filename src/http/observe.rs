@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::future::{Future, Ready, ready};
+use std::future::{Future, Ready, poll_fn, ready};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -25,6 +25,7 @@ use pin_project_lite::pin_project;
 
 use super::Switches;
 use super::server::Thread;
+use super::watchdog;
 use crate::clock::UnixNanos;
 use crate::record::AccessRecord;
 use crate::record::access::{PATH_MAX_BYTES, USER_AGENT_MAX_BYTES, cut};
@@ -168,7 +169,12 @@ where
             self.service.call(request)
         };
         Box::pin(async move {
-            let mut response = match trace.scope(answer).await {
+            let mut answer = std::pin::pin!(trace.scope(answer));
+            let answered = poll_fn(|cx| {
+                let _driving = watchdog::drive(&guard.path);
+                answer.as_mut().poll(cx)
+            });
+            let mut response = match answered.await {
                 Ok(response) => response,
                 Err(fault) => {
                     guard.answered(fault.as_response_error().status_code());

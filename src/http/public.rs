@@ -15,6 +15,7 @@ use super::negotiate::{self, Encoding};
 use super::observe::Answered;
 use super::representation::Representation;
 use super::server::Thread;
+use super::watchdog;
 use crate::balancer::WorkerId;
 use crate::record::trace::TraceContext;
 
@@ -37,6 +38,8 @@ enum Drill {
     Panic,
     /// A handler that never answers: 504 at the deadline.
     Hang,
+    /// A handler that stops its http thread: the watchdog names it.
+    Block,
 }
 
 /// What a worker answers; everything in it was made at load.
@@ -67,15 +70,24 @@ pub enum Reply {
 /// How long `/drill/hang` would take if no deadline ended it.
 const DRILL_HANG: Duration = Duration::from_secs(3600);
 
+/// How long `/drill/block` stops an http thread.
+const DRILL_BLOCK: Duration = Duration::from_secs(2);
+
 /// Answers a job: the function that the balancer's workers run.
 pub fn answer(job: Job) -> LocalBoxFuture<'static, Reply> {
     let Job { edition, ask, trace } = job;
     Box::pin(trace.scope(async move {
         match ask {
             Ask::Document { uri, encodings, if_none_match } => {
+                let _driving = watchdog::drive(uri.path());
                 find(&edition, uri.path(), encodings, if_none_match.as_ref())
             }
             Ask::Drill(Drill::Panic) => panic!("a drill: somebody asked for /drill/panic"),
+            Ask::Drill(Drill::Block) => {
+                let _driving = watchdog::drive("/drill/block");
+                std::thread::sleep(DRILL_BLOCK);
+                Reply::NotFound
+            }
             Ask::Drill(Drill::Hang) => {
                 tokio::time::sleep(DRILL_HANG).await;
                 Reply::NotFound
@@ -146,6 +158,7 @@ fn ask(request: &HttpRequest, thread: &Thread) -> Ask {
     let drill = match request.path() {
         "/drill/panic" => Some(Drill::Panic),
         "/drill/hang" => Some(Drill::Hang),
+        "/drill/block" => Some(Drill::Block),
         _ => None,
     };
     match drill.filter(|_| thread.shared.switches.has_drills()) {

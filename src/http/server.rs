@@ -14,6 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::admin::{self, AdminState};
 use super::observe::{Instruments, Observe};
 use super::public::{Job, Reply, public};
+use super::watchdog::Watchdog;
 use super::{Config, Shared, api, probes};
 use crate::balancer::Local;
 
@@ -99,6 +100,7 @@ pub struct Server {
     handle: ServerHandle,
     running: tokio::task::JoinHandle<io::Result<()>>,
     shared: Arc<Shared>,
+    _watchdog: Watchdog,
 }
 
 impl Server {
@@ -110,7 +112,10 @@ impl Server {
         admin: Arc<AdminState>,
     ) -> io::Result<Server> {
         let for_threads = shared.clone();
+        let watchdog = Watchdog::start(&shared.meter)?;
+        let enrol = watchdog.enroller();
         let server = HttpServer::new(move || {
+            enrol();
             let thread = Rc::new(Thread {
                 shared: for_threads.clone(),
                 local: for_threads.balancer.join_thread(),
@@ -124,7 +129,7 @@ impl Server {
                 .route("/ready", web::get().to(probes::ready))
                 .route("/ready", web::head().to(probes::ready))
                 .configure(|cfg| admin::routes(cfg, admin.clone()))
-                .configure(|cfg| api::routes(cfg, admin.clone(), for_threads.collect.clone()))
+                .configure(|cfg| api::routes(cfg, admin.clone(), for_threads.clone()))
                 .default_service(web::to(public))
         })
         .workers(config.http_threads())
@@ -135,7 +140,7 @@ impl Server {
         .listen(listener)?
         .run();
         let handle = server.handle();
-        Ok(Server { handle, running: tokio::task::spawn_local(server), shared })
+        Ok(Server { handle, running: tokio::task::spawn_local(server), shared, _watchdog: watchdog })
     }
 
     /// Finishes what was begun and stops: every further answer closes its connection, idle

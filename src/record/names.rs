@@ -111,6 +111,14 @@ instruments! {
         "Jobs that no worker could take, by reason.";
     BALANCER_SPILLED = "vitrine.balancer.spilled", "{job}", Counter,
         "Jobs given to a worker of another http thread.";
+    LANE_RUNNING = "vitrine.lane.running", "{job}", Gauge,
+        "Jobs that run on a thread of a lane.";
+    LANE_WAITING = "vitrine.lane.waiting", "{job}", Gauge,
+        "Jobs that wait for a thread of a lane.";
+    LANE_JOBS = "vitrine.lane.jobs", "{job}", Counter,
+        "Jobs of a lane, by how they ended.";
+    HTTP_THREAD_BLOCKED = "vitrine.http.thread.blocked", "{time}", Counter,
+        "Times that one request held an http thread for more than a second.";
 
     PROCESS_CPU_TIME = "process.cpu.time", "s", Counter,
         "Processor seconds used by this process, by mode.";
@@ -196,6 +204,8 @@ pub mod keys {
     pub const WORKER_ID: &str = "worker.id";
     /// How something ended.
     pub const OUTCOME: &str = "outcome";
+    /// `blocking` or `heavy`.
+    pub const LANE: &str = "lane";
     /// Why something was refused.
     pub const REASON: &str = "reason";
     /// `tcp` or `udp`.

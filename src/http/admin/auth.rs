@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::password::{GeneratedPassword, Hash, Mark, PasswordError, PasswordFile};
 use super::sessions::{Sessions, Token};
 use super::throttle::Throttle;
+use crate::balancer::Lane;
 use crate::clock::Clock;
 use crate::record::trace::TraceContext;
 
@@ -72,6 +73,8 @@ struct Inner {
     /// Guards who waits for a verification; held only to look and count.
     queue: Mutex<Queue>,
     hashing: Arc<Semaphore>,
+    /// Where hashes are computed.
+    heavy: Lane,
     /// Makes the remembered credentials useless outside this process.
     basic_key: [u8; 32],
 }
@@ -145,6 +148,7 @@ impl Auth {
         password_from_env: Option<&str>,
         lifetimes: Lifetimes,
         clock: Clock,
+        heavy: Lane,
     ) -> Result<(Auth, Option<GeneratedPassword>), PasswordError> {
         let file = PasswordFile::in_dir(dir);
         let (hash, file, generated) = match password_from_env {
@@ -169,6 +173,7 @@ impl Auth {
             throttle: Mutex::default(),
             queue: Mutex::default(),
             hashing: Arc::new(Semaphore::new(1)),
+            heavy,
             basic_key: rand::random(),
         };
         Ok((Auth(Arc::new(inner)), generated))
@@ -262,12 +267,20 @@ impl Auth {
         }
         self.may_try(address)?;
         let (this, trace) = (self.clone(), TraceContext::current());
-        let hashing = tokio::task::spawn_blocking(move || {
-            let _entered = trace.map(TraceContext::enter);
-            this.hash_in_turn(turn, &password, credential, address)
+        let heavy = self.0.heavy.clone();
+        // A task of its own, which does not end with the request.
+        let hashing = tokio::spawn(async move {
+            let hash = move || {
+                let _entered = trace.map(TraceContext::enter);
+                this.hash_in_turn(turn, &password, credential, address)
+            };
+            heavy.run(hash).await
         });
-        // The runtime stops; nobody is let in on the way out.
-        hashing.await.unwrap_or(Err(LoginError::Overloaded))
+        match hashing.await {
+            Ok(Ok(verified)) => verified,
+            // The lane is full, or the process stops; nobody is let in on the way out.
+            _ => Err(LoginError::Overloaded),
+        }
     }
 
     /// Hashes, and notes how it came out before the next has its turn: also when the one

@@ -11,6 +11,7 @@ use regex::Regex;
 use url::form_urlencoded;
 
 use super::AdminState;
+use crate::balancer::LaneError;
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::pages::admin::{AdminView, LogFilter, LogsView, Range, SINCE, StatusView, Totals, TrafficView};
 use crate::query::QueryError;
@@ -149,20 +150,16 @@ pub(super) async fn status(state: &Arc<AdminState>) -> Result<StatusView, Gather
     off_thread(state, |state| (state.parts.status)()).await
 }
 
-/// Runs a job that may block, inside the bounds on how many run and wait.
+/// Runs a job where it stops no page.
 async fn off_thread<T: Send + 'static>(
     state: &Arc<AdminState>,
     job: impl FnOnce(&AdminState) -> T + Send + 'static,
 ) -> Result<T, GatherError> {
-    let place = state.queries.clone().try_acquire_owned().map_err(|_| GatherError::Saturated)?;
-    let turn = state.queries_running.clone().acquire_owned().await.expect("the semaphore is never closed");
-    let state = state.clone();
-    let running = tokio::task::spawn_blocking(move || {
-        // Both are held to the end of the job, also when the one who asked is gone.
-        let _held = (place, turn);
-        job(&state)
-    });
-    running.await.map_err(|err| {
+    let asked = state.clone();
+    state.parts.heavy.run(move || job(&asked)).await.map_err(|err| {
+        if matches!(err, LaneError::Full { .. }) {
+            return GatherError::Saturated;
+        }
         tracing::error!("admin query broke off: {err}");
         GatherError::Lost
     })

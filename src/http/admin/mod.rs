@@ -37,6 +37,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
 use super::client::Peer;
+use crate::balancer::Lane;
 use crate::clock::Clock;
 use crate::pages::admin::{Assets, StatusView};
 use crate::record::read::{LogRead, MetricRead};
@@ -69,13 +70,6 @@ impl Config {
     }
 }
 
-/// Queries that run at once: two, so that one slow search does not hold up the page, and
-/// no more, because the machine has one or two cores for everything.
-const QUERIES_RUNNING_MAX: usize = 2;
-
-/// Queries that run or wait; one more gets 503.
-const QUERIES_MAX: usize = 16;
-
 /// A form has a password or a token in it, both shorter than this.
 const FORM_MAX_BYTES: usize = 4_096;
 
@@ -98,6 +92,8 @@ pub struct Parts {
     pub status: Status,
     /// Reload by button and by API.
     pub reload: Reload,
+    /// Where queries run.
+    pub heavy: Lane,
     /// Who may enter.
     pub auth: Auth,
     /// Wall time for ranges, monotonic time for what expires.
@@ -117,21 +113,13 @@ pub struct AdminState {
     parts: Parts,
     cache: gather::Cache,
     streams: Arc<Semaphore>,
-    queries: Arc<Semaphore>,
-    queries_running: Arc<Semaphore>,
 }
 
 impl AdminState {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(parts.config.streams));
-        Arc::new(AdminState {
-            parts,
-            cache: gather::Cache::default(),
-            streams,
-            queries: Arc::new(Semaphore::new(QUERIES_MAX)),
-            queries_running: Arc::new(Semaphore::new(QUERIES_RUNNING_MAX)),
-        })
+        Arc::new(AdminState { parts, cache: gather::Cache::default(), streams })
     }
 }
 

@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 
 use super::gather::read_traffic;
 use super::*;
+use crate::balancer::{LaneSnapshot, Lanes};
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::pages::admin::{Range, WorkerView};
 use crate::query::memory::MemoryStore;
@@ -41,7 +42,8 @@ fn case_with(config: Config) -> Case {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::manual(UnixNanos(NOW_MS * 1_000_000));
     password::set(dir.path(), PASSWORD).unwrap();
-    let (auth, _) = Auth::open(dir.path(), None, config.lifetimes(), clock.clone()).unwrap();
+    let heavy = Lanes::new(Duration::from_millis(100), &opentelemetry::global::meter("test")).heavy;
+    let (auth, _) = Auth::open(dir.path(), None, config.lifetimes(), clock.clone(), heavy.clone()).unwrap();
     let store = Arc::new(MemoryStore::default());
     let reloads: Arc<Mutex<Vec<Result<String, String>>>> = Arc::default();
     let (shutdown, stopped) = watch::channel(false);
@@ -61,6 +63,7 @@ fn case_with(config: Config) -> Case {
         logs: store.clone(),
         status: Arc::new(move || status.clone()),
         reload,
+        heavy,
         auth,
         clock: clock.clone(),
         assets: Assets { css: "/assets/admin.1.css".into(), js: "/assets/admin.1.js".into() },
@@ -459,11 +462,30 @@ async fn streams_are_bounded_and_give_their_place_back() {
 async fn saturated_queries_answer_503() {
     let case = case();
     let (cookie, _) = case.enter().await;
-    let all = case.state.queries.clone().try_acquire_many_owned(QUERIES_MAX as u32).unwrap();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let heavy = case.state.parts.heavy.clone();
+    let mut n_held = 0;
+    loop {
+        let (lane, held) = (heavy.clone(), held.clone());
+        // It ends when `release` is dropped.
+        actix_web::rt::spawn(async move { lane.run(move || held.lock().unwrap().recv().is_ok()).await });
+        // Time is paused: it goes on while nobody has work.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let LaneSnapshot { n_running, n_waiting, n_refused, .. } = heavy.snapshot();
+        if n_refused > 0 {
+            break;
+        }
+        n_held = n_held.max(n_running + n_waiting);
+        assert!(n_held < 1_000);
+    }
     let answer = case.get("/admin", &cookie).await;
     assert_eq!((answer.status, answer.header(RETRY_AFTER)), (StatusCode::SERVICE_UNAVAILABLE, "2"));
     assert_eq!(case.get("/admin/api/v1/workers", &cookie).await.status, StatusCode::SERVICE_UNAVAILABLE);
-    drop(all);
+    drop(release);
+    while heavy.snapshot().n_running + heavy.snapshot().n_waiting > 0 {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(case.get("/admin", &cookie).await.status, StatusCode::OK);
 }
 

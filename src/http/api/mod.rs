@@ -4,21 +4,23 @@ pub mod metrics;
 
 use std::sync::Arc;
 
-use actix_web::http::header::ACCEPT;
+use actix_web::http::header::{ACCEPT, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::Shared;
 use super::admin::{self, AdminState};
+use crate::balancer::LaneError;
 use crate::record::{Metadata, Scrape};
 
 /// Reads all instruments; blocks for a millisecond.
 pub type Collect = Arc<dyn Fn() -> (Scrape, Vec<Metadata>) + Send + Sync>;
 
 /// Adds the routes: `GET /metrics`, and `HEAD`.
-pub(super) fn routes(cfg: &mut web::ServiceConfig, admin: Arc<AdminState>, collect: Collect) {
+pub(super) fn routes(cfg: &mut web::ServiceConfig, admin: Arc<AdminState>, shared: Arc<Shared>) {
     cfg.service(
         web::resource("/metrics")
             .app_data(web::Data::from(admin))
-            .app_data(web::Data::new(collect))
+            .app_data(web::Data::from(shared))
             .get(metrics)
             .head(metrics),
     );
@@ -27,15 +29,15 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig, admin: Arc<AdminState>, colle
 async fn metrics(
     request: HttpRequest,
     admin: web::Data<AdminState>,
-    collect: web::Data<Collect>,
+    shared: web::Data<Shared>,
 ) -> HttpResponse {
     if let Err(refusal) = admin::authorize(&admin, &request).await {
         return refusal;
     }
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
     let format = metrics::Format::from_accept(accept);
-    let collect = collect.get_ref().clone();
-    let rendered = web::block(move || {
+    let collect = shared.collect.clone();
+    let rendered = shared.lanes.blocking.run(move || {
         let (scrape, metadata) = collect();
         metrics::render(&scrape, &metadata, format)
     });
@@ -43,7 +45,16 @@ async fn metrics(
         Ok(text) => HttpResponse::Ok().content_type(format.content_type()).body(text),
         Err(fault) => {
             tracing::error!("/metrics could not be rendered: {fault}");
-            HttpResponse::InternalServerError().finish()
+            lane_refused(&fault)
         }
+    }
+}
+
+fn lane_refused(fault: &LaneError) -> HttpResponse {
+    match fault {
+        LaneError::Full { retry_after, .. } => HttpResponse::ServiceUnavailable()
+            .insert_header((RETRY_AFTER, retry_after.as_secs().max(1)))
+            .body(format!("{fault}\n")),
+        LaneError::Panicked { .. } | LaneError::Ended { .. } => HttpResponse::InternalServerError().finish(),
     }
 }

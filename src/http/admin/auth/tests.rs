@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use futures_util::FutureExt;
 
 use super::*;
+use crate::balancer::{Lane, Lanes};
 use crate::clock::UnixNanos;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -18,10 +19,14 @@ struct Door {
     password: String,
 }
 
+fn heavy() -> Lane {
+    Lanes::new(Duration::from_millis(100), &opentelemetry::global::meter("test")).heavy
+}
+
 fn door() -> Door {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::manual(UnixNanos(0));
-    let (auth, generated) = Auth::open(dir.path(), None, LIFETIMES, clock.clone()).unwrap();
+    let (auth, generated) = Auth::open(dir.path(), None, LIFETIMES, clock.clone(), heavy()).unwrap();
     Door { dir, clock, auth, password: generated.unwrap().reveal().to_string() }
 }
 
@@ -32,7 +37,7 @@ async fn password_is_made_once_and_lets_in() {
     assert!(door.auth.visit(&token).await.is_some());
     door.auth.logout(&token);
     assert!(door.auth.visit(&token).await.is_none());
-    let (again, generated) = Auth::open(door.dir.path(), None, LIFETIMES, door.clock).unwrap();
+    let (again, generated) = Auth::open(door.dir.path(), None, LIFETIMES, door.clock, heavy()).unwrap();
     assert!(generated.is_none());
     assert!(again.login(door.password, HERE).await.is_ok());
 }
@@ -162,7 +167,7 @@ async fn guesses_are_slowed_down_even_for_the_right_one() {
 async fn environment_wins_and_writes_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::manual(UnixNanos(0));
-    let (auth, generated) = Auth::open(dir.path(), Some("from outside"), LIFETIMES, clock).unwrap();
+    let (auth, generated) = Auth::open(dir.path(), Some("from outside"), LIFETIMES, clock, heavy()).unwrap();
     assert!(generated.is_none());
     assert!(auth.login("from outside".into(), HERE).await.is_ok());
     assert!(matches!(auth.set_password("changed here"), Err(PasswordError::FromEnvironment)));
