@@ -10,13 +10,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::control::{Answer, Command, Request};
 use super::reload::Reloader;
 use super::status::LastReload;
-use crate::balancer::{WorkerSnapshot, WorkerState};
+use crate::balancer::{Balancer, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
-use crate::http::admin::{self, AdminState, Auth, Parts};
+use crate::http::admin::{self, AdminState, Auth, Parts, WorkerCommand};
 use crate::http::assets::Assets;
+use crate::http::{Job, Reply};
 use crate::pages::admin as view;
 use crate::release::Release;
 use crate::store::{KindStats, Stats};
+
+/// A command waits so long for jobs in hand: longer than the deadline of any of them.
+const CONTROL_GRACE: Duration = Duration::from_secs(15);
 
 /// Opens the admin page; prints the password if one had to be made.
 pub fn open(
@@ -49,6 +53,7 @@ pub fn open(
         logs: Arc::new(reloader.store.clone()),
         status: status(reloader.clone(), release.clone(), clock.clone()),
         reload: reload(requests),
+        control: control(reloader.shared.balancer.clone()),
         heavy,
         auth: auth.clone(),
         clock: clock.clone(),
@@ -78,6 +83,23 @@ fn reload(requests: mpsc::Sender<Request>) -> admin::Reload {
             requests.send(Request { command: Command::Reload, answer }).await.map_err(|_| stopping())?;
             let answer = answered.await.map_err(|_| stopping())?;
             if answer.ok { Ok(answer.message) } else { Err(answer.message) }
+        }
+        .boxed()
+    })
+}
+
+/// Passes commands to the balancer. None is cut short by a caller that leaves: what was
+/// asked for is wanted from the first moment, and the rest is waiting.
+fn control(balancer: Balancer<Job, Reply>) -> admin::Control {
+    Arc::new(move |command| {
+        let balancer = balancer.clone();
+        async move {
+            match command {
+                WorkerCommand::Drain(worker) => balancer.drain(worker, CONTROL_GRACE).await,
+                WorkerCommand::Enable(worker) => balancer.enable(worker, CONTROL_GRACE).await,
+                WorkerCommand::Restart(worker) => balancer.restart(worker, CONTROL_GRACE).await,
+                WorkerCommand::Scale(n_workers) => balancer.scale(n_workers, CONTROL_GRACE).await,
+            }
         }
         .boxed()
     })

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::shared::{DRAINING, STOPPED, Shared, Waiting};
-use super::{Config, ControlError, Shutdown, WorkerId};
+use super::{Config, ControlError, Shutdown, WORKERS_MAX, WorkerId};
 
 /// How long the tasks get to end once they were told to at the end of a shutdown. They
 /// need one poll each; a thread that is blocked for longer cannot be waited for.
@@ -25,6 +25,7 @@ impl<J, R> Shared<J, R> {
             // A worker that goes takes its "drained" along: should it come back, it works.
             let n_workers = config.n_workers();
             desired.drained.retain(|id| (id.0 as usize) < n_workers);
+            desired.first_incarnation.retain(|id, _| (id.0 as usize) < n_workers);
             if desired.drained.len() == n_workers {
                 desired.drained.clear();
             }
@@ -51,12 +52,68 @@ impl<J, R> Shared<J, R> {
         if is_gone { Ok(()) } else { Err(ControlError::StillBusy { worker, n_jobs, grace }) }
     }
 
-    pub(super) fn enable(&self, worker: WorkerId) -> Result<(), ControlError> {
+    pub(super) async fn enable(&self, worker: WorkerId, grace: Duration) -> Result<(), ControlError> {
         if worker.0 as usize >= self.worker_count() {
             return Err(ControlError::NoSuchWorker(worker));
         }
         self.desired.send_if_modified(|desired| desired.drained.remove(&worker));
-        Ok(())
+        self.wait_until(grace, || self.is_open(worker)).await;
+        self.started(worker, grace)
+    }
+
+    pub(super) async fn restart(&self, worker: WorkerId, grace: Duration) -> Result<(), ControlError> {
+        let before = self.live().iter().filter(|live| live.id() == worker).map(|live| live.number).max();
+        let before = before.unwrap_or(0);
+        let mut res = Ok(());
+        self.desired.send_if_modified(|desired| {
+            if worker.0 as usize >= desired.config.n_workers() {
+                res = Err(ControlError::NoSuchWorker(worker));
+            } else if desired.drained.contains(&worker) {
+                res = Err(ControlError::Drained(worker));
+            } else {
+                desired.first_incarnation.insert(worker, before + 1);
+            }
+            res.is_ok()
+        });
+        res?;
+        let old = || {
+            let live = self.live();
+            live.into_iter().filter(move |live| live.id() == worker && live.number <= before)
+        };
+        self.wait_until(grace, || self.is_open(worker) && old().next().is_none()).await;
+        self.started(worker, grace)?;
+        if old().next().is_none() {
+            return Ok(());
+        }
+        let n_jobs = old().map(|live| live.load()).sum();
+        Err(ControlError::StillBusy { worker, n_jobs, grace })
+    }
+
+    pub(super) async fn scale(&self, n_workers: usize, grace: Duration) -> Result<(), ControlError> {
+        if !(1..=WORKERS_MAX).contains(&n_workers) {
+            return Err(ControlError::Count(n_workers));
+        }
+        let config = self.desired.borrow().config.clone();
+        self.apply(Config { workers: Some(n_workers), ..config })?;
+        let ids = || (0_u32..).take(n_workers).map(WorkerId);
+        let is_missing = |id: &WorkerId| self.desired.borrow().wants(*id) && !self.is_open(*id);
+        let surplus = || self.live().into_iter().filter(|live| live.id().0 as usize >= n_workers);
+        self.wait_until(grace, || !ids().any(|id| is_missing(&id)) && surplus().next().is_none()).await;
+        if let Some(worker) = ids().find(is_missing) {
+            return Err(ControlError::NotStarted { worker, grace });
+        }
+        match surplus().next() {
+            None => Ok(()),
+            Some(live) => Err(ControlError::StillBusy { worker: live.id(), n_jobs: live.load(), grace }),
+        }
+    }
+
+    fn is_open(&self, worker: WorkerId) -> bool {
+        self.live().iter().any(|live| live.id() == worker && live.is_open())
+    }
+
+    fn started(&self, worker: WorkerId, grace: Duration) -> Result<(), ControlError> {
+        if self.is_open(worker) { Ok(()) } else { Err(ControlError::NotStarted { worker, grace }) }
     }
 
     pub(super) async fn shutdown(&self, grace: Duration) -> Shutdown {

@@ -182,7 +182,23 @@ pub enum ControlError {
     /// The last worker that takes jobs cannot be drained.
     #[error("worker {0} is the last one that takes jobs")]
     LastWorker(WorkerId),
-    /// The worker still held jobs when the grace ended; it stays drained.
+    /// A drained worker cannot be restarted; enabling it starts it.
+    #[error("worker {0} is drained: enable it")]
+    Drained(WorkerId),
+    /// So many workers there cannot be.
+    #[error("{0} workers were asked for, 1 to {WORKERS_MAX} are possible")]
+    Count(usize),
+    /// The worker has not begun to take jobs: its http thread is blocked or has not joined.
+    /// It will as soon as that goes on.
+    #[error("worker {worker} had not started after {grace:?}, its http thread does not answer")]
+    NotStarted {
+        /// The worker.
+        worker: WorkerId,
+        /// The time it was given.
+        grace: Duration,
+    },
+    /// The worker, or an earlier incarnation of it, still held jobs when the grace ended; it
+    /// takes no more and ends with them.
     #[error("worker {worker} still held {n_jobs} jobs after {grace:?}")]
     StillBusy {
         /// The worker.
@@ -308,9 +324,21 @@ impl<J: Send + 'static, R: Send + 'static> Balancer<J, R> {
         self.0.drain(worker, grace).await
     }
 
-    /// Puts a drained worker back into service.
-    pub fn enable(&self, worker: WorkerId) -> Result<(), ControlError> {
-        self.0.enable(worker)
+    /// Puts a drained worker back into service and waits at most `grace` until it is.
+    pub async fn enable(&self, worker: WorkerId, grace: Duration) -> Result<(), ControlError> {
+        self.0.enable(worker, grace).await
+    }
+
+    /// Puts a new incarnation in the place of a worker's and waits at most `grace` for the
+    /// old one to finish its jobs. There is a worker at every moment.
+    pub async fn restart(&self, worker: WorkerId, grace: Duration) -> Result<(), ControlError> {
+        self.0.restart(worker, grace).await
+    }
+
+    /// Changes the number of workers until the next [`Balancer::apply`], and waits at most
+    /// `grace` until those that come are there and those that go have finished.
+    pub async fn scale(&self, n_workers: usize, grace: Duration) -> Result<(), ControlError> {
+        self.0.scale(n_workers, grace).await
     }
 
     /// Returns every worker as it is now, by number.

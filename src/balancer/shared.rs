@@ -1,6 +1,6 @@
 //! What all threads of one balancer share: who is there, and what is wanted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub(super) const STOPPED: u8 = 2;
 pub(super) struct Desired {
     pub(super) config: Config,
     pub(super) drained: BTreeSet<WorkerId>,
+    /// Incarnations of a worker below this number are to be replaced.
+    pub(super) first_incarnation: BTreeMap<WorkerId, u64>,
     pub(super) stopped: bool,
 }
 
@@ -31,6 +33,11 @@ impl Desired {
     /// Returns true when this worker should have a task that takes jobs.
     pub(super) fn wants(&self, id: WorkerId) -> bool {
         !self.stopped && (id.0 as usize) < self.config.n_workers() && !self.drained.contains(&id)
+    }
+
+    /// Returns true when an incarnation of this number may stay in office.
+    pub(super) fn keeps(&self, id: WorkerId, number: u64) -> bool {
+        self.wants(id) && self.first_incarnation.get(&id).is_none_or(|first| number >= *first)
     }
 
     pub(super) fn policy(&self) -> Policy {
@@ -92,7 +99,7 @@ pub(super) struct Shared<J, R> {
     pub(super) waiting: AtomicUsize,
     /// Wakes one of them.
     pub(super) freed: Notify,
-    /// Drains and shutdowns that wait for jobs to end; none spares each job's end the wake.
+    /// Those who drain, restart, scale or shut down and wait for it; none spares each job's end the wake.
     pub(super) watching: AtomicUsize,
     /// Wakes all of them.
     pub(super) ended: Notify,
@@ -108,7 +115,12 @@ impl<J, R> Shared<J, R> {
         let slots = (0..config.n_workers()).map(new_slot).collect();
         Shared {
             handler,
-            desired: watch::Sender::new(Desired { config, drained: BTreeSet::new(), stopped: false }),
+            desired: watch::Sender::new(Desired {
+                config,
+                drained: BTreeSet::new(),
+                first_incarnation: BTreeMap::new(),
+                stopped: false,
+            }),
             clock,
             started: Instant::now(),
             http_threads,
@@ -176,6 +188,8 @@ impl<J, R> Shared<J, R> {
         drop(registry);
         // It has room for many of those who wait, and no job's end would tell them.
         self.freed.notify_waiters();
+        // Whoever enabled it or restarted it waits for this.
+        self.ended.notify_waiters();
         incarnation
     }
 

@@ -473,8 +473,8 @@ async fn a_drained_worker_is_never_picked_and_keeps_its_jobs() {
         assert_eq!(balancer.drain(WorkerId(1), grace).await, Ok(()));
         assert_eq!(balancer.snapshot()[1].state, WorkerState::Stopped);
 
-        balancer.enable(WorkerId(1)).unwrap();
-        settle().await;
+        balancer.enable(WorkerId(1), grace).await.unwrap();
+        assert_eq!(balancer.snapshot()[1].state, WorkerState::Ready, "it answers when that is so");
         let picked = join_all((0..60).map(|_| local.dispatch(quick()))).await;
         assert!(picked.into_iter().any(|answer| answer.unwrap().0 == WorkerId(1)));
     })
@@ -486,10 +486,51 @@ async fn the_last_worker_cannot_be_drained_nor_one_that_is_not_there() {
     on_thread(one_thread(2), async |balancer, local| {
         let grace = Duration::from_secs(1);
         assert_eq!(balancer.drain(WorkerId(7), grace).await, Err(ControlError::NoSuchWorker(WorkerId(7))));
-        assert_eq!(balancer.enable(WorkerId(7)), Err(ControlError::NoSuchWorker(WorkerId(7))));
+        assert_eq!(balancer.enable(WorkerId(7), grace).await, Err(ControlError::NoSuchWorker(WorkerId(7))));
         assert_eq!(balancer.drain(WorkerId(0), grace).await, Ok(()));
         assert_eq!(balancer.drain(WorkerId(1), grace).await, Err(ControlError::LastWorker(WorkerId(1))));
         assert!(local.dispatch(quick()).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_worker_keeps_its_number_and_its_jobs() {
+    on_thread(one_thread(2), async |balancer, local| {
+        let (gate, grace) = (Arc::new(Semaphore::new(0)), Duration::from_millis(50));
+        let held: Vec<_> = (0..20).map(|_| start(&local, gated(&gate))).collect();
+        settle().await;
+        let err = balancer.restart(WorkerId(1), grace).await.unwrap_err();
+        assert!(matches!(err, ControlError::StillBusy { worker: WorkerId(1), n_jobs: 1.., .. }), "{err:?}");
+        let one = balancer.snapshot().swap_remove(1);
+        assert_eq!((one.id, one.incarnation, one.state), (WorkerId(1), 2, WorkerState::Ready));
+        gate.add_permits(20);
+        assert!(join_all(held).await.into_iter().all(|answer| answer.unwrap().is_ok()));
+        assert_eq!(balancer.restart(WorkerId(1), grace).await, Ok(()));
+        assert_eq!(balancer.snapshot()[1].incarnation, 3);
+        assert_eq!(balancer.restart(WorkerId(2), grace).await, Err(ControlError::NoSuchWorker(WorkerId(2))));
+        balancer.drain(WorkerId(1), grace).await.unwrap();
+        assert_eq!(balancer.restart(WorkerId(1), grace).await, Err(ControlError::Drained(WorkerId(1))));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn scaling_answers_when_the_number_is_reached_and_loses_no_job() {
+    on_thread(one_thread(1), async |balancer, local| {
+        let (gate, grace) = (Arc::new(Semaphore::new(0)), Duration::from_millis(50));
+        assert_eq!(balancer.scale(16, grace).await, Ok(()));
+        assert_eq!(balancer.ready_count(), 16);
+        let held: Vec<_> = (0..64).map(|_| start(&local, gated(&gate))).collect();
+        settle().await;
+        let err = balancer.scale(2, grace).await.unwrap_err();
+        assert!(matches!(err, ControlError::StillBusy { n_jobs: 1.., .. }), "{err:?}");
+        gate.add_permits(64);
+        assert!(join_all(held).await.into_iter().all(|answer| answer.unwrap().is_ok()));
+        assert_eq!((balancer.scale(2, grace).await, balancer.ready_count()), (Ok(()), 2));
+        for n_workers in [0, WORKERS_MAX + 1] {
+            assert_eq!(balancer.scale(n_workers, grace).await, Err(ControlError::Count(n_workers)));
+        }
     })
     .await;
 }

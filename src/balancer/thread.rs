@@ -121,8 +121,9 @@ impl<J: Send + 'static, R: Send + 'static> Thread<J, R> {
         let retired = {
             let mut own = self.own.borrow_mut();
             own.retain(|worker| worker.is_open());
-            let stays =
-                |worker: &Arc<Incarnation<J, R>>| wanted.wants(worker.id()) && worker.limits == limits;
+            let stays = |worker: &Arc<Incarnation<J, R>>| {
+                wanted.keeps(worker.id(), worker.number) && worker.limits == limits
+            };
             let (stay, retired): (Vec<_>, Vec<_>) = own.drain(..).partition(stays);
             *own = stay;
             retired
@@ -134,7 +135,7 @@ impl<J: Send + 'static, R: Send + 'static> Thread<J, R> {
                 let (number, was_retired) =
                     (self.start(id, limits), retired.iter().any(|old| old.id() == id));
                 match (number, was_retired) {
-                    (_, true) => info!(worker.id = id.0, "worker {id} restarted with new bounds"),
+                    (_, true) => info!(worker.id = id.0, "worker {id} restarted, as was asked for"),
                     (1, _) => debug!(worker.id = id.0, "worker {id} started"),
                     (_, _) => info!(worker.id = id.0, "worker {id} started again"),
                 }

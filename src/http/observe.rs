@@ -49,6 +49,7 @@ const OTHER_ROUTES: &[&str] = &[
     "/admin/logout",
     "/admin/events",
     "/admin/api/v1/workers",
+    "/admin/api/v1/workers/{id}/{command}",
     "/admin/api/v1/reload",
 ];
 

@@ -1,16 +1,18 @@
 //! The control API: for scripts, and for the page's own forms.
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, ALLOW, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::AdminState;
 use super::browser::see_other;
 use super::form::Timely;
 use super::gather;
 use super::guard::{self, Caller, CsrfForm};
+use super::{AdminState, WorkerCommand};
+use crate::balancer::{ControlError, WorkerId};
 use crate::clock::UnixNanos;
 use crate::pages::admin::WorkerView;
 
@@ -73,6 +75,78 @@ pub(super) async fn reload(
             HttpResponse::UnprocessableEntity().json(json!({ "status": "refused", "error": cause }))
         }
     }
+}
+
+/// The number of workers that a form asks for.
+#[derive(Deserialize)]
+pub(super) struct ScaleForm {
+    #[serde(default)]
+    csrf: String,
+    count: usize,
+}
+
+/// `POST /admin/api/v1/workers` with the form `count=N`: so many workers until the next
+/// reload. Answers when they are there and those that went have finished.
+pub(super) async fn scale(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    Timely(form): Timely<ScaleForm>,
+) -> HttpResponse {
+    let (csrf, count) = form.map(|form| (CsrfForm { csrf: form.csrf }, form.count)).unzip();
+    if let Err(refusal) = meant(&state, &req, csrf.as_ref()).await {
+        return refusal;
+    }
+    match count {
+        Some(count) => carry_out(&state, WorkerCommand::Scale(count)).await,
+        None => HttpResponse::BadRequest()
+            .json(json!({ "error": "no number of workers", "hint": "send the form count=4" })),
+    }
+}
+
+/// `POST /admin/api/v1/workers/{id}/drain`, `…/enable`, `…/restart`: answers when the worker
+/// has reached that state, or says why it has not.
+pub(super) async fn command(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    path: web::Path<(String, String)>,
+    Timely(form): Timely<CsrfForm>,
+) -> HttpResponse {
+    if let Err(refusal) = meant(&state, &req, form.as_ref()).await {
+        return refusal;
+    }
+    let (id, command) = path.into_inner();
+    let id = id.parse().map(WorkerId).ok();
+    let command = match (id, command.as_str()) {
+        (Some(id), "drain") => WorkerCommand::Drain(id),
+        (Some(id), "enable") => WorkerCommand::Enable(id),
+        (Some(id), "restart") => WorkerCommand::Restart(id),
+        _ => {
+            let hint = "commands are /admin/api/v1/workers/{number}/drain, enable and restart";
+            return HttpResponse::NotFound().json(json!({ "error": "no such command", "hint": hint }));
+        }
+    };
+    carry_out(&state, command).await
+}
+
+async fn meant(state: &AdminState, req: &HttpRequest, form: Option<&CsrfForm>) -> Result<(), HttpResponse> {
+    let caller = guard::caller(state, req).await?;
+    if guard::is_meant(&caller, req, form) { Ok(()) } else { Err(guard::not_meant()) }
+}
+
+async fn carry_out(state: &AdminState, command: WorkerCommand) -> HttpResponse {
+    let Err(err) = (state.parts.control)(command).await else {
+        return HttpResponse::Ok().json(json!({ "status": "done" }));
+    };
+    let status = match err {
+        ControlError::NoSuchWorker(_) => StatusCode::NOT_FOUND,
+        ControlError::Count(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ControlError::LastWorker(_)
+        | ControlError::Drained(_)
+        | ControlError::StillBusy { .. }
+        | ControlError::NotStarted { .. }
+        | ControlError::HttpThreads { .. } => StatusCode::CONFLICT,
+    };
+    HttpResponse::build(status).json(json!({ "error": err.to_string() }))
 }
 
 /// A method that an address of the API does not take; a stranger learns only that.

@@ -35,7 +35,7 @@ pub(super) enum Caller {
 #[derive(Deserialize)]
 pub(super) struct CsrfForm {
     #[serde(default)]
-    csrf: String,
+    pub(super) csrf: String,
 }
 
 /// Returns the live session that the request belongs to.

@@ -37,7 +37,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
 use super::client::Peer;
-use crate::balancer::Lane;
+use crate::balancer::{ControlError, Lane, WorkerId};
 use crate::clock::Clock;
 use crate::pages::admin::{Assets, StatusView};
 use crate::record::read::{LogRead, MetricRead};
@@ -76,6 +76,22 @@ const FORM_MAX_BYTES: usize = 4_096;
 /// Asks for a reload; yields what was applied, or why nothing was.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
 
+/// What a worker can be told, or all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerCommand {
+    /// Take no more jobs.
+    Drain(WorkerId),
+    /// Take jobs again.
+    Enable(WorkerId),
+    /// Make room for a new incarnation.
+    Restart(WorkerId),
+    /// Be so many.
+    Scale(usize),
+}
+
+/// Has a command carried out; yields when the state is reached, or why it is not.
+pub type Control = Arc<dyn Fn(WorkerCommand) -> BoxFuture<'static, Result<(), ControlError>> + Send + Sync>;
+
 /// Reads the state of the process; called off the async threads.
 pub type Status = Arc<dyn Fn() -> StatusView + Send + Sync>;
 
@@ -92,6 +108,8 @@ pub struct Parts {
     pub status: Status,
     /// Reload by button and by API.
     pub reload: Reload,
+    /// Commands to the workers.
+    pub control: Control,
     /// Where queries run.
     pub heavy: Lane,
     /// Who may enter.
@@ -150,7 +168,13 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
                     web::resource("/v1/workers")
                         .get(api::workers)
                         .head(api::workers)
-                        .default_service(api_refuses("GET, HEAD")),
+                        .post(api::scale)
+                        .default_service(api_refuses("GET, HEAD, POST")),
+                )
+                .service(
+                    web::resource("/v1/workers/{id}/{command}")
+                        .post(api::command)
+                        .default_service(api_refuses("POST")),
                 )
                 .default_service(web::to(api::not_found)),
         )

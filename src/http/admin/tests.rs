@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 
 use super::gather::read_traffic;
 use super::*;
-use crate::balancer::{LaneSnapshot, Lanes};
+use crate::balancer::{ControlError, LaneSnapshot, Lanes, WorkerId};
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::pages::admin::{Range, WorkerView};
 use crate::query::memory::MemoryStore;
@@ -30,6 +30,7 @@ struct Case {
     state: Arc<AdminState>,
     shutdown: watch::Sender<bool>,
     reloads: Arc<Mutex<Vec<Result<String, String>>>>,
+    commanded: Arc<Mutex<Vec<WorkerCommand>>>,
 }
 
 fn case() -> Case {
@@ -48,6 +49,8 @@ fn case_with(config: Config) -> Case {
     let reloads: Arc<Mutex<Vec<Result<String, String>>>> = Arc::default();
     let (shutdown, stopped) = watch::channel(false);
     let outcomes = reloads.clone();
+    let commanded: Arc<Mutex<Vec<WorkerCommand>>> = Arc::default();
+    let commands = commanded.clone();
     let reload: Reload = Arc::new(move || {
         let outcome = outcomes.lock().unwrap().pop().unwrap_or_else(|| Err("no reload expected".into()));
         async move { outcome }.boxed()
@@ -63,6 +66,12 @@ fn case_with(config: Config) -> Case {
         logs: store.clone(),
         status: Arc::new(move || status.clone()),
         reload,
+        control: Arc::new(move |command| {
+            commands.lock().unwrap().push(command);
+            let refused = matches!(command, WorkerCommand::Drain(WorkerId(0)));
+            let res = if refused { Err(ControlError::LastWorker(WorkerId(0))) } else { Ok(()) };
+            async move { res }.boxed()
+        }),
         heavy,
         auth,
         clock: clock.clone(),
@@ -71,7 +80,7 @@ fn case_with(config: Config) -> Case {
         shutdown: stopped,
         config,
     });
-    Case { _dir: dir, clock, store, state, shutdown, reloads }
+    Case { _dir: dir, clock, store, state, shutdown, reloads, commanded }
 }
 
 /// What came back, read whole.
@@ -245,6 +254,39 @@ async fn reload_needs_its_token_and_says_how_it_ended() {
 }
 
 #[actix_web::test]
+async fn workers_are_controlled_by_who_may_and_means_it() {
+    let case = case();
+    let (cookie, csrf) = case.enter().await;
+    for uri in ["/admin/api/v1/workers/1/drain", "/admin/api/v1/workers"] {
+        assert_eq!(case.post(uri, "", "").await.status, StatusCode::UNAUTHORIZED, "{uri}");
+        assert_eq!(case.post(uri, &cookie, "").await.status, StatusCode::FORBIDDEN, "{uri}");
+    }
+    assert!(case.commanded.lock().unwrap().is_empty());
+    for command in ["drain", "enable", "restart"] {
+        let answer = case.post(&format!("/admin/api/v1/workers/1/{command}"), &cookie, &csrf).await;
+        assert_eq!(answer.status, StatusCode::OK, "{command}");
+    }
+    let answer = case.post("/admin/api/v1/workers/0/drain", &cookie, &csrf).await;
+    assert_eq!((answer.status, answer.text.contains("last one")), (StatusCode::CONFLICT, true));
+    let req = test::TestRequest::post().uri("/admin/api/v1/workers").insert_header(("Cookie", cookie));
+    assert_eq!(
+        case.send(req.set_form([("csrf", csrf.as_str()), ("count", "5")])).await.status,
+        StatusCode::OK
+    );
+    let one = WorkerId(1);
+    assert_eq!(
+        *case.commanded.lock().unwrap(),
+        [
+            WorkerCommand::Drain(one),
+            WorkerCommand::Enable(one),
+            WorkerCommand::Restart(one),
+            WorkerCommand::Drain(WorkerId(0)),
+            WorkerCommand::Scale(5),
+        ]
+    );
+}
+
+#[actix_web::test]
 async fn scripts_use_basic_auth() {
     let case = case();
     let req = |user: &str, password: &str| {
@@ -287,7 +329,10 @@ async fn every_address_says_which_methods_it_takes() {
     check("GET", "/admin/logout", (405, "POST")).await;
     check("POST", "/admin/events", (405, "GET, HEAD")).await;
     check("HEAD", "/admin/api/v1/workers", (200, "")).await;
-    check("POST", "/admin/api/v1/workers", (405, "GET, HEAD")).await;
+    check("PUT", "/admin/api/v1/workers", (405, "GET, HEAD, POST")).await;
+    check("GET", "/admin/api/v1/workers/1/drain", (405, "POST")).await;
+    check("POST", "/admin/api/v1/workers/1/dance", (404, "")).await;
+    check("POST", "/admin/api/v1/workers", (400, "")).await;
     check("GET", "/admin/api/v1/reload", (405, "POST")).await;
     check("GET", "/admin/api/v1/nothing", (404, "")).await;
     check("GET", "/admin/api", (404, "")).await;
