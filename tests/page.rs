@@ -1,6 +1,7 @@
 //! What visitors get: the page, its encodings, its caching, its errors.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use crate::harness::{Folders, Vitrine, wait_until};
 
@@ -217,4 +218,42 @@ fn a_real_cv_is_shown_with_every_entry() {
         n_seen += 1;
     }
     assert!(n_seen > 0, "the folder holds no CV");
+}
+
+#[test]
+fn an_address_that_asks_too_often_waits_and_no_other_does() {
+    let dir = Folders::new();
+    let mut command = dir.serve();
+    command.env("VITRINE_HTTP_REQUESTS_PER_SECOND", "1").env("VITRINE_HTTP_THREADS", "1");
+    let vitrine = Vitrine::spawn(command, dir);
+    let from = |address: &str| vitrine.request("GET", "/", &[("X-Forwarded-For", address)]);
+    let refused = (0..100).map(|_| from("203.0.113.9")).find(|response| response.status != 200).unwrap();
+    assert_eq!(refused.status, 429);
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=2).contains(&wait), "{wait}");
+    assert_eq!(from("203.0.113.10").status, 200);
+    assert_eq!(vitrine.get("/").status, 200, "the proxy itself is not limited");
+}
+
+#[test]
+fn an_address_with_too_many_connections_is_told_so_until_one_ends() {
+    let dir = Folders::new();
+    let mut command = dir.serve();
+    command.env("VITRINE_HTTP_CONNECTIONS_PER_ADDRESS", "2").env("VITRINE_HTTP_TRUSTED_PROXIES", "10.0.0.1");
+    let vitrine = Vitrine::spawn(command, dir);
+    let ask = |stream: &mut TcpStream| {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        let mut head = [0; 512];
+        let n = stream.read(&mut head).unwrap();
+        String::from_utf8_lossy(&head[..n]).into_owned()
+    };
+    let connect = || TcpStream::connect(vitrine.address()).unwrap();
+    let mut held = [connect(), connect()];
+    for stream in &mut held {
+        assert!(ask(stream).starts_with("HTTP/1.1 200"));
+    }
+    let refused = ask(&mut connect());
+    assert!(refused.starts_with("HTTP/1.1 429") && refused.contains("connection: close"), "{refused}");
+    drop(held);
+    wait_until("there is room again", || ask(&mut connect()).starts_with("HTTP/1.1 200").then_some(()));
 }

@@ -182,6 +182,22 @@ pub const SETTINGS: &[Setting] = &[
         "proxies that are believed when they name a visitor's address (`X-Forwarded-For`) and `https` (`X-Forwarded-Proto`)"
     ),
     setting!(
+        "http.connections_per_address",
+        live,
+        http.connections_per_address,
+        "a whole number from 0 to 1000000",
+        "connections that one visitor's address (IPv6: its /64) may have, 0 for any number; proxies in `http.trusted_proxies` are not limited",
+        |text: &str| whole(text, 0..=1_000_000)
+    ),
+    setting!(
+        "http.requests_per_second",
+        live,
+        http.requests_per_second,
+        "a whole number from 0 to 1000000",
+        "requests a second that one visitor's address may send to each http thread, twice as many at once, then 429; 0 for any number",
+        |text: &str| whole(text, 0..=1_000_000)
+    ),
+    setting!(
         "http.drills",
         live,
         http.drills,

@@ -2,6 +2,8 @@
 //!
 //! A visitor gets a page that says what they can do; the cause goes to the log.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentType, HeaderMap, HeaderValue};
@@ -24,6 +26,15 @@ pub(super) enum Error {
     /// The path can only be read.
     #[error("this path can only be read")]
     MethodNotAllowed,
+    /// One address has enough connections; this one is closed.
+    #[error("too many connections from one address")]
+    TooManyConnections,
+    /// One address has sent enough requests.
+    #[error("too many requests from one address, the next in {wait:?}")]
+    TooManyRequests {
+        /// When the next one is answered.
+        wait: Duration,
+    },
     /// No worker answered.
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
@@ -34,6 +45,7 @@ impl Error {
         match self {
             Error::NotFound { .. } => StatusCode::NOT_FOUND,
             Error::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Error::TooManyConnections | Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::Dispatch(DispatchError::Overloaded { .. } | DispatchError::Draining) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -54,6 +66,8 @@ impl Error {
                 | DispatchError::WorkerLost { worker },
             ) => Some(*worker),
             Error::MethodNotAllowed
+            | Error::TooManyConnections
+            | Error::TooManyRequests { .. }
             | Error::Dispatch(DispatchError::Overloaded { .. } | DispatchError::Draining) => None,
         }
     }
@@ -82,6 +96,9 @@ impl Error {
         if let Some(request_id) = request_id {
             response.insert_header(("x-request-id", request_id));
         }
+        if matches!(self, Error::TooManyConnections) {
+            response.force_close();
+        }
         let mut response = response.body(body.into_string());
         self.add_headers(response.headers_mut());
         response
@@ -90,6 +107,10 @@ impl Error {
     fn add_headers(&self, headers: &mut HeaderMap) {
         match self {
             Error::MethodNotAllowed => headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD")),
+            Error::TooManyConnections => headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")),
+            Error::TooManyRequests { wait } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1))
+            }
             Error::Dispatch(DispatchError::Overloaded { retry_after }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)))
             }

@@ -11,6 +11,7 @@ pub mod assets;
 pub mod client;
 pub mod edition;
 mod error;
+mod limits;
 pub mod negotiate;
 mod observe;
 mod probes;
@@ -22,8 +23,8 @@ mod watchdog;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 use actix_web::dev::ServiceRequest;
@@ -35,6 +36,8 @@ use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::record::AccessRecord;
 use crate::record::ring::Sender;
+
+use limits::{Admitted, Connections, Requests};
 
 pub use edition::Edition;
 pub use probes::{Health, HealthWorkers};
@@ -55,6 +58,11 @@ pub struct Config {
     pub log_addresses: bool,
     /// Proxies whose word about a visitor's address and protocol is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// Connections that one address may have; 0 means any number.
+    pub connections_per_address: u64,
+    /// Requests a second that one address may send to each http thread, twice as many at
+    /// once; 0 means any number.
+    pub requests_per_second: u64,
     /// Whether `/drill/…` shows what a fault looks like.
     pub drills: bool,
 }
@@ -68,6 +76,9 @@ impl Default for Config {
             trusted_proxies: [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
                 .map(IpNet::from)
                 .into(),
+            // A browser opens six; an office may stand behind one address.
+            connections_per_address: 256,
+            requests_per_second: 200,
             drills: false,
         }
     }
@@ -110,6 +121,8 @@ pub struct Shared {
 pub struct Switches {
     log_addresses: AtomicBool,
     trusted_proxies: ArcSwap<Vec<IpNet>>,
+    connections_per_address: AtomicU64,
+    requests_per_second: AtomicU64,
     drills: AtomicBool,
     wanted: AtomicBool,
     closing: AtomicBool,
@@ -120,6 +133,8 @@ impl Switches {
     pub fn apply(&self, config: &Config) {
         self.log_addresses.store(config.log_addresses, Ordering::Relaxed);
         self.trusted_proxies.store(Arc::new(config.trusted_proxies.clone()));
+        self.connections_per_address.store(config.connections_per_address, Ordering::Relaxed);
+        self.requests_per_second.store(config.requests_per_second, Ordering::Relaxed);
         self.drills.store(config.drills, Ordering::Relaxed);
     }
 
@@ -143,6 +158,31 @@ impl Switches {
     /// Returns the address to log for a request, none unless addresses are logged.
     fn client(&self, req: &ServiceRequest) -> Option<IpAddr> {
         self.logs_addresses().then(|| self.peer(req.request()).address)
+    }
+
+    /// Counts a connection of an address; one of a trusted proxy is not counted.
+    fn admit(&self, connections: &Connections, address: IpAddr) -> Option<Admitted> {
+        let at_most = self.connections_per_address.load(Ordering::Relaxed);
+        let address = address.to_canonical();
+        if at_most == 0 || client::is_trusted(address, &self.trusted_proxies.load()) {
+            return None;
+        }
+        let entered = connections.enter(client::network(address), at_most);
+        Some(entered.map_or(Admitted::TooMany, |connection| Admitted::Counted { _connection: connection }))
+    }
+
+    /// Counts a request of its address; returns how long to wait when there were too many.
+    fn allow(&self, requests: &Requests, req: &HttpRequest) -> Result<(), Duration> {
+        let per_second = self.requests_per_second.load(Ordering::Relaxed);
+        if per_second == 0 {
+            return Ok(());
+        }
+        let trusted = self.trusted_proxies.load();
+        let address = client::peer(req, &trusted).address;
+        if client::is_trusted(address, &trusted) {
+            return Ok(());
+        }
+        requests.enter(client::network(address), per_second, Instant::now())
     }
 
     fn logs_addresses(&self) -> bool {

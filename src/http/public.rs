@@ -11,6 +11,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::edition::Edition;
 use super::error::Error;
+use super::limits::Admitted;
 use super::negotiate::{self, Encoding};
 use super::observe::Answered;
 use super::representation::Representation;
@@ -141,6 +142,14 @@ async fn serve(
     thread: &Thread,
     edition: Arc<Edition>,
 ) -> Result<(Answered, HttpResponse), Error> {
+    if let Some(Admitted::TooMany) = request.conn_data::<Admitted>() {
+        return Err(Error::TooManyConnections);
+    }
+    thread
+        .shared
+        .switches
+        .allow(&thread.requests, request)
+        .map_err(|wait| Error::TooManyRequests { wait })?;
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Error::MethodNotAllowed);
     }

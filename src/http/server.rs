@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::admin::{self, AdminState};
+use super::limits::{Connections, Requests};
 use super::observe::{Instruments, Observe};
 use super::public::{Job, Reply, public};
 use super::watchdog::Watchdog;
@@ -52,6 +54,7 @@ pub(super) struct Thread {
     pub(super) shared: Arc<Shared>,
     pub(super) local: Local<Job, Reply>,
     pub(super) instruments: Instruments,
+    pub(super) requests: Requests,
 }
 
 /// Runs a future on the runtime that the server needs; returns what it returns.
@@ -112,6 +115,7 @@ impl Server {
         admin: Arc<AdminState>,
     ) -> io::Result<Server> {
         let for_threads = shared.clone();
+        let (for_connections, connections) = (shared.clone(), Connections::default());
         let watchdog = Watchdog::start(&shared.meter)?;
         let enrol = watchdog.enroller();
         let server = HttpServer::new(move || {
@@ -120,6 +124,7 @@ impl Server {
                 shared: for_threads.clone(),
                 local: for_threads.balancer.join_thread(),
                 instruments: Instruments::new(&for_threads.meter),
+                requests: Requests::default(),
             });
             App::new()
                 .app_data(thread.clone())
@@ -131,6 +136,13 @@ impl Server {
                 .configure(|cfg| admin::routes(cfg, admin.clone()))
                 .configure(|cfg| api::routes(cfg, admin.clone(), for_threads.clone()))
                 .default_service(web::to(public))
+        })
+        .on_connect(move |connection, data| {
+            let address = connection.downcast_ref::<TcpStream>().and_then(|stream| stream.peer_addr().ok());
+            let admit = |address: SocketAddr| for_connections.switches.admit(&connections, address.ip());
+            if let Some(admitted) = address.and_then(admit) {
+                data.insert(admitted);
+            }
         })
         .workers(config.http_threads())
         .client_request_timeout(REQUEST_HEAD_TIMEOUT)

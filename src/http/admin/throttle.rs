@@ -4,8 +4,10 @@
 //! here sees to the order, so that parallel guesses gain nothing.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
+
+use crate::http::client::network;
 
 /// Wrong attempts without a wait: anyone may mistype.
 const ATTEMPTS_FREE: u32 = 5;
@@ -77,16 +79,10 @@ fn wait(attempts: u32) -> Duration {
     }
 }
 
-/// One customer has a whole /64 of IPv6 addresses, so that counts as one.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     const NOW: Duration = Duration::from_secs(10_000);
