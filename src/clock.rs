@@ -46,7 +46,7 @@ pub struct Clock(Source);
 #[derive(Clone)]
 enum Source {
     System { started: Instant },
-    Manual { wall_ns: Arc<AtomicI64>, started_ns: i64 },
+    Manual { wall_ns: Arc<AtomicI64>, elapsed_ns: Arc<AtomicI64> },
 }
 
 impl Clock {
@@ -57,7 +57,7 @@ impl Clock {
 
     /// Returns a clock that stands at `start` until [`Clock::advance`] moves it.
     pub fn manual(start: UnixNanos) -> Self {
-        Clock(Source::Manual { wall_ns: Arc::new(AtomicI64::new(start.0)), started_ns: start.0 })
+        Clock(Source::Manual { wall_ns: Arc::new(AtomicI64::new(start.0)), elapsed_ns: Arc::default() })
     }
 
     /// Returns the wall time.
@@ -81,17 +81,26 @@ impl Clock {
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
             Source::System { started } => started.elapsed(),
-            Source::Manual { wall_ns, started_ns } => {
-                let moved_ns = wall_ns.load(Ordering::Relaxed).saturating_sub(*started_ns);
-                Duration::from_nanos(u64::try_from(moved_ns).unwrap_or(0))
+            Source::Manual { elapsed_ns, .. } => {
+                Duration::from_nanos(u64::try_from(elapsed_ns.load(Ordering::Relaxed)).unwrap_or(0))
             }
         }
     }
 
     /// Moves a manual clock forward; a system clock moves by itself and ignores this.
     pub fn advance(&self, by: Duration) {
+        let by_ns = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
+        self.jump(by_ns);
+        if let Source::Manual { elapsed_ns, .. } = &self.0 {
+            elapsed_ns.fetch_add(by_ns, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets the wall time of a manual clock ahead or back by so many nanoseconds, while no time
+    /// passes.
+    pub fn jump(&self, by_ns: i64) {
         if let Source::Manual { wall_ns, .. } = &self.0 {
-            wall_ns.fetch_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX), Ordering::Relaxed);
+            wall_ns.fetch_add(by_ns, Ordering::Relaxed);
         }
     }
 }
@@ -116,6 +125,8 @@ mod tests {
         clock.clone().advance(Duration::from_millis(2));
         assert_eq!(clock.now_ms(), UnixMillis(7));
         assert_eq!(clock.elapsed(), Duration::from_millis(2));
+        clock.jump(-7_000_000);
+        assert_eq!((clock.now(), clock.elapsed()), (UnixNanos(0), Duration::from_millis(2)));
     }
 
     #[test]

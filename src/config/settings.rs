@@ -248,7 +248,7 @@ pub const SETTINGS: &[Setting] = &[
         live,
         store.metrics.max_age,
         "a duration from 1h to 3650d",
-        "samples older than this are dropped; their roll-ups stay",
+        "samples older than this are dropped once they are rolled up; their roll-ups stay",
         |text: &str| duration(text, HOUR..=3650 * DAY)
     ),
     setting!(
@@ -256,7 +256,7 @@ pub const SETTINGS: &[Setting] = &[
         live,
         store.minutes_max_age,
         "a duration from 1h to 3650d",
-        "roll-ups of one minute older than this are dropped",
+        "roll-ups of one minute older than this are dropped once hours are made of them",
         |text: &str| duration(text, HOUR..=3650 * DAY)
     ),
     setting!(

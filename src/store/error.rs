@@ -141,14 +141,40 @@ impl PartitionError {
     /// Returns true when the same partition may well open another time: the fault is the
     /// machine's at this moment, not the data's.
     pub fn is_passing(&self) -> bool {
-        use io::ErrorKind::{OutOfMemory, PermissionDenied, QuotaExceeded, StorageFull, WouldBlock};
         match self {
-            PartitionError::Io { source, .. } => matches!(
-                source.kind(),
-                OutOfMemory | PermissionDenied | QuotaExceeded | StorageFull | WouldBlock
-            ),
+            PartitionError::Io { source, .. } => !is_fault_of_data(source.kind()),
             PartitionError::Dropped { .. } => true,
             PartitionError::Panicked { .. } | PartitionError::Damaged { .. } => false,
+        }
+    }
+}
+
+/// Returns true for errors that say that something is not there or is not what was written;
+/// any other is the machine's: a disk that errs, too many open files, no memory.
+pub(super) fn is_fault_of_data(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{
+        AlreadyExists, InvalidData, IsADirectory, NotADirectory, NotFound, UnexpectedEof, Unsupported,
+    };
+    matches!(
+        kind,
+        AlreadyExists | InvalidData | IsADirectory | NotADirectory | NotFound | UnexpectedEof | Unsupported
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_data_says_costs_the_data() {
+        let is_passing =
+            |source| PartitionError::Io { action: "read", path: "x".into(), source }.is_passing();
+        // EIO, ENFILE, EMFILE, EROFS, ESTALE: a later start may well read it.
+        for code in [5, 23, 24, 30, 116] {
+            assert!(is_passing(io::Error::from_raw_os_error(code)), "{code}");
+        }
+        for kind in [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof, io::ErrorKind::NotFound] {
+            assert!(!is_passing(kind.into()), "{kind}");
         }
     }
 }

@@ -25,6 +25,7 @@
 //! `retention` and `space` are what goes. `disk::db` is the only file that calls sled.
 //! [`format`](mod@format) draws what is on disk.
 
+mod back_off;
 mod cache;
 mod columns;
 mod compress;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::back_off::BackOff;
 use super::config::{
     CHUNK_AGE_MAX, FLUSH_INTERVAL, NAMED_FACTOR, SEAL_INTERVAL, SEAL_MIN_BYTES, WAL_AGE_MAX, WAL_MAX_BYTES,
     WAL_OLD_MAX,
@@ -75,54 +76,28 @@ pub struct Disk {
     spans: Option<Opened<SpanWriter>>,
     wal: Option<Wal>,
     sealed_at: Duration,
-    sealing: BackOff,
+    pub(super) sealing: BackOff,
     logging: BackOff,
     n_given_up: u32,
-}
-
-/// The wait after a failure; each of the two kinds of writing has its own, so that records
-/// go on reaching the WAL while sealing fails.
-struct BackOff {
-    n_failures: u32,
-    retry_at: Instant,
+    n_given_up_ever: u32,
+    given_up_at: Duration,
 }
 
 /// A handle given up keeps about 80 descriptors and its memory until the process ends, so
 /// after this many only a restart helps; what comes then is counted as refused.
 const GIVEN_UP_MAX: u32 = 6;
 
-const GIVEN_UP: &str = "the disk failed too often, a restart is needed to write again";
+/// A fault that did not come again for so long is forgiven, one handle at a time.
+const FORGIVE_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// The wait between attempts doubles from one second to about a minute.
-const BACK_OFF_MAX_DOUBLINGS: u32 = 6;
+/// So many are forgiven at most: their descriptors are gone all the same.
+const FORGIVEN_MAX: u32 = 18;
+
+const GIVEN_UP: &str = "the disk failed too often, a restart is needed to write again";
 
 /// Time between two measurements of the open partitions' sizes: growth in between is far
 /// below the distance that retention keeps to the cap.
 const RETAIN_INTERVAL: Duration = Duration::from_secs(10);
-
-impl BackOff {
-    fn new() -> Self {
-        BackOff { n_failures: 0, retry_at: Instant::now() }
-    }
-
-    fn check(&self) -> Result<(), SyncError> {
-        if Instant::now() < self.retry_at {
-            return Err(SyncError::Degraded("the disk failed, the next attempt is due soon".into()));
-        }
-        Ok(())
-    }
-
-    fn note(&mut self, res: Result<(), PartitionError>) -> Result<(), SyncError> {
-        if res.is_ok() {
-            self.n_failures = 0;
-        } else {
-            let wait = FLUSH_INTERVAL * 2_u32.pow(self.n_failures.min(BACK_OFF_MAX_DOUBLINGS));
-            self.n_failures += 1;
-            self.retry_at = Instant::now() + wait;
-        }
-        res.map_err(degraded)
-    }
-}
 
 impl Disk {
     /// Begins without any handle.
@@ -145,6 +120,8 @@ impl Disk {
             sealing: BackOff::new(),
             logging: BackOff::new(),
             n_given_up: 0,
+            n_given_up_ever: 0,
+            given_up_at: Duration::ZERO,
         }
     }
 
@@ -160,8 +137,19 @@ impl Disk {
     }
 
     /// Counts a handle whose memory and descriptors are gone until the process ends.
-    pub fn count_given_up(&mut self) {
+    pub fn count_given_up(&mut self, now: Duration) {
         self.n_given_up += 1;
+        self.n_given_up_ever += 1;
+        self.given_up_at = now;
+    }
+
+    fn forgive(&mut self, now: Duration) {
+        let n_forgiven = self.n_given_up_ever - self.n_given_up;
+        let is_long_ago = now.saturating_sub(self.given_up_at) >= FORGIVE_AFTER;
+        if self.n_given_up > 0 && n_forgiven < FORGIVEN_MAX && is_long_ago {
+            self.n_given_up -= 1;
+            self.given_up_at = now;
+        }
     }
 
     fn check_given_up(&self) -> Result<(), SyncError> {
@@ -221,6 +209,7 @@ impl Writer {
                     tracing::info!("store writes again");
                 }
                 self.revive();
+                self.disk.forgive(started);
             }
             Err(err) => {
                 if shared.counters.set_degraded(Some(err.to_string())) {
@@ -233,11 +222,14 @@ impl Writer {
             self.take_over();
             return res;
         }
+        // What could not be written yet would be missing in what is made from it.
+        if res.is_ok() {
+            self.roll_up();
+        }
         if is_asked_for || started.saturating_sub(self.disk.retained_at) >= RETAIN_INTERVAL {
             self.disk.retained_at = started;
             self.retain();
         }
-        self.roll_up();
         res
     }
 
@@ -308,17 +300,25 @@ impl Writer {
     // Every step runs whatever became of the one before: above all, what could not be sealed
     // is logged.
     fn write_out(&mut self) -> Result<(), SyncError> {
-        let sealed = self.disk.sealing.check().and_then(|()| {
-            let res = self.seal_closed();
-            self.disk.sealing.note(res)
-        });
-        let logged = self.disk.logging.check().and_then(|()| {
-            let res = self.log_rest();
-            self.disk.logging.note(res)
-        });
+        let sealed = self.attempt(|disk| &mut disk.sealing, Writer::seal_closed);
+        let logged = self.attempt(|disk| &mut disk.logging, Writer::log_rest);
         self.retire_wals();
         let described = self.write_metadata().map_err(degraded);
         sealed.and(logged).and(described).and(self.disk.check_given_up())
+    }
+
+    /// Tries what may have failed before, unless it is too soon for that.
+    pub(super) fn attempt(
+        &mut self,
+        back_off: fn(&mut Disk) -> &mut BackOff,
+        run: impl FnOnce(&mut Writer) -> Result<(), PartitionError>,
+    ) -> Result<(), SyncError> {
+        if !back_off(&mut self.disk).is_over() {
+            return Err(SyncError::Degraded("the disk failed, the next attempt is due soon".into()));
+        }
+        let res = run(self);
+        back_off(&mut self.disk).note(res.is_ok());
+        res.map_err(degraded)
     }
 
     fn write_metadata(&mut self) -> Result<(), PartitionError> {
@@ -429,7 +429,7 @@ impl Writer {
     /// Gives up the write handle of a root; what is in its partition is read at the next start.
     pub(super) fn fail<W: PartitionWriter>(&mut self, kind: Kind, place: Place<W>) {
         let Some(Opened { writer, .. }) = place(&mut self.disk).take() else { return };
-        self.disk.count_given_up();
+        self.disk.count_given_up(self.shared.clock.elapsed());
         let partition = writer.partition();
         partition.db.give_up();
         partition.failed.store(true, Ordering::Relaxed);
@@ -549,7 +549,7 @@ impl Writer {
 
     fn fail_wal(&mut self) {
         if let Some(wal) = self.disk.wal.take() {
-            self.disk.count_given_up();
+            self.disk.count_given_up(self.shared.clock.elapsed());
             wal.give_up();
             self.disk.old_wals.push(wal.covered.clone());
         }

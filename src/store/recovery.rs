@@ -9,8 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::disk::aside::{Why, set_aside};
 use super::disk::numbers::Numbers;
-use super::disk::partition::{Kind, Partition, discover, set_aside};
+use super::disk::partition::{Kind, Partition, discover};
 use super::error::{OpenError, PartitionError};
 use super::facts::Facts;
 use super::log::block::Block;
@@ -54,7 +55,8 @@ fn adopt(shared: &Shared, partition: Partition) -> Result<(), OpenError> {
     {
         shared.handles.forget(&partition);
         if !err.is_passing() {
-            return set_aside(&shared.dir, partition.kind, &partition.path, &err.to_string())
+            let why = Why::Damaged(&err.to_string());
+            return set_aside(&shared.dir, partition.kind, &partition.path, why)
                 .map_err(|source| OpenError::from_io("set aside", &partition.path, source));
         }
         tracing::warn!("{err}; its data is back after a restart that can open it");
@@ -103,7 +105,7 @@ impl<K: std::hash::Hash + Eq> CoveredBy<K> {
 }
 
 /// What of the WAL of one generation is sealed already; looked up when the first record of
-/// a signal is found, which has its lowest number.
+/// a signal is found. Of rows and spans that one has the lowest number.
 struct Sealed {
     generation: u32,
     rows: Option<CoveredBy<Source>>,
@@ -124,7 +126,7 @@ impl Writer {
                     tracing::warn!("{err}; it is replayed at the next start");
                     continue;
                 }
-                set_aside(&shared.dir, Kind::Wal, &partition.path, &err.to_string())
+                set_aside(&shared.dir, Kind::Wal, &partition.path, Why::Damaged(&err.to_string()))
                     .map_err(|source| OpenError::from_io("set aside", &partition.path, source))?;
                 continue;
             }
@@ -207,9 +209,9 @@ impl Writer {
                 }
             }
             Found::Lines(stream, block) => {
-                let first = if block.len() == 0 { 0 } else { block.no(0) };
                 if sealed.lines.is_none() {
-                    sealed.lines = Some(self.sealed_lines(generation, first)?);
+                    // Those of other streams that come later may have lower numbers.
+                    sealed.lines = Some(self.sealed_lines(generation, 0)?);
                 }
                 if let Some(lines) = &sealed.lines {
                     self.replay_lines(generation, &stream, &block, lines);
@@ -232,16 +234,15 @@ impl Writer {
     }
 
     fn replay_row(&mut self, generation: u32, row: &wal::Row) {
-        let series_max = self.shared.config().series_max;
         let opened = self.shared.clock.elapsed();
         let mut state = self.shared.state_mut();
-        let n_new_max = series_max.saturating_sub(state.windows.n_series());
         let begin = |source| Window::new(source, opened, generation, row.no);
         let window = state.windows.window(row.source, row.at, begin);
         let slot = window.slot(row.at);
         for point in &row.points {
-            // Duplicates and limits were counted when the row was accepted.
-            window.put(slot, &point.series, point.value, n_new_max);
+            // Duplicates and limits were counted when the row was accepted, and what was accepted
+            // is kept whatever the limit is now.
+            window.put(slot, &point.series, point.value, usize::MAX);
         }
         window.rows.last = row.no;
     }
@@ -262,10 +263,14 @@ impl Writer {
     }
 
     fn seal_step(&mut self) {
-        let res = self.check_space().map_err(|err| err.to_string());
-        let res = res.and_then(|()| self.seal_closed().map_err(|err| err.to_string()));
-        if let Err(err) = res {
-            tracing::warn!("seal what the last run left: {err}; it is tried again each second");
+        // One failure is enough: the next records of the WAL would meet the same.
+        if !self.disk.sealing.is_over() {
+            return;
+        }
+        let res = self.check_space();
+        self.disk.sealing.note(res.is_ok());
+        if let Err(err) = res.and_then(|()| self.attempt(|disk| &mut disk.sealing, Writer::seal_closed)) {
+            tracing::warn!("seal what the last run left: {err}; it is tried again by itself");
         }
     }
 
@@ -347,7 +352,8 @@ impl Writer {
         let mut state = self.shared.state_mut();
         state.tier_mut(partition.kind).sealed.retain(|other| other.name != partition.name);
         drop(state);
-        set_aside(&self.shared.dir, partition.kind, &partition.path, &err.to_string())
-            .map_err(|source| partition.io("set aside", source))
+        // That it could not be moved says nothing of the WAL that is read at this moment.
+        set_aside(&self.shared.dir, partition.kind, &partition.path, Why::Damaged(&err.to_string()))
+            .map_err(|source| partition.io("set aside", std::io::Error::other(source)))
     }
 }

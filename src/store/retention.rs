@@ -1,11 +1,12 @@
 //! Which partitions go, and when: by age, by bytes, and when the disk is nearly full.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::config::{EXPIRY_GRACE, Retention, SET_ASIDE_MAX_BYTES};
-use super::disk::partition::{Kind, Partition, set_aside_entries};
+use super::config::{EXPIRY_GRACE, FUTURE_MAX, Retention, SET_ASIDE_MAX_BYTES};
+use super::disk::aside::{entries, removable};
+use super::disk::partition::{Kind, Partition};
 use super::writer::Writer;
 use crate::clock::UnixMillis;
 
@@ -18,15 +19,13 @@ impl Writer {
             self.measure_active(kind);
             let (retention, roll_bytes) = (config.retention(kind), config.roll_bytes(kind));
             // Ends, because each round takes one partition away or stops.
-            while self.oldest_is_over(kind, &retention, roll_bytes) {
-                if self.drop_oldest(kind).is_none() {
+            while let Some(place) = self.over(kind, &retention, roll_bytes) {
+                if self.drop_at(kind, place).is_none() {
                     break;
                 }
             }
         }
         self.measure_wal();
-        let set_aside = set_aside_entries(&self.shared.dir).iter().map(|entry| entry.size_bytes).sum();
-        self.shared.counters.set_aside_bytes.store(set_aside, Ordering::Relaxed);
         self.shrink_set_aside(SET_ASIDE_MAX_BYTES);
     }
 
@@ -42,16 +41,16 @@ impl Writer {
             };
             Kind::HISTORY.into_iter().max_by_key(size_bytes)?
         };
-        self.drop_oldest(largest)
+        self.drop_at(largest, 0)
     }
 
-    /// Removes the oldest things that were set aside while they take more than `max_bytes`;
-    /// returns how much that freed.
+    /// Removes the oldest damaged things that were set aside while all take more than
+    /// `max_bytes`; returns how much that freed.
     pub(super) fn shrink_set_aside(&self, max_bytes: u64) -> u64 {
-        let entries = set_aside_entries(&self.shared.dir);
+        let entries = entries(&self.shared.dir);
         let mut left: u64 = entries.iter().map(|entry| entry.size_bytes).sum();
         let all = left;
-        for entry in &entries {
+        for entry in removable(&entries) {
             if left <= max_bytes {
                 break;
             }
@@ -79,25 +78,39 @@ impl Writer {
         self.shared.counters.wal_bytes.store(size_bytes, Ordering::Relaxed);
     }
 
-    fn oldest_is_over(&self, kind: Kind, retention: &Retention, roll_bytes: u64) -> bool {
+    // The place of the first partition that has to go.
+    fn over(&self, kind: Kind, retention: &Retention, roll_bytes: u64) -> Option<usize> {
         let state = self.shared.state();
         let tier = state.tier(kind);
-        let Some(oldest) = tier.sealed.first() else { return false };
         // One partition below the cap, because the open one grows until the next look.
-        tier.size_bytes() > retention.max_bytes.saturating_sub(roll_bytes)
-            || is_expired(oldest, self.shared.clock.now_ms(), self.shared.clock.elapsed(), retention.max_age)
+        if tier.size_bytes() > retention.max_bytes.saturating_sub(roll_bytes) {
+            return (!tier.sealed.is_empty()).then_some(0);
+        }
+        let (now, elapsed) = (self.shared.clock.now_ms(), self.shared.clock.elapsed());
+        let is_over = |partition: &Arc<Partition>| {
+            is_expired(partition, now, elapsed, retention.max_age)
+                && self.rolling.is_done_with(kind, newest(partition))
+        };
+        // Each is asked, since each notes how long it has been too old.
+        let expired = tier.sealed.iter().enumerate().fold(None, |found, (place, partition)| {
+            if is_over(partition) { found.or(Some(place)) } else { found }
+        })?;
+        // One that was written earlier, while the clock was far ahead, is older than its times.
+        let is_ahead = |partition: &Arc<Partition>| newest(partition).minus(FUTURE_MAX) > now;
+        Some(tier.sealed[..expired].iter().position(is_ahead).unwrap_or(expired))
     }
 
-    fn drop_oldest(&mut self, kind: Kind) -> Option<u64> {
+    // Returns its measured size, or none when there is none at that place.
+    fn drop_at(&mut self, kind: Kind, place: usize) -> Option<u64> {
         let oldest = {
             let mut state = self.shared.state_mut();
             let sealed = &mut state.tier_mut(kind).sealed;
-            (!sealed.is_empty()).then(|| sealed.remove(0))
+            (place < sealed.len()).then(|| sealed.remove(place))
         };
         let oldest = oldest?;
         // It is out of the picture from here on, for readers too.
         oldest.dropped.store(true, Ordering::Relaxed);
-        tracing::info!("dropped the oldest {} partition {}", kind.as_str(), oldest.name);
+        tracing::info!("dropped the {} partition {}", kind.as_str(), oldest.name);
         let size_bytes = oldest.size_bytes.load(Ordering::Relaxed);
         self.disk.doomed.push(oldest);
         self.remove_doomed();
@@ -127,12 +140,15 @@ fn remove(partition: &Partition) -> bool {
     }
 }
 
+/// Returns the latest time inside, or when it was begun.
+fn newest(partition: &Partition) -> UnixMillis {
+    partition.summary().range.map_or(partition.name.start, |(_, max)| partition.kind.to_millis(max))
+}
+
 /// Returns true once a partition has been too old for a while by the monotonic clock.
 fn is_expired(partition: &Partition, now: UnixMillis, elapsed: Duration, max_age: Duration) -> bool {
-    let range = partition.summary().range;
-    let newest = range.map_or(partition.name.start, |(_, max)| partition.kind.to_millis(max));
     let mut since = partition.expired_since.lock().unwrap_or_else(PoisonError::into_inner);
-    if newest >= now.minus(max_age) {
+    if newest(partition) >= now.minus(max_age) {
         *since = None;
         return false;
     }

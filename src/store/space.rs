@@ -72,7 +72,7 @@ impl Writer {
     // Drops just as much as is lacking by its measured size; what the disk shows of that may
     // come later, and must not cost more history meanwhile.
     fn drop_lack(&mut self, free: u64, reserve: u64) -> bool {
-        // What nobody reads goes first.
+        // What nobody can read goes first.
         let mut freed = self.shrink_set_aside(0);
         let droppable = {
             let state = self.shared.state();

@@ -192,8 +192,8 @@ impl Shared {
         Ok(facts)
     }
 
-    /// Leaves a partition that cannot be read out of every read until the next start, so that
-    /// it costs its own data and no other's.
+    /// Leaves a partition that cannot be read out of a read, so that it costs its own data and
+    /// no other's; out of all until the next start, unless the next read may find it otherwise.
     pub fn leave_out(&self, partition: &Partition, err: &PartitionError) {
         // Retention took it away meanwhile, or another process reads it at this moment: this
         // read goes without it, the next may not have to.
@@ -201,10 +201,12 @@ impl Shared {
             tracing::debug!("{err}; one read goes without it");
             return;
         }
-        if !partition.failed.swap(true, Ordering::Relaxed) {
-            tracing::warn!("{err}; reads go on without it until the next start");
+        if partition.note_fault(err) {
+            tracing::warn!("{err}; reads go on without it");
         }
-        self.handles.forget(partition);
+        if !partition.is_readable() {
+            self.handles.forget(partition);
+        }
     }
 
     /// Returns the settings in force.

@@ -85,6 +85,8 @@ pub struct Writer {
     /// Set while nothing shall wait for more of its kind: at the end, and after a replay.
     pub(super) is_hurried: bool,
     is_due: bool,
+    /// Set when the flush that is due shall look at retention too.
+    is_asked_for: bool,
     next_flush: Instant,
     pub(super) lock: Lock,
 }
@@ -96,7 +98,7 @@ impl Writer {
             shared,
             disk,
             rows: Vec::new(),
-            rolling: Rolling::default(),
+            rolling: Rolling::new(),
             refuse: None,
             is_metadata_dirty: false,
             flush_histogram,
@@ -106,6 +108,7 @@ impl Writer {
             acks: Vec::new(),
             is_hurried: false,
             is_due: false,
+            is_asked_for: false,
             next_flush: Instant::now() + FLUSH_INTERVAL,
             lock,
         }
@@ -134,6 +137,8 @@ impl Writer {
             }
         };
         let res = closing.map(|reply| (reply, self.finish()));
+        // What came behind the request to close is told so too.
+        self.turn_away(queue);
         // The lock is free again before whoever closes the store hears of it.
         drop(self);
         if let Some((reply, res)) = res {
@@ -197,8 +202,8 @@ impl Writer {
             if !self.is_due && Instant::now() < self.next_flush {
                 continue;
             }
-            // One flush answers all who wait for one by now.
-            for message in queue.try_iter().take(if self.acks.is_empty() { 0 } else { QUEUE_MAX_MESSAGES }) {
+            // One flush answers all who wait for one by now, and a slow one lets no queue fill.
+            for message in queue.try_iter().take(QUEUE_MAX_MESSAGES) {
                 queued_bytes.fetch_sub(message.size_bytes(), Ordering::Relaxed);
                 if let Some(reply) = self.take(message) {
                     return Some(reply);
@@ -222,7 +227,7 @@ impl Writer {
             }
             Message::Sync(ack) => {
                 self.acks.push(ack);
-                self.is_due = true;
+                (self.is_due, self.is_asked_for) = (true, true);
             }
             Message::Close(reply) => return Some(reply),
         }
@@ -232,7 +237,8 @@ impl Writer {
     fn flush(&mut self) {
         self.is_due = false;
         let started = Instant::now();
-        let res = self.persist(!self.acks.is_empty());
+        let is_asked_for = std::mem::take(&mut self.is_asked_for);
+        let res = self.persist(is_asked_for);
         self.next_flush = (started + FLUSH_INTERVAL).max(Instant::now() + FLUSH_PAUSE_MIN);
         for ack in self.acks.drain(..) {
             ack(res.clone());

@@ -86,6 +86,11 @@ impl Db {
         Ok(())
     }
 
+    /// Returns true when the handle is never used again.
+    pub fn is_given_up(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
     /// Keeps it open whatever readers want closed, or no longer.
     pub fn pin(&self, is_pinned: bool) {
         self.pinned.store(is_pinned, Ordering::Relaxed);
@@ -94,11 +99,11 @@ impl Db {
     /// Closes the handle unless it is pinned, which gives its memory and descriptors back; a
     /// later [`Db::open`] opens it again.
     pub fn close(&self) {
-        if self.pinned.load(Ordering::Relaxed) {
-            return;
+        let mut slot = self.write_slot();
+        // Looked at under the lock: a writer pins what it has not opened yet.
+        if !self.pinned.load(Ordering::Relaxed) {
+            self.let_go(slot.take());
         }
-        let sled = self.write_slot().take();
-        self.let_go(sled);
     }
 
     /// Closes the handle unless somebody is using it; returns whether it is closed.
@@ -176,6 +181,10 @@ impl Db {
     }
 
     fn open_sled(&self) -> Result<Sled, PartitionError> {
+        // sled would make the directory of a partition that was removed meanwhile again.
+        if !self.path.parent().is_some_and(Path::exists) {
+            return Err(PartitionError::Dropped { path: self.path.clone() });
+        }
         let config = sled::Config::new()
             .path(&self.path)
             .flush_every_ms(None)

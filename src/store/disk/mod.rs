@@ -1,5 +1,6 @@
 //! What lies on the disk, whatever it holds: directories, pages, handles.
 
+pub mod aside;
 pub mod db;
 pub mod files;
 pub mod handles;

@@ -2,7 +2,7 @@
 //!
 //! A partition is complete or absent: it is made under a name ending in `.new` and
 //! removed under one ending in `.dead`, and both are swept at start. What is not ours is
-//! never deleted but moved to `set-aside/`. Beside the database lie two files that say
+//! never deleted but [set aside](super::aside). Beside the database lie two files that say
 //! again what is in it, so that most questions open no database: `summary`, and `facts`,
 //! which is made anew from the pages when it is absent or not whole.
 
@@ -15,12 +15,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::aside::{Why, set_aside};
 use super::db::{Db, settle};
 use super::files::{absent_is_done, allocated_bytes, link_tree, sync_dir, write_durably};
 use super::numbers::Numbers;
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::store::compress;
-use crate::store::error::{OpenError, PartitionError};
+use crate::store::error::{OpenError, PartitionError, is_fault_of_data};
 use crate::store::wire::Damaged;
 
 /// The version of everything that FORMAT.md draws.
@@ -31,7 +32,6 @@ const DB: &str = "db";
 const SUMMARY: &str = "summary";
 const FACTS: &str = "facts";
 const FILTERS: &str = "filters";
-const SET_ASIDE: &str = "set-aside";
 
 /// The facts of one partition take at most this much; a damaged size is refused before it
 /// allocates.
@@ -206,6 +206,10 @@ pub struct Partition {
     /// Set when it could not be read or written; its directory may stay locked until the
     /// process ends.
     pub failed: AtomicBool,
+    /// Set when what failed is its data, not the machine at that moment.
+    lost: AtomicBool,
+    /// Set when somebody was told that it could not be read for a moment.
+    warned: AtomicBool,
     /// Set when its removal failed and somebody was told.
     pub removal_failed: AtomicBool,
     /// Since when, by the monotonic clock, it has been too old.
@@ -224,6 +228,8 @@ impl Partition {
             size_bytes: AtomicU64::new(0),
             dropped: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
             removal_failed: AtomicBool::new(false),
             expired_since: Mutex::default(),
         }
@@ -327,6 +333,27 @@ impl Partition {
         !self.dropped.load(Ordering::Relaxed) && !self.failed.load(Ordering::Relaxed)
     }
 
+    /// Takes note of an error of a read: damage leaves it out for good, as does a handle that
+    /// was given up; what may be over at the next read does not. Returns true when that is news.
+    pub fn note_fault(&self, err: &PartitionError) -> bool {
+        if !err.is_passing() {
+            self.lost.store(true, Ordering::Relaxed);
+        } else if !self.db.is_given_up() {
+            return !self.warned.swap(true, Ordering::Relaxed);
+        }
+        !self.failed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Returns true when no later start will read what is inside.
+    pub fn is_lost(&self) -> bool {
+        self.dropped.load(Ordering::Relaxed) || self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Returns true when it cannot be read now, and a later start may.
+    pub fn is_put_off(&self) -> bool {
+        self.failed.load(Ordering::Relaxed) && !self.is_lost()
+    }
+
     /// Takes the directory away; gives its blocks back to the disk.
     pub fn remove(&self) -> io::Result<()> {
         let root = self.path.parent().expect("a partition lies under its root");
@@ -354,8 +381,10 @@ fn identify(path: &Path, kind: Kind, file_name: &str) -> io::Result<Found> {
     };
     let text = match fs::read_to_string(path.join(MARKER)) {
         Ok(text) => text,
-        Err(err) if err.kind() == io::ErrorKind::PermissionDenied => return Err(err),
-        Err(_) => return Ok(Found::Foreign("it has no format marker")),
+        Err(err) if is_fault_of_data(err.kind()) => {
+            return Ok(Found::Foreign("it has no format marker"));
+        }
+        Err(err) => return Err(err),
     };
     let words: Vec<&str> = text.split_whitespace().collect();
     match words.as_slice() {
@@ -399,56 +428,12 @@ pub fn discover(dir: &Path, kind: Kind, predecessor: Option<u32>) -> Result<Vec<
                 let path = path.join(MARKER);
                 return Err(OpenError::NewerFormat { path, found, known: FORMAT_VERSION });
             }
-            Found::Foreign(reason) => set_aside(dir, kind, &path, reason)
+            Found::Foreign(reason) => set_aside(dir, kind, &path, Why::Foreign(reason))
                 .map_err(|source| OpenError::from_io("set aside", &path, source))?,
         }
     }
     res.sort_by_key(|partition| partition.name);
     Ok(res)
-}
-
-/// Moves what cannot be served out of the way, for a person to look at.
-pub fn set_aside(dir: &Path, kind: Kind, path: &Path, reason: &str) -> io::Result<()> {
-    let aside = dir.join(SET_ASIDE);
-    fs::create_dir_all(&aside)?;
-    let name = format!("{}-{}", kind.as_str(), path.file_name().unwrap_or_default().to_string_lossy());
-    // A name that is taken means that the same thing happened before; a hundred times is a fault elsewhere.
-    let target = (0..100)
-        .map(|n| if n == 0 { aside.join(&name) } else { aside.join(format!("{name}.{n}")) })
-        .find(|target| !target.exists())
-        .ok_or_else(|| io::Error::other("too many things of this name are set aside"))?;
-    fs::rename(path, &target)?;
-    tracing::warn!(path = %path.display(), "set {} aside as {}: {reason}", path.display(), target.display());
-    sync_dir(&aside)
-}
-
-/// One thing that was set aside.
-#[derive(Debug)]
-pub struct SetAside {
-    /// Where it lies.
-    pub path: PathBuf,
-    /// Allocated blocks.
-    pub size_bytes: u64,
-    changed: Option<std::time::SystemTime>,
-}
-
-impl SetAside {
-    /// Takes it away.
-    pub fn remove(&self) -> io::Result<()> {
-        if self.path.is_dir() { fs::remove_dir_all(&self.path) } else { fs::remove_file(&self.path) }
-    }
-}
-
-/// Returns what was set aside, oldest first; what cannot be looked at is left out.
-pub fn set_aside_entries(dir: &Path) -> Vec<SetAside> {
-    let Ok(entries) = fs::read_dir(dir.join(SET_ASIDE)) else { return Vec::new() };
-    let entry = |path: PathBuf| {
-        let changed = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified()).ok();
-        Some(SetAside { size_bytes: allocated_bytes(&path).ok()?, changed, path })
-    };
-    let mut res: Vec<SetAside> = entries.flatten().filter_map(|found| entry(found.path())).collect();
-    res.sort_by_key(|entry| entry.changed);
-    res
 }
 
 #[cfg(test)]
@@ -487,8 +472,25 @@ mod tests {
         Partition::create(dir.path(), Kind::Logs, NAME).unwrap();
         let found = discover(dir.path(), Kind::Logs, None).unwrap();
         assert_eq!(found.iter().map(|partition| partition.name).collect::<Vec<_>>(), [NAME]);
-        assert_eq!(fs::read_to_string(dir.path().join("set-aside/logs-notes.txt")).unwrap(), "mine");
+        assert_eq!(
+            fs::read_to_string(dir.path().join("set-aside/000001-foreign-logs-notes.txt")).unwrap(),
+            "mine"
+        );
         assert_eq!(fs::read_dir(&root).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_marker_that_cannot_be_read_now_makes_nothing_foreign() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("logs")).unwrap();
+        let partition = Partition::create(dir.path(), Kind::Logs, NAME).unwrap();
+        let marker = partition.path.join(MARKER);
+        fs::remove_file(&marker).unwrap();
+        // What stands for a disk that errs: a link that leads to itself.
+        std::os::unix::fs::symlink(&marker, &marker).unwrap();
+        let err = discover(dir.path(), Kind::Logs, None).unwrap_err();
+        assert!(matches!(err, OpenError::Io { .. }), "{err}");
+        assert!(partition.path.exists(), "it is where it was");
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! other. So series are taken in batches whose encoded chunks fit into memory, and of one
 //! series at a time the samples are decoded.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
@@ -91,6 +92,7 @@ pub struct Selection<'a> {
     sources: Vec<Source>,
     series: Vec<(Labels, Places)>,
     bytes_per_series: usize,
+    is_whole: Cell<bool>,
 }
 
 /// A chunk's source, its window, and where its bytes are.
@@ -112,11 +114,20 @@ impl<'a> Selection<'a> {
         parts: impl IntoIterator<Item = Part>,
         open: impl IntoIterator<Item = Labels>,
     ) -> Result<Self, ReadError> {
-        let mut res = Selection { shared, sources: Vec::new(), series: Vec::new(), bytes_per_series: 0 };
+        let mut res = Selection {
+            shared,
+            sources: Vec::new(),
+            series: Vec::new(),
+            bytes_per_series: 0,
+            is_whole: Cell::new(true),
+        };
         let mut found: BTreeMap<Labels, Places> =
             open.into_iter().map(|labels| (labels, Places::new())).collect();
         for Part { partition, active, from, to } in parts {
-            let Some(facts) = shared.known(&partition, active) else { continue };
+            let Some(facts) = shared.known(&partition, active) else {
+                res.is_whole.set(res.is_whole.get() && partition.is_lost());
+                continue;
+            };
             let source = Source { partition, facts, from, to };
             let (n_windows, n_bytes) = chunk_sizes(&source);
             if n_windows == 0 {
@@ -144,6 +155,12 @@ impl<'a> Selection<'a> {
     /// Yields the label sets, sorted.
     pub fn into_labels(self) -> impl Iterator<Item = Labels> {
         self.series.into_iter().map(|(labels, _)| labels)
+    }
+
+    /// Returns false when something was left out so far that may be read later: its data is
+    /// not lost.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole.get()
     }
 
     /// Hands over each series with its encoded chunks, in the order of writing; `visit` says
@@ -184,6 +201,7 @@ impl<'a> Selection<'a> {
             // What was read before the damage stays.
             if let Err(err) = self.gather_from(place, &wanted, &mut res) {
                 self.shared.leave_out(&source.partition, &err);
+                self.is_whole.set(self.is_whole.get() && source.partition.is_lost());
             }
         }
         res
@@ -233,6 +251,41 @@ fn chunk_sizes(source: &Source) -> (usize, usize) {
         n_bytes += OVERHEAD_BYTES + packed * RATIO / n_series.max(1);
     }
     (n_windows, n_bytes)
+}
+
+/// Returns up to `n_max` label sets that come after one in their order, sorted, and whether
+/// there are more; none when a partition cannot be read now and may be later.
+pub fn labels_after(
+    shared: &Shared,
+    parts: impl IntoIterator<Item = Part>,
+    open: impl IntoIterator<Item = Labels>,
+    after: Option<&Labels>,
+    n_max: usize,
+) -> Option<(Vec<Labels>, bool)> {
+    let (mut found, mut has_more) = (BTreeSet::new(), false);
+    let mut take = |labels: Labels| {
+        if after.is_none_or(|after| labels > *after) {
+            found.insert(labels);
+        }
+        if found.len() > n_max {
+            found.pop_last();
+            has_more = true;
+        }
+    };
+    open.into_iter().for_each(&mut take);
+    for Part { partition, active, from, to } in parts {
+        let Some(facts) = shared.known(&partition, active) else {
+            if partition.is_lost() {
+                continue;
+            }
+            return None;
+        };
+        let source = Source { partition, facts, from, to };
+        if source.windows().next().is_some() {
+            source.facts.metrics().series.labels().iter().cloned().for_each(&mut take);
+        }
+    }
+    Some((found.into_iter().collect(), has_more))
 }
 
 /// What a series has in one window.

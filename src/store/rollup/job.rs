@@ -6,22 +6,25 @@
 //! exist, because the window that names its groups is written last.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::columns;
 use super::read::{each, horizon, oldest};
+use super::steady::SteadyClock;
 use super::times::StepTimes;
 use crate::clock::UnixMillis;
 use crate::record::read::ReadError;
 use crate::record::{Labels, Resolution, RolledStep, Rollup};
+use crate::store::back_off::BackOff;
 use crate::store::disk::numbers::Numbers;
-use crate::store::disk::partition::Kind;
+use crate::store::disk::partition::{Kind, Partition};
 use crate::store::error::PartitionError;
 use crate::store::metric::part::{Draft, MetricWriter};
-use crate::store::metric::read::{Part, Selection, Wanted};
+use crate::store::metric::read::{Part, Wanted, labels_after};
 use crate::store::metric::window::Source;
 use crate::store::persist::Place;
-use crate::store::state::Shared;
+use crate::store::state::{Shared, State};
 use crate::store::writer::Writer;
 
 /// What of each second may go into rolling up: little enough that a page served by the only
@@ -30,6 +33,9 @@ const STEP_TIME: Duration = Duration::from_millis(30);
 
 /// Series between two looks at the time; as many as one group holds.
 const SERIES_AT_A_TIME: usize = 128;
+
+/// Names of series held at a time; a block with more of them is gone through again.
+const NAMES_AT_A_TIME: usize = 20_000;
 
 /// Samples of a moment may wait in the queue so long after it.
 const QUEUE_SLACK: Duration = Duration::from_secs(60);
@@ -71,16 +77,26 @@ impl Tier {
     }
 }
 
+/// Returns how long a block of a tier is, which begins and ends at multiples of it.
+pub fn block(resolution: Resolution) -> Duration {
+    let tiers = [MINUTES, HOURS];
+    let tier = tiers.iter().find(|tier| tier.resolution == resolution);
+    tier.map_or(Duration::ZERO, |tier| tier.step() * tier.n_steps as u32)
+}
+
 /// How far the tiers are, and what is being made.
-#[derive(Default)]
 pub struct Rolling {
     minutes: Progress,
     hours: Progress,
+    /// None until the newest sample was looked up.
+    clock: Option<SteadyClock>,
+    back_off: BackOff,
 }
 
 #[derive(Default)]
 struct Progress {
-    /// Everything up to here is rolled up; none until that was looked up.
+    /// Everything up to here is rolled up; none until that was looked up, and while there is
+    /// no history.
     until: Option<UnixMillis>,
     job: Option<Job>,
 }
@@ -89,14 +105,33 @@ struct Progress {
 struct Job {
     /// The moment before the block.
     begin: UnixMillis,
-    /// Its series, sorted; those before `next` are done.
+    /// Its next series, sorted; those before `next` are done.
     series: Vec<Labels>,
     next: usize,
+    /// Set when there are more behind the last of them.
+    has_more: bool,
     /// None until the first series were read, whose times become the template.
     draft: Option<(Draft, StepTimes)>,
 }
 
 impl Rolling {
+    /// Begins without knowing what was rolled up.
+    pub fn new() -> Self {
+        let (minutes, hours) = (Progress::default(), Progress::default());
+        Rolling { minutes, hours, clock: None, back_off: BackOff::new() }
+    }
+
+    /// Returns true when everything up to a time of a kind of history is rolled up, or never
+    /// is: its partition may go.
+    pub fn is_done_with(&self, kind: Kind, newest: UnixMillis) -> bool {
+        let coarser = match kind {
+            Kind::Metrics => &self.minutes,
+            Kind::Minutes => &self.hours,
+            Kind::Hours | Kind::Logs | Kind::Spans | Kind::Wal => return true,
+        };
+        coarser.until.is_some_and(|until| newest <= until)
+    }
+
     /// Drops what is being made; it is made anew.
     pub fn forget(&mut self) {
         self.minutes.job = None;
@@ -120,16 +155,20 @@ impl Rolling {
 impl Writer {
     /// Rolls up what is due, as far as the time of one step goes.
     pub(in crate::store) fn roll_up(&mut self) {
+        if !self.rolling.back_off.is_over() {
+            return;
+        }
         let deadline = Instant::now() + STEP_TIME;
         for tier in [MINUTES, HOURS] {
             while Instant::now() < deadline {
                 match self.roll_step(&tier) {
-                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Continue(())) => self.rolling.back_off.note(true),
                     Ok(ControlFlow::Break(())) => break,
                     Err(err) => {
                         tracing::warn!("{err}; {} are made later", tier.resolution.name());
                         self.rolling.of(&tier).job = None;
-                        break;
+                        self.rolling.back_off.note(false);
+                        return;
                     }
                 }
             }
@@ -151,6 +190,13 @@ impl Writer {
             self.rolling.of(tier).job = Some(job);
             return Ok(ControlFlow::Continue(()));
         }
+        if job.has_more {
+            let after = job.series.pop();
+            (job.series, job.has_more) = series_of(&self.shared, tier, job.begin, after.as_ref())?;
+            job.next = 0;
+            self.rolling.of(tier).job = Some(job);
+            return Ok(ControlFlow::Continue(()));
+        }
         if let Some((draft, _)) = job.draft {
             self.write(tier.kind, tier.place, |writer, _| writer.end(draft), |_| {})?;
             self.rest(tier.place);
@@ -160,30 +206,44 @@ impl Writer {
     }
 
     fn begin_block(&mut self, tier: &Tier) -> Result<ControlFlow<()>, RollError> {
-        let Some(begin) = self.next_block(tier) else { return Ok(ControlFlow::Break(())) };
-        let end = UnixMillis(begin.0 + tier.block_ms());
-        let settled = match tier.kind {
-            Kind::Minutes => {
-                let late = self.shared.config().out_of_order + QUEUE_SLACK;
-                Some(self.shared.clock.now_ms().minus(late))
-            }
-            _ => self.rolling.minutes.until,
-        };
-        if settled.is_none_or(|settled| end > settled) {
+        let Some(settled) = self.settled(tier) else { return Ok(ControlFlow::Break(())) };
+        let Some(begin) = self.next_block(tier, settled) else { return Ok(ControlFlow::Break(())) };
+        self.rolling.of(tier).until = Some(begin);
+        if begin.0 + tier.block_ms() > settled.0 {
             return Ok(ControlFlow::Break(()));
         }
-        let series = series_of(&self.shared, tier, begin, end)?;
-        self.rolling.of(tier).job = Some(Job { begin, series, next: 0, draft: None });
+        let (series, has_more) = series_of(&self.shared, tier, begin, None)?;
+        self.rolling.of(tier).job = Some(Job { begin, series, next: 0, has_more, draft: None });
         Ok(ControlFlow::Continue(()))
     }
 
+    // Up to when nothing more comes of what a tier is made from; none while there is nothing.
+    fn settled(&mut self, tier: &Tier) -> Option<UnixMillis> {
+        if tier.finer != Kind::Metrics {
+            return self.rolling.minutes.until;
+        }
+        let shared = &self.shared;
+        let (wall, elapsed) = (shared.clock.now_ms(), shared.clock.elapsed());
+        if self.rolling.clock.is_none() {
+            let newest = newest_sample(&shared.state())?;
+            self.rolling.clock = Some(SteadyClock::new(newest, elapsed));
+        }
+        let now = self.rolling.clock.as_mut()?.now(wall, elapsed);
+        Some(now.minus(shared.config().out_of_order + QUEUE_SLACK))
+    }
+
     // The moment before the first block that is not rolled up; none while there is no history.
-    fn next_block(&mut self, tier: &Tier) -> Option<UnixMillis> {
-        let state = self.shared.state();
-        let open = state.windows.iter().filter_map(|window| window.range()).map(|(first, _)| first).min();
-        let open = if tier.finer == Kind::Metrics { open } else { None };
-        let oldest = [oldest(&state, tier.finer), open].into_iter().flatten().min()?;
-        let done = self.rolling.of(tier).until.or_else(|| horizon(&state, tier.kind));
+    fn next_block(&mut self, tier: &Tier, settled: UnixMillis) -> Option<UnixMillis> {
+        let oldest = {
+            let state = self.shared.state();
+            let open = state.windows.iter().filter_map(|window| window.range()).map(|(first, _)| first).min();
+            let open = if tier.finer == Kind::Metrics { open } else { None };
+            [oldest(&state, tier.finer), open].into_iter().flatten().min()?
+        };
+        // A clock that was ahead for long and is set back has left blocks behind that other
+        // samples belong into: those are made again.
+        let known = self.rolling.of(tier).until.filter(|until| *until <= settled);
+        let done = known.or_else(|| horizon(&self.shared, tier.kind, settled, |_| true));
         let block_ms = tier.block_ms();
         // A block holds its end and not its beginning.
         let first = UnixMillis((oldest.0 - 1).div_euclid(block_ms) * block_ms);
@@ -191,24 +251,37 @@ impl Writer {
     }
 }
 
+fn newest_sample(state: &State) -> Option<UnixMillis> {
+    let stored = state.tier(Kind::Metrics).partitions().filter_map(|partition| partition.summary().range);
+    let stored = stored.map(|(_, last)| UnixMillis(last));
+    let open = state.windows.iter().filter_map(|window| window.range()).map(|(_, last)| last);
+    stored.chain(open).max()
+}
+
 /// Why a block could not be rolled up.
 #[derive(Debug, thiserror::Error)]
 enum RollError {
     #[error("read what is to be rolled up: {0}")]
     Read(#[from] ReadError),
+    #[error("read what is to be rolled up: a partition cannot be read now")]
+    Unreadable,
     #[error("write roll-ups: {0}")]
     Write(#[from] PartitionError),
 }
 
+// Some series of a block, and whether there are more behind them.
 fn series_of(
     shared: &Shared,
     tier: &Tier,
     begin: UnixMillis,
-    end: UnixMillis,
-) -> Result<Vec<Labels>, ReadError> {
-    let wanted = Wanted::Accepted(&[]);
+    after: Option<&Labels>,
+) -> Result<(Vec<Labels>, bool), RollError> {
+    let end = UnixMillis(begin.0 + tier.block_ms());
     let (parts, open) = {
         let state = shared.state();
+        if is_put_off(&state, tier.finer, begin, end) {
+            return Err(RollError::Unreadable);
+        }
         let is_met = |range: Option<(UnixMillis, UnixMillis)>| {
             range.is_some_and(|(first, last)| first <= end && last > begin)
         };
@@ -217,7 +290,14 @@ fn series_of(
         let open: Vec<Labels> = windows.flat_map(|window| window.series()).cloned().collect();
         (Part::of(&state, tier.finer, begin.0 + 1, end.0), open)
     };
-    Ok(Selection::of(shared, wanted, parts, open)?.into_labels().collect())
+    let res = labels_after(shared, parts, open, after, NAMES_AT_A_TIME);
+    res.ok_or(RollError::Unreadable)
+}
+
+// Whether a partition with something of a block cannot be read now and may be later.
+fn is_put_off(state: &State, kind: Kind, begin: UnixMillis, end: UnixMillis) -> bool {
+    let overlapping = |partition: &&Arc<Partition>| partition.summary().overlaps(begin.0 + 1, end.0);
+    state.tier(kind).partitions().filter(overlapping).any(|partition| partition.is_put_off())
 }
 
 fn read_block(
@@ -225,15 +305,18 @@ fn read_block(
     tier: &Tier,
     begin: UnixMillis,
     series: &[Labels],
-) -> Result<Vec<(Labels, Vec<RolledStep>)>, ReadError> {
+) -> Result<Vec<(Labels, Vec<RolledStep>)>, RollError> {
     let step_ms = tier.step().as_millis() as i64;
     let (first, last) = (UnixMillis(begin.0 + step_ms), UnixMillis(begin.0 + tier.block_ms()));
     let mut res = Vec::with_capacity(series.len());
-    each(shared, Wanted::Sets(series), tier.resolution, first, last, &mut |labels, steps| {
+    let wanted = Wanted::Sets(series);
+    // Not from its own tier: what that has of the block was made while the clock was ahead.
+    let tiers: &[Kind] = if tier.finer == Kind::Metrics { &[] } else { &[tier.finer] };
+    let is_whole = each(shared, wanted, tier.resolution, tiers, first, last, &mut |labels, steps| {
         res.push((labels.clone(), steps.to_vec()));
         ControlFlow::Continue(())
     })?;
-    Ok(res)
+    if is_whole { Ok(res) } else { Err(RollError::Unreadable) }
 }
 
 fn add_series(

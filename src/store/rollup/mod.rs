@@ -44,6 +44,7 @@ mod column;
 pub mod columns;
 pub mod job;
 pub mod read;
+mod steady;
 pub mod times;
 
 #[cfg(test)]

@@ -5,23 +5,55 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::columns;
+use super::job::block;
 use crate::clock::UnixMillis;
 use crate::record::read::{ReadError, SeriesSelect};
 use crate::record::rollup::{coarser, rollups as roll_up};
 use crate::record::{Coverage, Labels, Resolution, RolledStep, Sample};
-use crate::store::disk::partition::Kind;
+use crate::store::disk::partition::{Kind, Partition};
 use crate::store::metric::chunk::Values;
 use crate::store::metric::read::{EncodedChunk, Part, Selection, Wanted, open_samples, put_in_order};
 use crate::store::state::{Shared, State};
 use crate::store::wire::Damaged;
 
-/// Returns the end of the last step that a tier has; none while it has none.
-pub fn horizon(state: &State, kind: Kind) -> Option<UnixMillis> {
-    let tier = state.tier(kind);
-    let sealed = tier.sealed.iter().filter_map(|partition| partition.summary().range.map(|(_, last)| last));
-    // What the open one has is what it has published.
-    let published = tier.active.iter().flat_map(|active| &active.facts.metrics().windows);
-    sealed.chain(published.map(|window| window.range().1)).max().map(UnixMillis)
+/// Returns the end of the last block of a tier that counts as made, over the partitions that
+/// are wanted; none while it has none.
+///
+/// One that ends after `settled` does not: it was made while the clock was ahead, and samples
+/// are still to come.
+pub fn horizon(
+    shared: &Shared,
+    kind: Kind,
+    settled: UnixMillis,
+    is_wanted: impl Fn(&Partition) -> bool,
+) -> Option<UnixMillis> {
+    let mut res = None;
+    let mut by_window = Vec::new();
+    {
+        let state = shared.state();
+        let tier = state.tier(kind);
+        for partition in tier.sealed.iter().filter(|partition| is_wanted(partition)) {
+            match partition.summary().range {
+                Some((_, last)) if last <= settled.0 => res = res.max(Some(last)),
+                Some(_) => by_window.push((partition.clone(), None)),
+                None => {}
+            }
+        }
+        // What the open one has is what it has published.
+        let active = tier.active.iter().map(|active| (active.partition.clone(), Some(active.facts.clone())));
+        by_window.extend(active.filter(|(partition, _)| is_wanted(partition)));
+    }
+    for (partition, active) in by_window {
+        let Some(facts) = shared.known(&partition, active) else { continue };
+        let ends = facts.metrics().windows.iter().map(|window| window.range().1);
+        res = res.max(ends.filter(|end| *end <= settled.0).max());
+    }
+    res.map(UnixMillis)
+}
+
+/// Returns the time up to which a block may count as made.
+fn settled(shared: &Shared) -> UnixMillis {
+    shared.clock.now_ms().minus(shared.config().out_of_order)
 }
 
 /// Returns the earliest time that a kind of history has.
@@ -42,9 +74,16 @@ pub fn coverage(shared: &Shared) -> Vec<Coverage> {
         // The time of a roll-up is the end of its step.
         let begin = |end: UnixMillis| end.minus(resolution.step().unwrap_or_default());
         let tier = oldest(&state, kind).map(begin);
-        // Where nothing was rolled up yet, a coarser answer is made from what there is.
-        let finer = res.first().map(|raw| raw.oldest);
-        res.extend(tier.or(finer).map(|oldest| Coverage { resolution, oldest, newest }));
+        // Where nothing was rolled up yet, a coarser answer is made from what there is. And
+        // what is rolled up begins with a block, its samples somewhere inside.
+        let finer = res.last().map(|finer: &Coverage| finer.oldest);
+        let reaches_further =
+            |tier: &UnixMillis| finer.is_none_or(|finer| *tier <= finer.minus(block(resolution)));
+        res.extend(tier.filter(reaches_further).or(finer).map(|oldest| Coverage {
+            resolution,
+            oldest,
+            newest,
+        }));
     }
     res
 }
@@ -59,31 +98,41 @@ pub fn rollups(
 ) -> Result<(), ReadError> {
     let Some(step) = resolution.step() else { return Ok(()) };
     let wanted = Wanted::Accepted(&select.matchers);
+    let tiers: &[Kind] = match resolution {
+        Resolution::Hour => &[Kind::Hours, Kind::Minutes],
+        Resolution::Minute | Resolution::Raw => &[Kind::Minutes],
+    };
     // Steps are named by their ends.
     let first_end = crate::record::rollup::bucket_end(select.from, step);
     let last_end = crate::record::rollup::bucket_end(select.to, step);
-    each(shared, wanted, resolution, first_end, last_end, visit)
+    each(shared, wanted, resolution, tiers, first_end, last_end, visit).map(|_| ())
 }
 
 /// Visits the wanted series rolled up to a resolution, from the step that ends at
-/// `first_end` to the one that ends at `last_end`.
+/// `first_end` to the one that ends at `last_end`: each of `tiers`, the coarser first, as far as
+/// it was made, and behind them the samples.
+///
+/// Returns false when something of it cannot be read now and may be later.
 pub fn each(
     shared: &Shared,
     wanted: Wanted<'_>,
     resolution: Resolution,
+    tiers: &[Kind],
     first_end: UnixMillis,
     last_end: UnixMillis,
     visit: &mut dyn FnMut(&Labels, &[RolledStep]) -> ControlFlow<()>,
-) -> Result<(), ReadError> {
-    let Some(step) = resolution.step() else { return Ok(()) };
+) -> Result<bool, ReadError> {
+    let Some(step) = resolution.step() else { return Ok(true) };
+    let settled = settled(shared);
+    let made = |kind| Some((kind, horizon(shared, kind, settled, Partition::is_readable)?));
+    let made: Vec<_> = tiers.iter().filter_map(|kind| made(*kind)).collect();
     let (parts, open) = {
         let state = shared.state();
         let mut parts = Vec::new();
         // The first moment that the next finer tier has to tell of.
         let mut from = first_end.minus(step).0 + 1;
-        let tiers = [(Kind::Hours, Resolution::Hour), (Kind::Minutes, Resolution::Minute)];
-        for (kind, _) in tiers.into_iter().filter(|(_, tier)| *tier <= resolution) {
-            if let Some(horizon) = horizon(&state, kind).filter(|horizon| horizon.0 >= from) {
+        for (kind, horizon) in made {
+            if horizon.0 >= from {
                 parts.extend(Part::of(&state, kind, from, horizon.0.min(last_end.0)));
                 from = horizon.0 + 1;
             }
@@ -107,7 +156,7 @@ pub fn each(
         let steps = pieces.join(resolution);
         if steps.is_empty() { ControlFlow::Continue(()) } else { visit(labels, steps) }
     });
-    Ok(())
+    Ok(selection.is_whole())
 }
 
 /// What was found of one series, by tier.
@@ -160,10 +209,16 @@ impl Pieces {
 }
 
 // A block of roll-ups is there twice when its partition was given up after an error and it
-// was made anew; both are the same.
+// was made anew, or when the clock was set back: the later one knows more.
 fn put_steps_in_order(steps: &mut Vec<RolledStep>) {
     if !steps.is_sorted_by(|a, b| a.0 < b.0) {
         steps.sort_by_key(|(end, _)| *end);
-        steps.dedup_by_key(|(end, _)| *end);
+        steps.dedup_by(|later, kept| {
+            let is_again = later.0 == kept.0;
+            if is_again {
+                *kept = *later;
+            }
+            is_again
+        });
     }
 }

@@ -178,3 +178,28 @@ fn limits_are_counted_and_change_without_a_restart() {
     store.append_scrape(scrape(START_MS + 2, &points));
     assert_eq!(store.stats().metrics.dropped(DropReason::Closed), 5);
 }
+
+#[test]
+fn what_was_stamped_by_a_clock_far_ahead_does_not_keep_what_is_old() {
+    const YEAR_NS: i64 = 365 * 86_400 * 1_000_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let config = || Config { logs: Retention { max_age: DAY, max_bytes: 1 << 30 }, ..Config::default() };
+    // The first partition is from the future, the second is not.
+    for jump in [YEAR_NS, 0] {
+        clock.jump(jump);
+        let store = open_with(dir.path(), config(), &clock).unwrap();
+        store.append_logs(vec![line(clock.now().0, "j", "x")]);
+        store.close(DEADLINE).unwrap();
+        drop(store);
+        clock.jump(-jump);
+    }
+    let store = open_with(dir.path(), config(), &clock).unwrap();
+    clock.advance(DAY + Duration::from_secs(60));
+    store.sync().unwrap();
+    assert_eq!(bodies(&store).len(), 2);
+    clock.advance(Duration::from_secs(601));
+    store.sync().unwrap();
+    assert_eq!(names_in(&dir.path().join("logs")).len(), 0);
+    store.close(DEADLINE).unwrap();
+}

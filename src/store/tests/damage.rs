@@ -164,7 +164,7 @@ fn damaged_logs_partition_does_not_take_the_wal_with_it() {
     let store = open(copy.path(), &clock);
     assert_eq!(bodies(&store), (0..9).map(|n| n.to_string()).collect::<Vec<_>>());
     let aside = names_in(&copy.path().join("set-aside"));
-    assert!(aside.len() == 1 && aside[0].starts_with("logs-"), "{aside:?}");
+    assert!(aside.len() == 1 && aside[0].starts_with("000001-damaged-logs-"), "{aside:?}");
     store.close(DEADLINE).unwrap();
 }
 
@@ -398,4 +398,47 @@ fn rare_word_opens_few_blocks_before_and_after_a_crash_and_a_restart() {
         few(&store, when);
         store.close(DEADLINE).unwrap();
     }
+}
+
+#[test]
+fn what_was_accepted_is_replayed_whatever_the_limit_is_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let copy = abandon(dir.path(), &clock, |store| {
+        for row in 0..20 {
+            let points: Vec<_> = (0..10).map(|n| (series("s", &format!("{row} {n}")), 1.0)).collect();
+            store.append_scrape(scrape(START_MS + row, &points));
+        }
+    });
+    let store = open_with(copy.path(), Config { series_max: 100, ..Config::default() }, &clock).unwrap();
+    assert_eq!(values(&store, "s").len(), 200);
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn a_read_that_fails_for_a_moment_costs_that_read_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &clock());
+    store.append_logs(vec![line(NS, "j", "0")]);
+    store.close(DEADLINE).unwrap();
+    let store = open(dir.path(), &clock());
+    let sealed = store.0.shared.state().tier(Kind::Logs).sealed[0].clone();
+    store.0.shared.leave_out(&sealed, &sealed.io("open", std::io::Error::from_raw_os_error(24)));
+    assert_eq!(bodies(&store), ["0"]);
+    assert_eq!(store.stats().logs.n_unreadable, 0);
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn a_partition_that_is_gone_is_not_made_again_by_who_reads_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &clock());
+    store.append_logs(vec![line(NS, "j", "0")]);
+    store.close(DEADLINE).unwrap();
+    let store = open(dir.path(), &clock());
+    let sealed = store.0.shared.state().tier(Kind::Logs).sealed[0].clone();
+    sealed.remove().unwrap();
+    assert!(sealed.db.open().is_err());
+    assert!(!sealed.path.exists());
+    store.close(DEADLINE).unwrap();
 }

@@ -95,6 +95,12 @@ impl History {
         })
     }
 
+    /// Lets so many seconds pass without a sample.
+    fn wait(&mut self, secs: u64) {
+        self.clock.advance(Duration::from_secs(secs));
+        self.n += secs as i64 * 1_000 / STEP_MS;
+    }
+
     fn samples(&self, series: usize) -> Vec<Sample> {
         let samples = (1..self.n).filter_map(|n| {
             value(series, n).map(|value| Sample { at: UnixMillis(START_MS + n * STEP_MS), value })
@@ -189,4 +195,167 @@ fn rollups_outlive_the_samples() {
     assert_eq!((oldest(Resolution::Minute), oldest(Resolution::Hour)), (START_MS, START_MS));
     check(&history);
     history.store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn a_clock_that_is_ahead_for_a_while_rolls_nothing_up_too_early() {
+    const DAY_NS: i64 = 24 * 3_600 * 1_000_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config::default();
+    let mut history = History::begin(dir.path(), &config);
+    history.go_on(HOUR);
+    // As after a start before the time was fetched, and at work.
+    for is_started in [false, true] {
+        if is_started {
+            history = history.reopen(dir.path(), &config);
+        }
+        let horizons = history.horizons();
+        history.clock.jump(DAY_NS);
+        for _ in 0..5 {
+            history.store.sync().unwrap();
+            history.clock.advance(Duration::from_millis(10));
+        }
+        history.clock.jump(-DAY_NS);
+        assert_eq!(history.horizons(), horizons);
+        history.go_on(HOUR * 5);
+        check(&history);
+    }
+    history.store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn blocks_made_while_the_clock_was_ahead_for_long_are_made_again() {
+    const DAY_NS: i64 = 24 * 3_600 * 1_000_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config::default();
+    let mut history = History::begin(dir.path(), &config);
+    history.go_on(HOUR * 3);
+    history.clock.jump(DAY_NS);
+    let ahead = Labels::new([("__name__", "ahead")]);
+    for n in 0..24 {
+        history.store.append_scrape(scrape(history.clock.now_ms().0, &[(ahead.clone(), f64::from(n))]));
+        history.clock.advance(MINUTE * 10);
+        history.store.sync().unwrap();
+    }
+    assert!(history.horizons()[0] > Some(START_MS + 24 * 3_600_000), "{:?}", history.horizons());
+    history.clock.jump(-DAY_NS);
+    history.n += 4 * 3_600_000 / STEP_MS;
+    // Its answers reach to the present at once, and what comes is rolled up as ever.
+    for hours in [1, 5, 20, 6] {
+        let until = history.n + hours * 3_600_000 / STEP_MS;
+        while history.n < until {
+            let points: Vec<_> = (0..4)
+                .filter_map(|series| value(series, history.n).map(|value| (name(series), value)))
+                .collect();
+            history.store.append_scrape(scrape(START_MS + history.n * STEP_MS, &points));
+            history.clock.advance(Duration::from_millis(STEP_MS as u64));
+            history.n += 1;
+            if history.n % 40 == 0 {
+                history.store.sync().unwrap();
+            }
+        }
+        history.store.sync().unwrap();
+        let found = rolled(&history.store, Resolution::Minute, START_MS + 7 * 3_600_000, i64::MAX);
+        let (_, counter) = found.iter().find(|(labels, _)| *labels == name(0)).unwrap();
+        let samples = history.samples(0).into_iter().filter(|sample| sample.at.0 > START_MS + 7 * 3_600_000);
+        let expect: Vec<RolledStep> = rollups(&samples.collect::<Vec<_>>(), MINUTE).collect();
+        let differs = counter.iter().zip(&expect).find(|(found, expect)| found != expect);
+        assert!(differs.is_none(), "{hours} hours on: {differs:?}");
+        assert_eq!(counter.len(), expect.len(), "{hours} hours on");
+    }
+    history.store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn samples_stay_until_they_are_rolled_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let metrics = Retention { max_age: HOUR, ..Config::default().metrics };
+    let config = Config { metrics, minutes_max_age: HOUR, partition_bytes: 64 << 10, ..Config::default() };
+    let mut history = History::begin(dir.path(), &config);
+    for _ in 0..15 {
+        history.go_on(HOUR * 2);
+        history = history.reopen(dir.path(), &config);
+    }
+    let found = rolled(&history.store, Resolution::Hour, START_MS, i64::MAX);
+    let (_, counter) = found.iter().find(|(labels, _)| *labels == name(0)).unwrap();
+    assert_eq!(counter.len(), 30, "no hour is missing");
+    let coverage = history.store.coverage();
+    assert!(coverage[0].oldest.0 > START_MS + 20 * 3_600_000, "the samples are gone: {coverage:?}");
+    history.store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn a_young_store_has_no_coarse_history_before_its_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = History::begin(dir.path(), &Config::default());
+    // In the middle of a block of either kind.
+    history.wait(3_600 * 13);
+    history.go_on(HOUR * 40);
+    assert!(history.horizons().iter().all(Option::is_some));
+    let coverage = history.store.coverage();
+    assert!(coverage.iter().all(|tier| tier.oldest == coverage[0].oldest), "{coverage:?}");
+    history.store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_or_written_now_is_rolled_up_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config::default();
+    let mut history = History::begin(dir.path(), &config);
+    history.go_on(HOUR);
+    history = history.reopen(dir.path(), &config);
+    let sealed = history.store.0.shared.state().tier(Kind::Metrics).sealed[0].clone();
+    // As after a disk that erred when it was read.
+    sealed.db.give_up();
+    sealed.note_fault(&sealed.io("read", std::io::Error::from_raw_os_error(5)));
+    for n in 0..20 {
+        history.store.append_scrape(scrape(history.clock.now_ms().0, &[(name(0), f64::from(n))]));
+        history.clock.advance(MINUTE * 15);
+        history.n += 60;
+        history.store.sync().unwrap();
+    }
+    assert_eq!(history.horizons(), [None, None]);
+    let copy = tempfile::tempdir().unwrap();
+    copy_tree(dir.path(), copy.path());
+    let (n, clock) = (history.n, history.clock.clone());
+    history.store.close(DEADLINE).unwrap();
+    let store = open_with(copy.path(), config, &clock).unwrap();
+    let history = History { store, clock, n };
+    let begun = Instant::now();
+    while history.horizons()[0].is_none() {
+        history.clock.advance(MINUTE);
+        history.store.sync().unwrap();
+        assert!(begun.elapsed() < DEADLINE);
+    }
+    let found = rolled(&history.store, Resolution::Minute, START_MS, START_MS + 3_600_000);
+    assert_eq!(found[0].1.len(), 60, "{:?}", found[0].0);
+    history.store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn more_series_than_names_are_held_are_all_rolled_up() {
+    const N_SERIES: usize = 45_000;
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let config = Config { series_max: 100_000, ..Config::default() };
+    let store = open_with(dir.path(), config, &clock).unwrap();
+    let points: Vec<_> =
+        (0..N_SERIES).map(|n| (series("s", &format!("{:05}", n * 7_919 % N_SERIES)), n as f64)).collect();
+    store.append_scrape(scrape(START_MS + 1_000, &points));
+    let begun = Instant::now();
+    while !store
+        .partitions()
+        .iter()
+        .any(|partition| partition.kind == Kind::Minutes && partition.range.is_some())
+    {
+        clock.advance(MINUTE * 5);
+        store.sync().unwrap();
+        assert!(begun.elapsed() < DEADLINE);
+    }
+    let shared = &store.0.shared;
+    let state = shared.state();
+    let active = state.tier(Kind::Minutes).active.as_ref().unwrap();
+    assert_eq!(active.facts.metrics().series.len(), N_SERIES);
+    drop(state);
+    store.close(DEADLINE).unwrap();
 }
