@@ -15,6 +15,9 @@ use crate::store::wire::{Damaged, Reader, put_bytes, put_varint};
 /// No frame is longer; a damaged length is refused before anything waits for its end.
 const FRAME_MAX_BYTES: u64 = 64 << 20;
 
+/// Most frames of bulk are shorter.
+const READ_AT_ONCE_BYTES: usize = 256 << 10;
+
 /// The frame kind of bulk; every other kind is a fact and belongs to the kind of partition.
 pub const BULK: u8 = 0;
 
@@ -140,7 +143,11 @@ impl PageWriter {
 /// Reads the content of one frame; none while the partition is closed.
 pub fn read(partition: &Partition, address: Address) -> Result<Option<Vec<u8>>, PartitionError> {
     let n_bytes = address.len as usize;
-    let mut res = Vec::with_capacity(n_bytes);
+    if n_bytes as u64 > FRAME_MAX_BYTES {
+        return Err(partition.damaged(Damaged("a frame claims to be too large")));
+    }
+    // A damaged length must not allocate more than there are pages.
+    let mut res = Vec::with_capacity(n_bytes.min(READ_AT_ONCE_BYTES));
     let mut skip = address.at as usize;
     let is_open = partition.db.pages(address.page, |page| {
         let from = page.get(skip..).unwrap_or_default();

@@ -16,11 +16,14 @@ use crate::clock::UnixNanos;
 use crate::record::Severity;
 use crate::record::read::{Content, Pairs};
 use crate::store::compress;
+use crate::store::config::{BLOCK_MAX_BYTES, LINE_METADATA_MAX_BYTES};
 use crate::store::wire::{Damaged, Reader, put_bytes, put_varint, put_zigzag, unzigzag, zigzag};
 
 /// A part of a block claims at most this much raw; damaged sizes are refused before they
-/// allocate.
-const PART_MAX_BYTES: u64 = 16 << 20;
+/// allocate. A block is full before its last line, which is [cut](crate::store::Config).
+const PART_MAX_BYTES: u64 = 1 << 20;
+
+const _: () = assert!(PART_MAX_BYTES as usize > 2 * BLOCK_MAX_BYTES + LINE_METADATA_MAX_BYTES);
 
 /// Text comes out a tenth smaller than at the lowest level, at nearly the same speed.
 const ZSTD_LEVEL: i32 = 3;
@@ -138,11 +141,11 @@ impl Block {
         self.len() * LINE_BYTES + self.body_bytes() + metadata
     }
 
-    /// Returns about how much memory a sealed block takes once all of it was asked for.
-    pub fn unpacked_bytes(&self) -> usize {
-        self.encoded
-            .as_ref()
-            .map_or_else(|| self.size_bytes(), |encoded| encoded.raw_bytes + self.len() * LINE_BYTES)
+    /// Returns about how much memory a block takes once all of it was asked for, of which the
+    /// bodies have `body_bytes`.
+    pub fn unpacked_bytes(&self, body_bytes: usize) -> usize {
+        let encoded = |encoded: &Encoded| encoded.raw_bytes + self.len() * LINE_BYTES + body_bytes;
+        self.encoded.as_ref().map_or_else(|| self.size_bytes(), encoded)
     }
 
     /// Returns the bytes of all bodies.
@@ -209,6 +212,9 @@ impl Block {
     fn new(lines: &[u8], [bodies, metadata]: [&[u8]; 2], is_packed: bool) -> Result<Block, Damaged> {
         let mut reader = Reader::new(lines);
         let n = reader.count()?;
+        if n > PART_MAX_BYTES as usize / LINE_BYTES {
+            return Err(Damaged("more lines than a block has"));
+        }
         let severities = reader.take(n)?.to_vec();
         let times = read_times(&mut reader, n)?;
         let numbers = read_numbers(&mut reader, n)?;

@@ -147,6 +147,10 @@ impl LogFacts {
     }
 }
 
+/// A block of half a megabyte has fewer tokens than need this; a damaged length is refused
+/// before it allocates.
+const FILTER_MAX_BYTES: u32 = 1 << 20;
+
 /// The filters of a partition, read when a search needs them.
 pub struct Filters {
     file: Option<File>,
@@ -161,6 +165,9 @@ impl Filters {
 
     /// Returns the filter of a block, none where it has none that is whole.
     pub fn get(&mut self, head: &BlockHead) -> Option<FilterRef<'_>> {
+        if head.filter.len > FILTER_MAX_BYTES {
+            return None;
+        }
         self.bytes.resize(head.filter.len as usize, 0);
         self.file.as_ref()?.read_exact_at(&mut self.bytes, head.filter.at).ok()?;
         let is_whole = crc32fast::hash(&self.bytes) == head.filter.crc;

@@ -457,6 +457,7 @@ impl<'a> Walk<'a> {
 
 impl Cursor {
     fn size_bytes(&self) -> usize {
-        self.block.as_ref().map_or(0, |block| block.unpacked_bytes())
+        let body_bytes = self.sealed.as_ref().map_or(0, |sealed| sealed.head.body_bytes as usize);
+        self.block.as_ref().map_or(0, |block| block.unpacked_bytes(body_bytes))
     }
 }

@@ -100,7 +100,7 @@ impl Column<'_> {
                         .for_each(|(idx, _)| visit(idx));
                 }
             }
-            Form::Templates(templates) => templates.find(needle, visit)?,
+            Form::Templates(templates) => templates.find(needle, left, visit)?,
         }
         Ok(())
     }
@@ -143,12 +143,17 @@ pub(super) fn find_plain(ends: &[u32], text: &[u8], needle: &Finder<'_>, visit: 
 }
 
 impl Templates<'_> {
-    fn find(&self, needle: &Finder<'_>, visit: &mut dyn FnMut(usize)) -> Result<(), Damaged> {
+    fn find(
+        &self,
+        needle: &Finder<'_>,
+        left: &Cell<usize>,
+        visit: &mut dyn FnMut(usize),
+    ) -> Result<(), Damaged> {
         let says = self.says(needle);
         let mut found: Vec<Vec<u32>> = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
             let mut cells = Vec::new();
-            column.find(needle, &self.left, &mut |cell| cells.push(cell as u32))?;
+            column.find(needle, left, &mut |cell| cells.push(cell as u32))?;
             found.push(cells);
         }
         let is_found = found.iter().any(|cells| !cells.is_empty());
@@ -168,7 +173,7 @@ impl Templates<'_> {
             let mut has_it = says == Says::Needle;
             if says == Says::Perhaps {
                 text.clear();
-                self.put_line(line, &mut next.clone(), &mut text)?;
+                self.put_line(line, &mut next.clone(), left, &mut text)?;
                 has_it = needle.find(&text).is_some();
             }
             for slot in self.slots(*id) {

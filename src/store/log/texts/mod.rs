@@ -114,7 +114,8 @@ impl Sections {
 struct Sources<'a> {
     numbers: Reader<'a>,
     text: Reader<'a>,
-    bytes_max: usize,
+    /// How many cells the columns within may still have.
+    cells_left: usize,
 }
 
 /// Appends a range of the texts in the form that takes the fewest bytes.

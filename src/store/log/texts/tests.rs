@@ -136,3 +136,49 @@ fn read_all(bytes: &[u8], n: usize) {
         let _ = view.find(&Finder::new("0"), |idx| assert!(idx < n));
     }
 }
+
+/// A column of so many templates within each other, each line of which has one variable, and at
+/// the end the same text for each.
+fn nested(depth: usize, n: usize, text: &[u8]) -> Vec<u8> {
+    let mut sections = Sections::default();
+    for _ in 0..depth {
+        sections.numbers.push(TEMPLATES);
+        // One template, one column; the column of its one slot; the template of each line.
+        sections.numbers.extend([1, 1, 0, 0, 0, 0]);
+        sections.text.extend([SLOT, TEMPLATE_END]);
+    }
+    sections.numbers.push(SAME);
+    sections.numbers.push(text.len() as u8);
+    sections.text.extend_from_slice(text);
+    let mut out = Vec::new();
+    sections.write(&mut out);
+    assert!(n > 0);
+    out
+}
+
+#[test]
+fn columns_within_columns_have_one_bound_together() {
+    const N: usize = 1_000;
+    let read = |depth, bytes_max| {
+        let bytes = nested(depth, N, b"0123456789");
+        View::read(&mut Reader::new(&bytes), N, bytes_max)
+            .and_then(|view| view.texts().map(|texts| texts.len()))
+    };
+    assert_eq!(read(3, 10 * N), Ok(N));
+    assert!(read(3, 9 * N).is_err(), "more text than there may be");
+    assert!(read(1, N / 8).is_err(), "more cells than there may be, of numbers that take no bytes");
+    assert!(read(5, 1 << 20).is_err(), "too deep");
+}
+
+#[test]
+fn counts_that_no_bytes_stand_for_are_refused() {
+    // A million columns for no slot.
+    let mut sections = Sections::default();
+    sections.numbers.extend([TEMPLATES, 1]);
+    put_varint(&mut sections.numbers, 1_000_000);
+    sections.numbers.extend(vec![0; 1_000_000]);
+    sections.text.push(TEMPLATE_END);
+    let mut out = Vec::new();
+    sections.write(&mut out);
+    assert!(View::read(&mut Reader::new(&out), 1, ENOUGH).is_err());
+}

@@ -16,7 +16,14 @@ use super::{
 use crate::store::wire::{Damaged, Reader};
 
 /// Columns are not deeper within columns: templates of variables of templates, and their words.
-const DEPTH_MAX: usize = 8;
+const DEPTH_MAX: usize = 4;
+
+/// Cells of all columns within, and bytes of those put together, per byte of text: a variable
+/// is never empty, so each of four levels has at most as many as there are bytes.
+const PER_BYTE: usize = 4;
+
+/// A column without cells takes the memory of so many.
+const COLUMN_CELLS: usize = 8;
 
 const TOO_LONG: Damaged = Damaged("more text than a column may have");
 const NOT_UTF8: Damaged = Damaged("text is not UTF-8");
@@ -34,7 +41,9 @@ impl<'a> View<'a> {
         let numbers = Reader::new(reader.take(n_numbers)?);
         // Ends are 32 bits.
         let bytes_max = bytes_max.min(u32::MAX as usize);
-        let mut from = Sources { numbers, text: Reader::new(reader.take(n_text)?), bytes_max };
+        let text = Reader::new(reader.take(n_text)?);
+        let cells_left = bytes_max.saturating_mul(PER_BYTE);
+        let mut from = Sources { numbers, text, cells_left };
         let column = Column::parse(&mut from, n, 0)?;
         from.numbers.end()?;
         from.text.end()?;
@@ -43,7 +52,10 @@ impl<'a> View<'a> {
 
     /// Puts all texts together.
     pub fn texts(&self) -> Result<Texts, Damaged> {
-        let Run { ends, text } = self.column.put_together(&Cell::new(self.bytes_max))?;
+        let Run { ends, text } = self.column.put_together(&self.left())?;
+        if text.len() > self.bytes_max {
+            return Err(TOO_LONG);
+        }
         let text = String::from_utf8(text).map_err(|_| NOT_UTF8)?;
         let is_cut = ends.iter().any(|end| !text.is_char_boundary(*end as usize));
         if is_cut { Err(NOT_UTF8) } else { Ok(Texts { ends, text }) }
@@ -51,7 +63,12 @@ impl<'a> View<'a> {
 
     /// Hands over the texts that contain the needle, ascending.
     pub fn find(&self, needle: &Finder<'_>, mut visit: impl FnMut(usize)) -> Result<(), Damaged> {
-        self.column.find(needle, &Cell::new(self.bytes_max), &mut visit)
+        self.column.find(needle, &self.left(), &mut visit)
+    }
+
+    // How many bytes may be put together, those of variables included.
+    fn left(&self) -> Cell<usize> {
+        Cell::new(self.bytes_max.saturating_mul(1 + PER_BYTE))
     }
 }
 
@@ -104,8 +121,6 @@ pub(super) struct Templates<'a> {
     /// Of each line the template.
     pub ids: Vec<u32>,
     pub columns: Vec<Column<'a>>,
-    /// How many bytes of variables may still be put together.
-    pub left: Cell<usize>,
 }
 
 /// What lines have in common.
@@ -199,13 +214,19 @@ impl<'a> Column<'a> {
                 if n_words == 0 && n > 0 {
                     return Err(Damaged("word unknown"));
                 }
-                let words = Box::new(Column::parse(from, n_words, depth + 1)?);
+                let words = Box::new(Column::parse_within(from, n_words, depth + 1)?);
                 Form::Words { words, ids: Ids::parse(from, n)? }
             }
             TEMPLATES => Form::Templates(Templates::parse(from, n, depth)?),
             _ => return Err(Damaged("form of a column")),
         };
         Ok(Column { n, form, run: OnceCell::new() })
+    }
+
+    fn parse_within(from: &mut Sources<'a>, n: usize, depth: usize) -> Result<Self, Damaged> {
+        let n_cells = n.saturating_add(COLUMN_CELLS);
+        from.cells_left = from.cells_left.checked_sub(n_cells).ok_or(TOO_LONG)?;
+        Column::parse(from, n, depth)
     }
 
     /// Returns the texts; what has to be put together for it is taken from what is left.
@@ -273,7 +294,7 @@ impl<'a> Column<'a> {
                 let cells = templates
                     .columns
                     .iter()
-                    .map(|column| column.cells(&templates.left))
+                    .map(|column| column.cells(left))
                     .collect::<Result<Vec<_>, _>>()?;
                 let n_bytes = templates.n_bytes(&cells);
                 take(Some(n_bytes))?;
@@ -324,10 +345,11 @@ impl<'a> Ids<'a> {
         let n_far = from.numbers.varint()?;
         Ok(match usize::try_from(n_far).unwrap_or(usize::MAX).checked_sub(1) {
             None => Ids::Plain(Numbers::read(&mut from.numbers, n)?),
-            Some(n_far) => Ids::Recent {
+            Some(n_far) if n_far <= n => Ids::Recent {
                 ranks: Numbers::read(&mut from.numbers, n)?,
                 far: Numbers::read(&mut from.numbers, n_far)?,
             },
+            Some(_) => return Err(Damaged("more words than cells")),
         })
     }
 
@@ -363,7 +385,7 @@ impl<'a> Ids<'a> {
 impl<'a> Templates<'a> {
     fn parse(from: &mut Sources<'a>, n: usize, depth: usize) -> Result<Self, Damaged> {
         let (n_templates, n_columns) = (from.numbers.count()?, from.numbers.count()?);
-        let (mut templates, mut slots) = (Vec::with_capacity(n_templates), Vec::new());
+        let (mut templates, mut slots) = (Vec::new(), Vec::new());
         let text = from.text.rest();
         let (mut first, mut start) = (0, 0);
         let marks = memchr::memchr2_iter(SLOT, TEMPLATE_END, &text[..text.len().min(u32::MAX as usize)]);
@@ -384,24 +406,21 @@ impl<'a> Templates<'a> {
             return Err(Damaged("template without end"));
         }
         slots.truncate(first as usize);
+        if n_columns > slots.len() {
+            return Err(Damaged("column without a place"));
+        }
         let text = from.text.take(templates.last().map_or(0, |last| last.tail.1 as usize + 1))?;
         let columns = Numbers::read(&mut from.numbers, slots.len())?.below(n_columns, "column unknown")?;
         slots.iter_mut().zip(columns).for_each(|(slot, column)| slot.column = column);
         let ids = Numbers::read(&mut from.numbers, n)?.below(n_templates, "template unknown")?;
-        let left = Cell::new(from.bytes_max);
-        let columns = Vec::with_capacity(n_columns);
-        let mut res = Templates { text, templates, slots, ids, columns, left };
-        // A variable is never empty, so there are not more of them than bytes.
-        let mut cells_left = from.bytes_max;
-        let mut lens = vec![0; n_columns];
+        let mut res = Templates { text, templates, slots, ids, columns: Vec::new() };
+        let mut lens = vec![0_usize; n_columns];
         for (id, count) in res.counts().into_iter().enumerate() {
-            let own = res.slots(id as u32);
-            let n_cells = own.len().checked_mul(count);
-            cells_left = n_cells.and_then(|n_cells| cells_left.checked_sub(n_cells)).ok_or(TOO_LONG)?;
-            own.iter().for_each(|slot| lens[slot.column as usize] += count);
+            let columns = res.slots(id as u32).iter().map(|slot| slot.column as usize);
+            columns.for_each(|column| lens[column] = lens[column].saturating_add(count));
         }
         for len in lens {
-            res.columns.push(Column::parse(from, len, depth + 1)?);
+            res.columns.push(Column::parse_within(from, len, depth + 1)?);
         }
         Ok(res)
     }
@@ -468,12 +487,18 @@ impl<'a> Templates<'a> {
     }
 
     /// Appends a line whose variables are the next ones.
-    pub fn put_line(&self, line: usize, next: &mut [u32], out: &mut Vec<u8>) -> Result<(), Damaged> {
+    pub fn put_line(
+        &self,
+        line: usize,
+        next: &mut [u32],
+        left: &Cell<usize>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Damaged> {
         let id = self.ids[line];
         for slot in self.slots(id) {
             out.extend_from_slice(self.literal(*slot));
             let column = slot.column as usize;
-            out.extend_from_slice(self.columns[column].cells(&self.left)?.get(next[column] as usize));
+            out.extend_from_slice(self.columns[column].cells(left)?.get(next[column] as usize));
             next[column] += 1;
         }
         out.extend_from_slice(self.tail(id));
