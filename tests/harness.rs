@@ -1,7 +1,8 @@
 //! Starts the real program for a test and is its client.
 
 use std::cell::RefCell;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -268,6 +269,16 @@ impl Vitrine {
             headers: response.headers().clone(),
             body: response.body_mut().with_config().limit(64 << 20).read_to_vec().unwrap(),
         }
+    }
+
+    /// Sends bytes and returns what comes until the other end closes.
+    pub fn raw(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// Sends a signal.

@@ -14,3 +14,4 @@ mod readme;
 mod reload;
 mod start;
 mod tidy;
+mod tls;

@@ -109,6 +109,8 @@ fn the_import_reader_sees_groups_and_paths() {
 /// Each outside crate that a part keeps to itself, with the folders that may name it.
 const OWNED: &[(&str, &[&str])] = &[
     ("actix_web", &["http"]),
+    ("actix_tls", &["http"]),
+    ("rustls", &["http"]),
     ("maud", &["pages", "http"]),
     ("sled", &["store"]),
     ("opentelemetry_sdk", &["telemetry"]),

@@ -47,7 +47,7 @@ pub fn open(
         // Straight to the terminal and not through the log, which is stored and exported.
         eprintln!("\n  the admin password, shown only this once: {}\n", password.reveal());
     }
-    let shared = reloader.shared.clone();
+    let (shared, for_place) = (reloader.shared.clone(), reloader.shared.clone());
     let state = AdminState::new(Parts {
         metrics: Arc::new(reloader.store.clone()),
         logs: Arc::new(reloader.store.clone()),
@@ -59,6 +59,7 @@ pub fn open(
         clock: clock.clone(),
         assets: view::Assets { css: assets.url("admin.css").into(), js: assets.url("admin.js").into() },
         peer: Arc::new(move |req| shared.switches.peer(req)),
+        secure_place: Arc::new(move |req| for_place.switches.secure_place(req)),
         shutdown: stopping,
         config,
     });

@@ -5,6 +5,7 @@
 //! place and is told at once in the log, to `/admin`, as a metric and to whoever asked.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::{error, info, warn};
@@ -15,6 +16,7 @@ use super::status::Status;
 use crate::balancer;
 use crate::config::{self, Config, Layers, Loaded};
 use crate::http::Shared;
+use crate::http::tls::{Credentials, Tls, TlsError};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -30,10 +32,21 @@ pub struct Reloader {
     pub store: Store,
     /// Telemetry takes level and exporters anew.
     pub telemetry: Arc<Telemetry>,
+    /// What TLS shows, if it is spoken; certificate and key are read anew.
+    pub tls: Option<Tls>,
+    /// The port of TLS, 0 for none.
+    pub secure_port: AtomicU16,
     /// Where the outcome is noted.
     pub status: Status,
     /// Reloads run one after the other.
     pub turn: tokio::sync::Mutex<()>,
+}
+
+/// What a reload puts in place.
+struct Prepared {
+    loaded: Loaded,
+    site: Site,
+    credentials: Option<Credentials>,
 }
 
 /// Why a reload was refused: every reason, and whether the CV is at fault.
@@ -56,7 +69,7 @@ impl Reloader {
             }),
         };
         let outcome = match prepared {
-            Ok((loaded, site)) => self.apply(loaded, site),
+            Ok(prepared) => self.apply(prepared),
             Err(refusal) => Err(refusal),
         };
         match outcome {
@@ -77,7 +90,7 @@ impl Reloader {
     }
 
     /// Reads, validates, builds and proves; changes nothing.
-    fn prepare(&self) -> Result<(Loaded, Site), Refusal> {
+    fn prepare(&self) -> Result<Prepared, Refusal> {
         let current = self.loaded().config;
         let loaded = config::load(&self.layers).map_err(|problems| Refusal {
             reasons: problems.0.iter().map(ToString::to_string).collect(),
@@ -98,7 +111,26 @@ impl Reloader {
         let site = self
             .load_site(&loaded.config)
             .map_err(|fault| Refusal { reasons: fault.lines(), cv_is_stale: true })?;
-        Ok((loaded, site))
+        let credentials = self
+            .read_credentials(&loaded.config)
+            .map_err(|fault| Refusal { reasons: vec![fault.to_string()], cv_is_stale: false })?;
+        Ok(Prepared { loaded, site, credentials })
+    }
+
+    fn read_credentials(&self, config: &Config) -> Result<Option<Credentials>, TlsError> {
+        let files = config.http.tls.files();
+        files.map(|(cert, key)| Credentials::read(cert, key)).transpose()
+    }
+
+    /// Sends visitors to TLS at this port, if they are to be sent there.
+    pub fn redirect(&self, config: &Config, port: Option<u16>) {
+        self.secure_port.store(port.unwrap_or(0), Ordering::Relaxed);
+        self.apply_redirect(config);
+    }
+
+    fn apply_redirect(&self, config: &Config) {
+        let port = self.secure_port.load(Ordering::Relaxed);
+        self.shared.switches.redirect_to(Some(port).filter(|port| *port > 0 && config.http.tls.redirect));
     }
 
     fn load_site(&self, config: &Config) -> Result<Site, SiteError> {
@@ -113,7 +145,8 @@ impl Reloader {
     }
 
     /// Swaps. What could still be refused comes first; after it nothing fails.
-    fn apply(&self, loaded: Loaded, site: Site) -> Result<String, Refusal> {
+    fn apply(&self, prepared: Prepared) -> Result<String, Refusal> {
+        let Prepared { loaded, site, credentials } = prepared;
         let config = &loaded.config;
         self.telemetry.apply(&config.telemetry).map_err(|fault| Refusal {
             reasons: vec![format!("{:#}", anyhow::Error::from(fault))],
@@ -125,6 +158,10 @@ impl Reloader {
             .expect("only another number of http threads is refused, and that needs a restart");
         self.store.apply(config.store.clone());
         self.shared.switches.apply(&config.http);
+        self.apply_redirect(config);
+        if let (Some(tls), Some(credentials)) = (&self.tls, credentials) {
+            tls.show(credentials);
+        }
         self.shared.edition.store(site.edition.clone());
         let message = format!("reloaded: {}", shown(&site));
         self.status.applied(&site, &message);

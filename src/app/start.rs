@@ -1,6 +1,8 @@
 //! Starts everything in order: a part is built after all that it stands on.
 
+use std::net::TcpListener;
 use std::path::Path;
+use std::sync::atomic::AtomicU16;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::config::{self, Layers, Loaded, Source};
 use crate::http::assets::Assets;
+use crate::http::tls::{Credentials, Tls};
 use crate::http::{self, Shared, Switches};
 use crate::record::ring::{Receiver, ring};
 use crate::record::{AccessRecord, LogRecord};
@@ -95,18 +98,29 @@ impl Base {
         // after it.
         let listener = http::bind(config.http.listen).map_err(anyhow::Error::from)?;
         let address = listener.local_addr().context("ask the bound address")?;
+        let tls_listener = match reloader.tls {
+            Some(_) => Some(http::bind(config.http.tls.listen).map_err(anyhow::Error::from)?),
+            None => None,
+        };
+        let secure = tls_listener.as_ref().map(TcpListener::local_addr).transpose();
+        let secure = secure.context("ask the bound address")?;
         let (sender, requests) = mpsc::channel(CONTROL_QUEUE);
         let control = control::listen(&config.data, sender.clone())
             .with_context(|| format!("open the control socket in {}", config.data.display()))?;
 
         let (stopping, stop_signal) = watch::channel(false);
         let (admin, auth) = admin::open(&reloader, &release, &clock, &assets, sender, stop_signal)?;
-        let server = http::Server::start(&config.http, listener, shared.clone(), admin)
+        let tls = tls_listener.zip(reloader.tls.clone());
+        reloader.redirect(&config, secure.map(|address| address.port()));
+        let server = http::Server::start(&config.http, listener, tls, shared.clone(), admin)
             .context("start the http threads")?;
         wait_for_workers(&shared.balancer).await?;
         shared.switches.want_traffic();
         // People look for this line, and tests read the port from it.
         info!(server_address = %address, "serving on http://{address}, admin on http://{address}/admin");
+        if let Some(address) = secure {
+            info!(server_address = %address, "serving on https://{address}");
+        }
         let supervisor = Supervisor::from_environment();
         supervisor.tell(|notifier| notifier.ready("serving"));
         Ok(Running { reloader, auth, server, pipeline, forward, control, requests, stopping, supervisor })
@@ -153,7 +167,10 @@ impl Base {
             sample_interval: self.loaded.config.telemetry.sample_interval,
         })
         .context("start the pipeline thread")?;
+        let tls = tls(&self.loaded.config)?;
         let reloader = Arc::new(Reloader {
+            tls,
+            secure_port: AtomicU16::new(0),
             layers: self.layers,
             loaded: Mutex::new(self.loaded),
             shared,
@@ -164,6 +181,11 @@ impl Base {
         });
         Ok((reloader, pipeline))
     }
+}
+
+fn tls(config: &config::Config) -> anyhow::Result<Option<Tls>> {
+    let Some((cert, key)) = config.http.tls.files() else { return Ok(None) };
+    Ok(Some(Tls::new(Credentials::read(cert, key)?)))
 }
 
 /// Makes of every panic one line of the log, with the ids of the request that it ended.

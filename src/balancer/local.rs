@@ -40,12 +40,17 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
     ///
     /// Dropping the returned future cancels the job and frees its place.
     pub async fn dispatch(&self, job: J) -> Result<(WorkerId, R), DispatchError> {
+        self.thread.retries.earn();
         let placed = match self.place(job) {
             Ok(placed) => placed,
             Err(job) => self.wait_for_place(job).await?,
         };
+        let worker = placed.worker.id();
         match placed.answer(self).await {
             Answer::Given(answer) => answer,
+            Answer::NotBegun(_) if !self.thread.retries.spend() => {
+                self.refuse(Reason::WorkerLost, DispatchError::WorkerLost { worker })
+            }
             // Nothing has seen the job, so that a second worker may have it; there is no
             // third try, a job that meets two dying workers tells the caller so.
             Answer::NotBegun(job) => {

@@ -25,6 +25,7 @@ mod incarnation;
 mod instruments;
 mod lane;
 mod local;
+mod retries;
 mod shared;
 mod thread;
 mod worker;

@@ -16,6 +16,7 @@ use tracing::{debug, error, info, warn};
 
 use super::incarnation::{Incarnation, Limits};
 use super::local::Local;
+use super::retries::Retries;
 use super::shared::{Desired, Policy, Shared};
 use super::worker::Worker;
 use super::{WORKERS_MAX, WorkerId};
@@ -37,6 +38,7 @@ pub(super) struct Thread<J: Send + 'static, R: Send + 'static> {
     pub(super) policy: Cell<Policy>,
     turn: Cell<usize>,
     draws: Cell<u64>,
+    pub(super) retries: Retries,
     idx: usize,
     is_alive: Cell<bool>,
     tasks: RefCell<JoinSet<()>>,
@@ -64,6 +66,7 @@ fn start_thread<J: Send + 'static, R: Send + 'static>(shared: Arc<Shared<J, R>>)
         turn: Cell::new(0),
         // Zero is the one state that never changes.
         draws: Cell::new(rand::random::<u64>() | 1),
+        retries: Retries::new(),
         is_alive: Cell::new(true),
         tasks: RefCell::default(),
         supervisor: RefCell::default(),

@@ -206,6 +206,7 @@ pub fn load(layers: &Layers) -> Result<Loaded, Problems> {
     // The OpenTelemetry specification wants a variable that makes no sense to be warned
     // about and ignored; our own settings are refused like all others.
     warnings.extend(faults.iter().map(|fault| of_telemetry(fault, "environment")));
+    problems.extend(tls_problem(&config));
     problems.extend(config.telemetry.faults().iter().map(|fault| of_telemetry(fault, "telemetry")));
     if problems.is_empty() { Ok(Loaded { config, sources, warnings }) } else { Err(Problems(problems)) }
 }
@@ -217,6 +218,14 @@ fn password_problem(layers: &Layers) -> Option<Problem> {
     let message = format!("the password has {length} bytes, between {min} and {max} are accepted");
     let place = format!("environment variable {ADMIN_PASSWORD}");
     (!(min..=max).contains(&length)).then_some(Problem { place, message })
+}
+
+fn tls_problem(config: &Config) -> Option<Problem> {
+    let tls = &config.http.tls;
+    (tls.cert.is_some() != tls.key.is_some()).then(|| Problem {
+        place: "tls".into(),
+        message: "`tls.cert` and `tls.key` belong together: set both, or none".into(),
+    })
 }
 
 fn of_telemetry(fault: &telemetry::Fault, place: &str) -> Problem {

@@ -205,6 +205,41 @@ pub const SETTINGS: &[Setting] = &[
         "answers `/drill/panic`, `/drill/hang` and `/drill/block`, to see how a fault looks in `/admin`; leave it off in production"
     ),
     setting!(
+        "tls.cert",
+        restart,
+        http.tls.cert,
+        "a file",
+        "PEM file with the certificate chain (certbot's `fullchain.pem`); a reload reads it again"
+    ),
+    setting!(
+        "tls.key",
+        restart,
+        http.tls.key,
+        "a file",
+        "PEM file with the private key (certbot's `privkey.pem`); with both files HTTPS is served"
+    ),
+    setting!(
+        "tls.listen",
+        restart,
+        http.tls.listen,
+        "an address such as 0.0.0.0:443 or [::]:443",
+        "address and port for HTTPS, HTTP/2 and HTTP/1.1"
+    ),
+    setting!(
+        "tls.redirect",
+        live,
+        http.tls.redirect,
+        "true or false",
+        "sends visitors who come by HTTP to HTTPS; proxies in `http.trusted_proxies` are served as ever"
+    ),
+    setting!(
+        "admin.require_tls",
+        restart,
+        admin.require_tls,
+        "true or false",
+        "refuses admin passwords that come over plain HTTP from another machine"
+    ),
+    setting!(
         "admin.session_idle",
         restart,
         admin.session_idle,

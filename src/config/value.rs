@@ -130,6 +130,17 @@ impl Form for PathBuf {
     }
 }
 
+/// An empty text is no value.
+impl Form for Option<PathBuf> {
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(Some(PathBuf::from(text)).filter(|_| !text.is_empty()))
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+    }
+}
+
 impl Form for String {
     fn read(text: &str) -> Result<Self, String> {
         Ok(text.trim().to_string())

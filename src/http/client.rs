@@ -25,6 +25,11 @@ pub fn peer(req: &HttpRequest, trusted: &[IpNet]) -> Peer {
 }
 
 impl Peer {
+    /// Returns true when others on the way can read what it sends.
+    pub fn is_overheard(&self) -> bool {
+        !self.is_secure && !self.address.is_loopback()
+    }
+
     pub(super) fn of(
         socket: Option<SocketAddr>,
         is_tls: bool,

@@ -16,14 +16,16 @@ pub mod negotiate;
 mod observe;
 mod probes;
 mod public;
+mod redirect;
 pub mod representation;
 mod server;
 pub mod site;
+pub mod tls;
 mod watchdog;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
@@ -54,6 +56,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Threads that accept and answer; 0 means one per processor core.
     pub threads: u64,
+    /// TLS.
+    pub tls: tls::Config,
     /// Whether access records carry the visitor's address.
     pub log_addresses: bool,
     /// Proxies whose word about a visitor's address and protocol is taken.
@@ -72,6 +76,7 @@ impl Default for Config {
         Config {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 2727)),
             threads: 0,
+            tls: tls::Config::default(),
             log_addresses: false,
             trusted_proxies: [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
                 .map(IpNet::from)
@@ -123,6 +128,8 @@ pub struct Switches {
     trusted_proxies: ArcSwap<Vec<IpNet>>,
     connections_per_address: AtomicU64,
     requests_per_second: AtomicU64,
+    /// The port that visitors without TLS are sent to; 0 for none.
+    redirect_to: AtomicU16,
     drills: AtomicBool,
     wanted: AtomicBool,
     closing: AtomicBool,
@@ -136,6 +143,26 @@ impl Switches {
         self.connections_per_address.store(config.connections_per_address, Ordering::Relaxed);
         self.requests_per_second.store(config.requests_per_second, Ordering::Relaxed);
         self.drills.store(config.drills, Ordering::Relaxed);
+    }
+
+    /// Sends visitors who come without TLS to a port, or lets them be.
+    pub fn redirect_to(&self, port: Option<u16>) {
+        self.redirect_to.store(port.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Returns where a request that came without TLS should have gone; none when it is fine.
+    ///
+    /// A trusted proxy speaks TLS for us, or is the machine itself.
+    pub fn secure_place(&self, req: &HttpRequest) -> Option<String> {
+        let port = self.redirect_to.load(Ordering::Relaxed);
+        if port == 0 || req.app_config().secure() {
+            return None;
+        }
+        let socket = req.peer_addr()?.ip().to_canonical();
+        if client::is_trusted(socket, &self.trusted_proxies.load()) {
+            return None;
+        }
+        redirect::secure_place(req, port)
     }
 
     /// Says that traffic is wanted: `/ready` answers 200 from here on.

@@ -60,14 +60,14 @@ const STATUS_CLIENT_LEFT: u16 = 499;
 /// below; what comes after is recorded unbound.
 const BOUND_MAX: usize = 512;
 
-type RequestKey = (&'static str, &'static str, u16);
+type RequestKey = (&'static str, &'static str, u16, &'static str);
 
 /// The request instruments of one thread.
 pub(super) struct Instruments {
     duration: Histogram<f64>,
     active: UpDownCounter<i64>,
     bound_durations: RefCell<HashMap<RequestKey, BoundHistogram<f64>>>,
-    bound_active: RefCell<HashMap<&'static str, BoundUpDownCounter<i64>>>,
+    bound_active: RefCell<HashMap<(&'static str, &'static str), BoundUpDownCounter<i64>>>,
 }
 
 impl Instruments {
@@ -95,11 +95,11 @@ impl Instruments {
         if let Some(histogram) = bound.get(&key) {
             return histogram.record(seconds);
         }
-        let (route, method, status) = key;
+        let (route, method, status, scheme) = key;
         let mut attributes = vec![
             KeyValue::new(keys::HTTP_METHOD, method),
             KeyValue::new(keys::HTTP_STATUS, i64::from(status)),
-            KeyValue::new(keys::URL_SCHEME, "http"),
+            KeyValue::new(keys::URL_SCHEME, scheme),
         ];
         if !route.is_empty() {
             attributes.push(KeyValue::new(keys::HTTP_ROUTE, route));
@@ -112,11 +112,11 @@ impl Instruments {
         bound.insert(key, histogram);
     }
 
-    fn add_active(&self, method: &'static str, change: i64) {
+    fn add_active(&self, method: &'static str, scheme: &'static str, change: i64) {
         let mut bound = self.bound_active.borrow_mut();
-        let counter = bound.entry(method).or_insert_with(|| {
+        let counter = bound.entry((method, scheme)).or_insert_with(|| {
             self.active
-                .bind(&[KeyValue::new(keys::HTTP_METHOD, method), KeyValue::new(keys::URL_SCHEME, "http")])
+                .bind(&[KeyValue::new(keys::HTTP_METHOD, method), KeyValue::new(keys::URL_SCHEME, scheme)])
         });
         counter.add(change);
     }
@@ -223,6 +223,7 @@ pub(super) struct Guard {
     at: UnixNanos,
     trace: TraceContext,
     method: &'static str,
+    scheme: &'static str,
     path: Cow<'static, str>,
     route: &'static str,
     status: u16,
@@ -239,13 +240,15 @@ impl Guard {
 
     fn begin(thread: Rc<Thread>, request: &ServiceRequest, trace: TraceContext) -> Self {
         let method = known_method(request.method());
-        thread.instruments.add_active(method, 1);
+        let scheme = if request.app_config().secure() { "https" } else { "http" };
+        thread.instruments.add_active(method, scheme, 1);
         let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Guard {
             started: Instant::now(),
             at: thread.shared.clock.now(),
             trace,
             method,
+            scheme,
             path: path_of(request.path()),
             route: "",
             status: STATUS_CLIENT_LEFT,
@@ -262,8 +265,8 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
         let instruments = &self.thread.instruments;
-        instruments.add_active(self.method, -1);
-        instruments.record((self.route, self.method, self.status), duration.as_secs_f64());
+        instruments.add_active(self.method, self.scheme, -1);
+        instruments.record((self.route, self.method, self.status, self.scheme), duration.as_secs_f64());
         self.thread.shared.access.send(AccessRecord {
             at: self.at,
             duration,

@@ -122,6 +122,9 @@ fn find(
 /// The handler for every path that no other route took.
 pub(super) async fn public(request: HttpRequest) -> HttpResponse {
     let thread = request.app_data::<Rc<Thread>>().expect("the server gives every thread its own").clone();
+    if let Some(place) = thread.shared.switches.secure_place(&request) {
+        return HttpResponse::PermanentRedirect().insert_header((header::LOCATION, place)).finish();
+    }
     let edition = thread.shared.edition.load_full();
     let (answered, response) = match serve(&request, &thread, edition.clone()).await {
         Ok(served) => served,

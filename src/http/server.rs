@@ -1,5 +1,6 @@
 //! The server: binds, accepts on its threads, drains.
 
+use std::any::Any;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener};
@@ -7,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::ServerHandle;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
@@ -16,9 +18,14 @@ use super::admin::{self, AdminState};
 use super::limits::{Connections, Requests};
 use super::observe::{Instruments, Observe};
 use super::public::{Job, Reply, public};
+use super::tls::Tls;
 use super::watchdog::Watchdog;
 use super::{Config, Shared, api, probes};
 use crate::balancer::Local;
+
+/// What was sent and is not taken for so long ends the connection, be the other end slow,
+/// stalled or gone.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Connections that the kernel holds while we do not accept; also what a hand-over can
 /// park. Linux cuts it to `net.core.somaxconn`, 4096 by default.
@@ -76,6 +83,8 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
             // `[::]` then takes IPv4 too, which is what people expect of it.
             socket.set_only_v6(false)?;
         }
+        // Accepted connections inherit it (tcp(7), TCP_USER_TIMEOUT).
+        socket.set_tcp_user_timeout(Some(SEND_TIMEOUT))?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
@@ -98,6 +107,11 @@ fn bind_advice(fault: &io::Error) -> String {
     }
 }
 
+fn stream_of(connection: &dyn Any) -> Option<&TcpStream> {
+    let secure = || connection.downcast_ref::<TlsStream<TcpStream>>().map(|secure| secure.get_ref().0);
+    connection.downcast_ref::<TcpStream>().or_else(secure)
+}
+
 /// A running server.
 pub struct Server {
     handle: ServerHandle,
@@ -107,10 +121,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts accepting on `listener`.
+    /// Starts accepting on `listener`, and with TLS on another one.
     pub fn start(
         config: &Config,
         listener: TcpListener,
+        tls: Option<(TcpListener, Tls)>,
         shared: Arc<Shared>,
         admin: Arc<AdminState>,
     ) -> io::Result<Server> {
@@ -118,7 +133,7 @@ impl Server {
         let (for_connections, connections) = (shared.clone(), Connections::default());
         let watchdog = Watchdog::start(&shared.meter)?;
         let enrol = watchdog.enroller();
-        let server = HttpServer::new(move || {
+        let mut server = HttpServer::new(move || {
             enrol();
             let thread = Rc::new(Thread {
                 shared: for_threads.clone(),
@@ -138,7 +153,7 @@ impl Server {
                 .default_service(web::to(public))
         })
         .on_connect(move |connection, data| {
-            let address = connection.downcast_ref::<TcpStream>().and_then(|stream| stream.peer_addr().ok());
+            let address = stream_of(connection).and_then(|stream| stream.peer_addr().ok());
             let admit = |address: SocketAddr| for_connections.switches.admit(&connections, address.ip());
             if let Some(admitted) = address.and_then(admit) {
                 data.insert(admitted);
@@ -149,8 +164,11 @@ impl Server {
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(crate::http::DRAIN_GRACE.as_secs())
         .disable_signals()
-        .listen(listener)?
-        .run();
+        .listen(listener)?;
+        if let Some((listener, tls)) = tls {
+            server = server.listen_rustls_0_23(listener, tls.server_config())?;
+        }
+        let server = server.run();
         let handle = server.handle();
         Ok(Server { handle, running: tokio::task::spawn_local(server), shared, _watchdog: watchdog })
     }

@@ -31,12 +31,15 @@ pub(super) async fn to_page() -> HttpResponse {
 
 /// `GET /admin/login`; `out` in the query says that somebody just left.
 pub(super) async fn login_form(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
+    if let Some(place) = (state.parts.secure_place)(&req) {
+        return see_other(&place);
+    }
     if guard::session(&state, &req).await.is_some() {
         return see_other("/admin");
     }
     let has_left = form_urlencoded::parse(req.query_string().as_bytes()).any(|(name, _)| name == "out");
     let notice = has_left.then(|| "You are logged out.".to_string());
-    html(StatusCode::OK, login_page(&state, notice))
+    html(StatusCode::OK, login_page(&state, &req, notice))
 }
 
 /// What the login form sends.
@@ -53,19 +56,27 @@ pub(super) async fn login(
 ) -> HttpResponse {
     let Some(form) = form.filter(|_| guard::is_own_site(&req)) else {
         let notice = "The form arrived incomplete, or from another site. Please type the password here.";
-        return html(StatusCode::BAD_REQUEST, login_page(&state, Some(notice.to_string())));
+        return html(StatusCode::BAD_REQUEST, login_page(&state, &req, Some(notice.to_string())));
     };
     let peer = (state.parts.peer)(&req);
+    if guard::is_refused(&state, peer) {
+        return html(StatusCode::FORBIDDEN, login_page(&state, &req, Some(guard::NEEDS_TLS.to_string())));
+    }
     match state.parts.auth.login(form.password, peer.address).await {
-        Ok(token) => HttpResponse::SeeOther()
-            .insert_header((LOCATION, "/admin"))
-            .insert_header((SET_COOKIE, guard::session_cookie(&token, peer)))
-            .finish(),
-        Err(err) => login_refused(&state, err),
+        Ok(token) => {
+            if peer.is_overheard() {
+                tracing::warn!("an admin password came over plain HTTP, where others can read it: use HTTPS");
+            }
+            HttpResponse::SeeOther()
+                .insert_header((LOCATION, "/admin"))
+                .insert_header((SET_COOKIE, guard::session_cookie(&token, peer)))
+                .finish()
+        }
+        Err(err) => login_refused(&state, &req, err),
     }
 }
 
-fn login_refused(state: &AdminState, err: LoginError) -> HttpResponse {
+fn login_refused(state: &AdminState, req: &HttpRequest, err: LoginError) -> HttpResponse {
     let (status, notice) = match err {
         LoginError::Wrong => {
             (StatusCode::UNAUTHORIZED, "That is not the password. Please try again.".to_string())
@@ -82,7 +93,7 @@ fn login_refused(state: &AdminState, err: LoginError) -> HttpResponse {
     };
     let mut res = HttpResponse::build(status);
     guard::retry_after(&mut res, err);
-    res.insert_header(ContentType::html()).body(login_page(state, Some(notice)))
+    res.insert_header(ContentType::html()).body(login_page(state, req, Some(notice)))
 }
 
 /// `POST /admin/logout`
@@ -112,8 +123,9 @@ pub(super) async fn not_found(state: web::Data<AdminState>, req: HttpRequest) ->
     html(StatusCode::NOT_FOUND, admin::message(&state.parts.assets, "Not found", text).into_string())
 }
 
-fn login_page(state: &AdminState, notice: Option<String>) -> String {
-    admin::login(&LoginView { assets: state.parts.assets.clone(), notice }).into_string()
+fn login_page(state: &AdminState, req: &HttpRequest, notice: Option<String>) -> String {
+    let is_overheard = (state.parts.peer)(req).is_overheard();
+    admin::login(&LoginView { assets: state.parts.assets.clone(), notice, is_overheard }).into_string()
 }
 
 /// Answers a page whose numbers could not be gathered.

@@ -51,11 +51,23 @@ pub(super) async fn caller(state: &AdminState, req: &HttpRequest) -> Result<Call
         return Ok(Caller::Session(session));
     }
     let Some(password) = basic_password(req) else { return Err(nobody()) };
-    let address = (state.parts.peer)(req).address;
-    match state.parts.auth.basic(password, address).await {
+    let peer = (state.parts.peer)(req);
+    if is_refused(state, peer) {
+        let error = json!({ "error": NEEDS_TLS, "hint": "use https://, or a tunnel to this machine" });
+        return Err(HttpResponse::Forbidden().json(error));
+    }
+    match state.parts.auth.basic(password, peer.address).await {
         Ok(()) => Ok(Caller::Machine),
         Err(err) => Err(refusal(err)),
     }
+}
+
+/// Said where `admin.require_tls` is on.
+pub(super) const NEEDS_TLS: &str = "A password is taken over HTTPS only (admin.require_tls).";
+
+/// Returns true when no password is taken from there.
+pub(super) fn is_refused(state: &AdminState, peer: Peer) -> bool {
+    state.parts.config.require_tls && peer.is_overheard()
 }
 
 /// Returns true when the request was meant by who sends it: a session proves it by its

@@ -52,6 +52,8 @@ pub struct Config {
     pub session_idle: Duration,
     /// A session of this age ends, used or not.
     pub session_age: Duration,
+    /// Whether passwords that come over plain HTTP from another machine are refused.
+    pub require_tls: bool,
     /// Open pages that are kept up to date at once; one more gets 503 and stays as it is.
     pub streams: usize,
 }
@@ -59,7 +61,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(86_400);
-        Config { session_idle: DAY, session_age: 7 * DAY, streams: 32 }
+        Config { session_idle: DAY, session_age: 7 * DAY, require_tls: false, streams: 32 }
     }
 }
 
@@ -95,6 +97,9 @@ pub type Control = Arc<dyn Fn(WorkerCommand) -> BoxFuture<'static, Result<(), Co
 /// Reads the state of the process; called off the async threads.
 pub type Status = Arc<dyn Fn() -> StatusView + Send + Sync>;
 
+/// Returns where a request that came without TLS should have gone; none when it is fine.
+pub type SecurePlace = Arc<dyn Fn(&HttpRequest) -> Option<String> + Send + Sync>;
+
 /// Finds out who is at the other end, with the trusted proxies taken into account.
 pub type PeerOf = Arc<dyn Fn(&HttpRequest) -> Peer + Send + Sync>;
 
@@ -120,6 +125,8 @@ pub struct Parts {
     pub assets: Assets,
     /// Who is asking.
     pub peer: PeerOf,
+    /// Where HTTPS is.
+    pub secure_place: SecurePlace,
     /// Becomes true at the start of a drain; open streams end then.
     pub shutdown: watch::Receiver<bool>,
     /// Settings.

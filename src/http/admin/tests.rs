@@ -77,6 +77,7 @@ fn case_with(config: Config) -> Case {
         clock: clock.clone(),
         assets: Assets { css: "/assets/admin.1.css".into(), js: "/assets/admin.1.js".into() },
         peer: Arc::new(|req| crate::http::client::peer(req, &["127.0.0.1/32".parse().unwrap()])),
+        secure_place: Arc::new(|_| None),
         shutdown: stopped,
         config,
     });

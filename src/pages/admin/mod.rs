@@ -63,6 +63,13 @@ pub fn login(view: &LoginView) -> Markup {
             h1 { "vitrine" }
             p { "Behind this door: how your page is doing." }
             @if let Some(notice) = &view.notice { p.banner.warn role="alert" id="notice" { (notice) } }
+            @if view.is_overheard {
+                p.banner.warn {
+                    "This page came over plain HTTP: others on the way can read the password. "
+                    "Set up HTTPS (" code { "tls.cert" } " and " code { "tls.key" } ", or a proxy), or come by "
+                    code { "ssh -L" } "."
+                }
+            }
             form method="post" action="/admin/login" {
                 // Password managers file a password under a name.
                 input.visually-hidden type="text" name="username" value="admin" autocomplete="username"

@@ -21,6 +21,8 @@ pub struct LoginView {
     pub assets: Assets,
     /// Why the visitor is asked again, in words for them.
     pub notice: Option<String>,
+    /// Whether others on the way can read the password.
+    pub is_overheard: bool,
 }
 
 /// The whole page.
