@@ -160,3 +160,20 @@ fn a_password_over_plain_http_is_warned_of_or_refused() {
          Authorization: Basic YWRtaW46eA==\r\nConnection: close\r\n\r\n";
     assert!(vitrine.raw(basic).starts_with("HTTP/1.1 403"));
 }
+
+#[test]
+fn the_proof_for_a_certificate_is_served_by_http() {
+    let (secure, _) = start(&[("VITRINE_HTTP_TRUSTED_PROXIES", "192.0.2.1")]);
+    let folder = secure.dir.join(".well-known/acme-challenge");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("evaGxfADs6"), "evaGxfADs6.hash").unwrap();
+    let get = |path: &str| {
+        secure.vitrine.raw(&format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"))
+    };
+    let answer = get("/.well-known/acme-challenge/evaGxfADs6");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("evaGxfADs6.hash"), "{answer}");
+    for path in ["other", "..%2f..%2fkey.pem", "%2e%2e"] {
+        let answer = get(&format!("/.well-known/acme-challenge/{path}"));
+        assert!(!answer.starts_with("HTTP/1.1 200") && !answer.contains("KEY"), "{answer}");
+    }
+}

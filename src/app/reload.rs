@@ -158,6 +158,7 @@ impl Reloader {
             .expect("only another number of http threads is refused, and that needs a restart");
         self.store.apply(config.store.clone());
         self.shared.switches.apply(&config.http);
+        self.shared.switches.serve_proofs_of(&config.site);
         self.apply_redirect(config);
         if let (Some(tls), Some(credentials)) = (&self.tls, credentials) {
             tls.show(credentials);

@@ -147,6 +147,7 @@ impl Base {
             switches: Switches::default(),
         });
         shared.switches.apply(&config.http);
+        shared.switches.serve_proofs_of(&config.site);
         (shared, access_records)
     }
 

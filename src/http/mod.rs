@@ -5,6 +5,7 @@
 //! is never rendered here: the worker answers from the current [`edition::Edition`],
 //! whose every byte was made at load.
 
+mod acme;
 pub mod admin;
 pub mod api;
 pub mod assets;
@@ -24,6 +25,7 @@ pub mod tls;
 mod watchdog;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -128,6 +130,8 @@ pub struct Switches {
     trusted_proxies: ArcSwap<Vec<IpNet>>,
     connections_per_address: AtomicU64,
     requests_per_second: AtomicU64,
+    /// The folder in which proofs for certificates are laid.
+    site: ArcSwap<PathBuf>,
     /// The port that visitors without TLS are sent to; 0 for none.
     redirect_to: AtomicU16,
     drills: AtomicBool,
@@ -143,6 +147,11 @@ impl Switches {
         self.connections_per_address.store(config.connections_per_address, Ordering::Relaxed);
         self.requests_per_second.store(config.requests_per_second, Ordering::Relaxed);
         self.drills.store(config.drills, Ordering::Relaxed);
+    }
+
+    /// Looks for proofs for certificates in this site folder.
+    pub fn serve_proofs_of(&self, site: &Path) {
+        self.site.store(Arc::new(site.to_path_buf()));
     }
 
     /// Sends visitors who come without TLS to a port, or lets them be.

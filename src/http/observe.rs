@@ -44,6 +44,7 @@ const OTHER_ROUTES: &[&str] = &[
     "/health",
     "/ready",
     "/metrics",
+    "/.well-known/acme-challenge/{token}",
     "/admin",
     "/admin/login",
     "/admin/logout",
