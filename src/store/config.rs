@@ -159,7 +159,7 @@ pub(super) const WAL_AGE_MAX: Duration = Duration::from_secs(1800);
 /// sealed early, so that one slow stream does not keep the log of all others.
 pub(super) const WAL_OLD_MAX: usize = 4;
 
-/// Bytes of what was set aside for a person to look at; above it the oldest goes.
+/// Bytes of what is damaged and set aside, but for the last; above it the oldest goes.
 pub(super) const SET_ASIDE_MAX_BYTES: u64 = 256 << 20;
 
 /// Messages that wait for the writer: seconds of bursts of batches, small when empty.

@@ -66,6 +66,8 @@ pub struct Disk {
     pub doomed: Vec<Arc<Partition>>,
     /// Partitions whose writing failed and that nobody can read yet.
     pub failed: Vec<Arc<Partition>>,
+    /// Set when a partition of the WAL, or of a predecessor, waits for the next start.
+    pub is_unreplayed: bool,
     /// When retention last looked.
     pub retained_at: Duration,
     next_seq: u32,
@@ -108,6 +110,7 @@ impl Disk {
             space,
             doomed: Vec::new(),
             failed: Vec::new(),
+            is_unreplayed: false,
             retained_at: Duration::ZERO,
             next_seq: 1,
             metrics: None,

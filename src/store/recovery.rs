@@ -124,6 +124,7 @@ impl Writer {
                 self.settle(None);
                 if err.is_passing() {
                     tracing::warn!("{err}; it is replayed at the next start");
+                    self.disk.is_unreplayed = true;
                     continue;
                 }
                 set_aside(&shared.dir, Kind::Wal, &partition.path, Why::Damaged(&err.to_string()))
@@ -132,6 +133,7 @@ impl Writer {
             }
             self.settle(Some(partition));
         }
+        self.begin_clock();
         Ok(())
     }
 
@@ -164,6 +166,7 @@ impl Writer {
         });
         if let Err(err) = res {
             tracing::warn!("{err}; the rest of the predecessor's history is back after a restart");
+            self.disk.is_unreplayed = true;
         }
     }
 
@@ -268,7 +271,9 @@ impl Writer {
             return;
         }
         let res = self.check_space();
-        self.disk.sealing.note(res.is_ok());
+        if res.is_err() {
+            self.disk.sealing.note(false);
+        }
         if let Err(err) = res.and_then(|()| self.attempt(|disk| &mut disk.sealing, Writer::seal_closed)) {
             tracing::warn!("seal what the last run left: {err}; it is tried again by itself");
         }
@@ -327,6 +332,11 @@ impl Writer {
         let (sealed, active) = {
             let state = self.shared.state();
             let tier = state.tier(kind);
+            // What it has cannot be told from what it lacks.
+            if let Some(unread) = tier.sealed.iter().find(|partition| partition.is_put_off()) {
+                let source = std::io::Error::other("it cannot be read now");
+                return Err(unread.io("replay the log beside", source));
+            }
             let covers = |partition: &&Arc<Partition>| {
                 partition.is_readable()
                     && partition.summary().covers.get(&generation).is_some_and(|last| *last >= first)

@@ -44,12 +44,13 @@ impl Writer {
         self.drop_at(largest, 0)
     }
 
-    /// Removes the oldest damaged things that were set aside while all take more than
-    /// `max_bytes`; returns how much that freed.
+    /// Removes the oldest damaged things that were set aside while those but the last take more
+    /// than `max_bytes`; returns how much that freed.
     pub(super) fn shrink_set_aside(&self, max_bytes: u64) -> u64 {
         let entries = entries(&self.shared.dir);
-        let mut left: u64 = entries.iter().map(|entry| entry.size_bytes).sum();
-        let all = left;
+        let all: u64 = entries.iter().map(|entry| entry.size_bytes).sum();
+        let mut left: u64 = removable(&entries).map(|entry| entry.size_bytes).sum();
+        let mut freed = 0;
         for entry in removable(&entries) {
             if left <= max_bytes {
                 break;
@@ -57,13 +58,14 @@ impl Writer {
             match entry.remove() {
                 Ok(()) => {
                     left -= entry.size_bytes;
+                    freed += entry.size_bytes;
                     tracing::warn!("removed {}, set aside long ago, for its space", entry.path.display());
                 }
                 Err(err) => tracing::warn!("remove {}: {err}", entry.path.display()),
             }
         }
-        self.shared.counters.set_aside_bytes.store(left, Ordering::Relaxed);
-        all - left
+        self.shared.counters.set_aside_bytes.store(all - freed, Ordering::Relaxed);
+        freed
     }
 
     fn measure_active(&self, kind: Kind) {
@@ -89,15 +91,12 @@ impl Writer {
         let (now, elapsed) = (self.shared.clock.now_ms(), self.shared.clock.elapsed());
         let is_over = |partition: &Arc<Partition>| {
             is_expired(partition, now, elapsed, retention.max_age)
-                && self.rolling.is_done_with(kind, newest(partition))
+                && (self.rolling.is_done_with(kind, partition.newest()) || is_ahead(partition, now))
         };
         // Each is asked, since each notes how long it has been too old.
-        let expired = tier.sealed.iter().enumerate().fold(None, |found, (place, partition)| {
+        tier.sealed.iter().enumerate().fold(None, |found, (place, partition)| {
             if is_over(partition) { found.or(Some(place)) } else { found }
-        })?;
-        // One that was written earlier, while the clock was far ahead, is older than its times.
-        let is_ahead = |partition: &Arc<Partition>| newest(partition).minus(FUTURE_MAX) > now;
-        Some(tier.sealed[..expired].iter().position(is_ahead).unwrap_or(expired))
+        })
     }
 
     // Returns its measured size, or none when there is none at that place.
@@ -140,17 +139,21 @@ fn remove(partition: &Partition) -> bool {
     }
 }
 
-/// Returns the latest time inside, or when it was begun.
-fn newest(partition: &Partition) -> UnixMillis {
-    partition.summary().range.map_or(partition.name.start, |(_, max)| partition.kind.to_millis(max))
-}
-
 /// Returns true once a partition has been too old for a while by the monotonic clock.
 fn is_expired(partition: &Partition, now: UnixMillis, elapsed: Duration, max_age: Duration) -> bool {
+    let newest = partition.newest();
+    // The times of one that was written while the clock was far ahead say nothing of its age:
+    // it is as old as it has been there. And what is in one that cannot be read is not known.
+    let is_unknown = partition.is_put_off() && partition.summary().range.is_none();
     let mut since = partition.expired_since.lock().unwrap_or_else(PoisonError::into_inner);
-    if newest(partition) >= now.minus(max_age) {
+    if is_unknown || (newest >= now.minus(max_age) && !is_ahead(partition, now)) {
         *since = None;
         return false;
     }
-    elapsed.saturating_sub(*since.get_or_insert(elapsed)) >= EXPIRY_GRACE
+    let wait = if is_ahead(partition, now) { max_age } else { EXPIRY_GRACE };
+    elapsed.saturating_sub(*since.get_or_insert(elapsed)) >= wait
+}
+
+fn is_ahead(partition: &Partition, now: UnixMillis) -> bool {
+    partition.newest().minus(FUTURE_MAX) > now
 }

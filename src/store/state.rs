@@ -18,6 +18,7 @@ use super::error::PartitionError;
 use super::facts::Facts;
 use super::log::open::OpenBlocks;
 use super::metric::window::OpenWindows;
+use super::rollup::RolledUp;
 use super::span::open::OpenSpans;
 use super::stats::Counters;
 use crate::clock::Clock;
@@ -112,6 +113,8 @@ pub struct Shared {
     pub counters: Counters,
     /// Handles of sealed partitions.
     pub handles: Handles,
+    /// Up to when minutes and hours are made, as the writer has it.
+    pub rolled: RolledUp,
     caches: Caches,
     config: RwLock<Config>,
     state: RwLock<State>,
@@ -127,6 +130,7 @@ impl Shared {
             clock,
             counters: Counters::default(),
             handles: Handles::default(),
+            rolled: RolledUp::default(),
             caches: Caches::default(),
             config: RwLock::new(config),
             state: RwLock::default(),
@@ -197,7 +201,7 @@ impl Shared {
     pub fn leave_out(&self, partition: &Partition, err: &PartitionError) {
         // Retention took it away meanwhile, or another process reads it at this moment: this
         // read goes without it, the next may not have to.
-        if err.is_momentary() {
+        if err.is_momentary() || partition.dropped.load(Ordering::Relaxed) {
             tracing::debug!("{err}; one read goes without it");
             return;
         }

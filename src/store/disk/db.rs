@@ -182,9 +182,10 @@ impl Db {
 
     fn open_sled(&self) -> Result<Sled, PartitionError> {
         // sled would make the directory of a partition that was removed meanwhile again.
-        if !self.path.parent().is_some_and(Path::exists) {
-            return Err(PartitionError::Dropped { path: self.path.clone() });
-        }
+        let is_there = self.path.parent().map_or(Ok(false), Path::try_exists);
+        let is_there =
+            is_there.and_then(|is_there| is_there.then_some(()).ok_or(io::ErrorKind::NotFound.into()));
+        is_there.map_err(|source| PartitionError::Io { action: "open", path: self.path.clone(), source })?;
         let config = sled::Config::new()
             .path(&self.path)
             .flush_every_ms(None)

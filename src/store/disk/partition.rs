@@ -354,6 +354,11 @@ impl Partition {
         self.failed.load(Ordering::Relaxed) && !self.is_lost()
     }
 
+    /// Returns the latest time inside, or when it was begun.
+    pub fn newest(&self) -> UnixMillis {
+        self.summary().range.map_or(self.name.start, |(_, max)| self.kind.to_millis(max))
+    }
+
     /// Takes the directory away; gives its blocks back to the disk.
     pub fn remove(&self) -> io::Result<()> {
         let root = self.path.parent().expect("a partition lies under its root");

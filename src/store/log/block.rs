@@ -19,11 +19,15 @@ use crate::store::compress;
 use crate::store::config::{BLOCK_MAX_BYTES, LINE_METADATA_MAX_BYTES};
 use crate::store::wire::{Damaged, Reader, put_bytes, put_varint, put_zigzag, unzigzag, zigzag};
 
-/// A part of a block claims at most this much raw; damaged sizes are refused before they
-/// allocate. A block is full before its last line, which is [cut](crate::store::Config).
-const PART_MAX_BYTES: u64 = 1 << 20;
+/// The texts of a part take at most this much; damaged sizes are refused before they allocate.
+/// A block is full before its last line, which is [cut](crate::store::Config).
+const TEXT_MAX_BYTES: usize = 1 << 20;
 
-const _: () = assert!(PART_MAX_BYTES as usize > 2 * BLOCK_MAX_BYTES + LINE_METADATA_MAX_BYTES);
+const _: () = assert!(TEXT_MAX_BYTES > 2 * BLOCK_MAX_BYTES + LINE_METADATA_MAX_BYTES);
+
+/// The columns of a part claim at most this much: a number of one digit takes eight bytes
+/// where another one in its column needs them.
+const PART_MAX_BYTES: u64 = 8 * TEXT_MAX_BYTES as u64;
 
 /// Text comes out a tenth smaller than at the lowest level, at nearly the same speed.
 const ZSTD_LEVEL: i32 = 3;
@@ -65,14 +69,14 @@ impl Encoded {
     fn bodies<T>(&self, n: usize, read: impl FnOnce(&View<'_>) -> Result<T, Damaged>) -> Result<T, Damaged> {
         self.part(&self.bytes[..self.metadata_at], |bytes| {
             let mut reader = Reader::new(bytes);
-            let res = read(&View::read(&mut reader, n, PART_MAX_BYTES as usize)?)?;
+            let res = read(&View::read(&mut reader, n, TEXT_MAX_BYTES)?)?;
             reader.end()?;
             Ok(res)
         })
     }
 
     fn metadata(&self, n: usize) -> Result<Cells, Damaged> {
-        let decode = |bytes: &[u8]| Cells::decode(bytes, n, PART_MAX_BYTES as usize);
+        let decode = |bytes: &[u8]| Cells::decode(bytes, n, TEXT_MAX_BYTES);
         self.part(&self.bytes[self.metadata_at..], decode)
     }
 
@@ -212,7 +216,7 @@ impl Block {
     fn new(lines: &[u8], [bodies, metadata]: [&[u8]; 2], is_packed: bool) -> Result<Block, Damaged> {
         let mut reader = Reader::new(lines);
         let n = reader.count()?;
-        if n > PART_MAX_BYTES as usize / LINE_BYTES {
+        if n > TEXT_MAX_BYTES / LINE_BYTES {
             return Err(Damaged("more lines than a block has"));
         }
         let severities = reader.take(n)?.to_vec();
@@ -443,5 +447,42 @@ mod tests {
             raw[place] = byte;
             look(&raw);
         }
+    }
+
+    /// The largest block that the writer makes of lines like this.
+    fn full(line: impl Fn(usize) -> (String, Vec<(String, String)>)) -> Block {
+        let mut res = Block::default();
+        while res.size_bytes() < BLOCK_MAX_BYTES {
+            let (body, pairs) = line(res.len());
+            res.push(UnixNanos(res.len() as i64), res.len() as u64, Severity::Info, &body, &pairs);
+        }
+        let (body, pairs) = ("9".repeat(256 << 10), vec![("k".to_string(), "v".repeat(60 << 10))]);
+        res.push(UnixNanos(0), res.len() as u64, Severity::Info, &body, &pairs);
+        res
+    }
+
+    #[track_caller]
+    fn check_full(line: impl Fn(usize) -> (String, Vec<(String, String)>)) {
+        let block = full(line);
+        let found = Block::unpack(&block.pack()).unwrap();
+        found.decode_all().unwrap();
+        assert!((0..block.len()).all(|line| found.content(line).body() == block.content(line).body()));
+    }
+
+    #[test]
+    fn the_largest_blocks_are_within_the_bounds_of_who_reads_them() {
+        check_full(|_| (String::new(), vec![]));
+        check_full(|n| ("x".into(), vec![(format!("{n}{}", "n".repeat(200)), "v".into())]));
+        check_full(|n| ("x".into(), (0..n % 50).map(|k| (format!("k{k}"), String::new())).collect()));
+        // Small numbers in a column with large ones, all different at first.
+        check_full(|n| {
+            let large = (n as u64 + 1).wrapping_mul(0x1234_5678_9abc_def1) >> 1;
+            (if n < 1_100 { large.to_string() } else { (n % 10).to_string() }, vec![])
+        });
+        check_full(|n| {
+            let large = (n as u64 + 1).wrapping_mul(0x1234_5678_9abc_def1) >> 1;
+            let few: Vec<String> = (0..200).map(|k| ((n + k) % 10).to_string()).collect();
+            (if n < 1_100 { format!("a {large}") } else { format!("a {}", few.join(" ")) }, vec![])
+        });
     }
 }

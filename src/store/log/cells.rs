@@ -31,7 +31,8 @@ impl Cells {
     /// Returns about how much memory the pairs take; a line's own places are not counted.
     pub fn size_bytes(&self) -> usize {
         let columns = self.columns.iter().map(|column| column.text().len());
-        columns.sum::<usize>() + self.cells.len() * 2 * size_of::<u32>()
+        let names = self.names.iter().map(|name| name.len() + size_of::<Texts>());
+        columns.chain(names).sum::<usize>() + self.cells.len() * 2 * size_of::<u32>()
     }
 
     /// Adds a line.

@@ -88,7 +88,7 @@ pub fn block(resolution: Resolution) -> Duration {
 pub struct Rolling {
     minutes: Progress,
     hours: Progress,
-    /// None until the newest sample was looked up.
+    /// None until the store has taken up what earlier starts left.
     clock: Option<SteadyClock>,
     back_off: BackOff,
 }
@@ -155,14 +155,15 @@ impl Rolling {
 impl Writer {
     /// Rolls up what is due, as far as the time of one step goes.
     pub(in crate::store) fn roll_up(&mut self) {
-        if !self.rolling.back_off.is_over() {
+        // Samples that wait in a log that could not be replayed are to come.
+        if !self.rolling.back_off.is_over() || self.disk.is_unreplayed {
             return;
         }
         let deadline = Instant::now() + STEP_TIME;
         for tier in [MINUTES, HOURS] {
             while Instant::now() < deadline {
                 match self.roll_step(&tier) {
-                    Ok(ControlFlow::Continue(())) => self.rolling.back_off.note(true),
+                    Ok(ControlFlow::Continue(())) => {}
                     Ok(ControlFlow::Break(())) => break,
                     Err(err) => {
                         tracing::warn!("{err}; {} are made later", tier.resolution.name());
@@ -201,14 +202,21 @@ impl Writer {
             self.write(tier.kind, tier.place, |writer, _| writer.end(draft), |_| {})?;
             self.rest(tier.place);
         }
-        self.rolling.of(tier).until = Some(UnixMillis(job.begin.0 + tier.block_ms()));
+        self.set_until(tier, Some(UnixMillis(job.begin.0 + tier.block_ms())));
+        self.rolling.back_off.note(true);
         Ok(ControlFlow::Continue(()))
     }
 
     fn begin_block(&mut self, tier: &Tier) -> Result<ControlFlow<()>, RollError> {
-        let Some(settled) = self.settled(tier) else { return Ok(ControlFlow::Break(())) };
-        let Some(begin) = self.next_block(tier, settled) else { return Ok(ControlFlow::Break(())) };
-        self.rolling.of(tier).until = Some(begin);
+        let now = self.steady_now();
+        let settled = match tier.finer {
+            Kind::Metrics => Some(now.minus(self.shared.config().out_of_order + QUEUE_SLACK)),
+            _ => self.rolling.minutes.until,
+        };
+        let Some(settled) = settled else { return Ok(ControlFlow::Break(())) };
+        let Some(begin) = self.next_block(tier, now) else { return Ok(ControlFlow::Break(())) };
+        // Where everything is yet to come, as with a clock in the past, nothing is known.
+        self.set_until(tier, Some(begin).filter(|begin| *begin <= now));
         if begin.0 + tier.block_ms() > settled.0 {
             return Ok(ControlFlow::Break(()));
         }
@@ -217,23 +225,26 @@ impl Writer {
         Ok(ControlFlow::Continue(()))
     }
 
-    // Up to when nothing more comes of what a tier is made from; none while there is nothing.
-    fn settled(&mut self, tier: &Tier) -> Option<UnixMillis> {
-        if tier.finer != Kind::Metrics {
-            return self.rolling.minutes.until;
-        }
-        let shared = &self.shared;
-        let (wall, elapsed) = (shared.clock.now_ms(), shared.clock.elapsed());
-        if self.rolling.clock.is_none() {
-            let newest = newest_sample(&shared.state())?;
-            self.rolling.clock = Some(SteadyClock::new(newest, elapsed));
-        }
-        let now = self.rolling.clock.as_mut()?.now(wall, elapsed);
-        Some(now.minus(shared.config().out_of_order + QUEUE_SLACK))
+    fn set_until(&mut self, tier: &Tier, until: Option<UnixMillis>) {
+        self.rolling.of(tier).until = until;
+        self.shared.rolled.set(tier.kind, until);
+    }
+
+    /// Begins to believe the clock: from the newest sample on that an earlier start left.
+    pub(in crate::store) fn begin_clock(&mut self) {
+        let (wall, elapsed) = (self.shared.clock.now_ms(), self.shared.clock.elapsed());
+        let newest = newest_sample(&self.shared.state());
+        self.rolling.clock.get_or_insert_with(|| SteadyClock::new(newest.unwrap_or(wall), elapsed));
+    }
+
+    fn steady_now(&mut self) -> UnixMillis {
+        let (wall, elapsed) = (self.shared.clock.now_ms(), self.shared.clock.elapsed());
+        let clock = self.rolling.clock.get_or_insert_with(|| SteadyClock::new(wall, elapsed));
+        clock.now(wall, elapsed)
     }
 
     // The moment before the first block that is not rolled up; none while there is no history.
-    fn next_block(&mut self, tier: &Tier, settled: UnixMillis) -> Option<UnixMillis> {
+    fn next_block(&mut self, tier: &Tier, now: UnixMillis) -> Option<UnixMillis> {
         let oldest = {
             let state = self.shared.state();
             let open = state.windows.iter().filter_map(|window| window.range()).map(|(first, _)| first).min();
@@ -242,8 +253,8 @@ impl Writer {
         };
         // A clock that was ahead for long and is set back has left blocks behind that other
         // samples belong into: those are made again.
-        let known = self.rolling.of(tier).until.filter(|until| *until <= settled);
-        let done = known.or_else(|| horizon(&self.shared, tier.kind, settled, |_| true));
+        let known = self.rolling.of(tier).until.filter(|until| *until <= now);
+        let done = known.or_else(|| horizon(&self.shared, tier.kind, now));
         let block_ms = tier.block_ms();
         // A block holds its end and not its beginning.
         let first = UnixMillis((oldest.0 - 1).div_euclid(block_ms) * block_ms);
@@ -279,7 +290,8 @@ fn series_of(
     let end = UnixMillis(begin.0 + tier.block_ms());
     let (parts, open) = {
         let state = shared.state();
-        if is_put_off(&state, tier.finer, begin, end) {
+        let too_old = shared.clock.now_ms().minus(shared.config().retention(tier.finer).max_age);
+        if is_put_off(&state, tier.finer, begin, end, too_old) {
             return Err(RollError::Unreadable);
         }
         let is_met = |range: Option<(UnixMillis, UnixMillis)>| {
@@ -294,10 +306,17 @@ fn series_of(
     res.ok_or(RollError::Unreadable)
 }
 
-// Whether a partition with something of a block cannot be read now and may be later.
-fn is_put_off(state: &State, kind: Kind, begin: UnixMillis, end: UnixMillis) -> bool {
-    let overlapping = |partition: &&Arc<Partition>| partition.summary().overlaps(begin.0 + 1, end.0);
-    state.tier(kind).partitions().filter(overlapping).any(|partition| partition.is_put_off())
+// Whether a partition with something of a block cannot be read now and may be later, before it
+// is too old for anything.
+fn is_put_off(state: &State, kind: Kind, begin: UnixMillis, end: UnixMillis, too_old: UnixMillis) -> bool {
+    let may_overlap = |partition: &Partition| match partition.summary().range {
+        Some((first, last)) => first <= end.0 && last > begin.0,
+        None => true,
+    };
+    let is_waited_for = |partition: &Arc<Partition>| {
+        partition.is_put_off() && may_overlap(partition) && partition.newest() >= too_old
+    };
+    state.tier(kind).partitions().any(is_waited_for)
 }
 
 fn read_block(

@@ -40,12 +40,45 @@
 //! [varint | chunk]  32: how far the decimal is from the value in ulps
 //! ```
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::clock::UnixMillis;
+use crate::store::disk::partition::Kind;
+
 mod column;
 pub mod columns;
 pub mod job;
 pub mod read;
 mod steady;
 pub mod times;
+
+/// Up to when each tier is made; the writer sets it and readers go by it.
+pub struct RolledUp([AtomicI64; 2]);
+
+/// Stands for a time that is not known.
+const UNKNOWN: i64 = i64::MIN;
+
+impl Default for RolledUp {
+    fn default() -> Self {
+        RolledUp([const { AtomicI64::new(UNKNOWN) }; 2])
+    }
+}
+
+impl RolledUp {
+    fn place(&self, kind: Kind) -> &AtomicI64 {
+        &self.0[usize::from(kind == Kind::Hours)]
+    }
+
+    /// Returns up to when a tier is made, as far as the writer has looked it up.
+    pub fn until(&self, kind: Kind) -> Option<UnixMillis> {
+        let until = self.place(kind).load(Ordering::Relaxed);
+        (until != UNKNOWN).then_some(UnixMillis(until))
+    }
+
+    fn set(&self, kind: Kind, until: Option<UnixMillis>) {
+        self.place(kind).store(until.map_or(UNKNOWN, |until| until.0), Ordering::Relaxed);
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -10,50 +10,52 @@ use crate::clock::UnixMillis;
 use crate::record::read::{ReadError, SeriesSelect};
 use crate::record::rollup::{coarser, rollups as roll_up};
 use crate::record::{Coverage, Labels, Resolution, RolledStep, Sample};
-use crate::store::disk::partition::{Kind, Partition};
+use crate::store::disk::partition::Kind;
 use crate::store::metric::chunk::Values;
 use crate::store::metric::read::{EncodedChunk, Part, Selection, Wanted, open_samples, put_in_order};
 use crate::store::state::{Shared, State};
 use crate::store::wire::Damaged;
 
-/// Returns the end of the last block of a tier that counts as made, over the partitions that
-/// are wanted; none while it has none.
+/// Returns the end of the block of a tier that was made last; none while it has none.
 ///
-/// One that ends after `settled` does not: it was made while the clock was ahead, and samples
-/// are still to come.
-pub fn horizon(
-    shared: &Shared,
-    kind: Kind,
-    settled: UnixMillis,
-    is_wanted: impl Fn(&Partition) -> bool,
-) -> Option<UnixMillis> {
-    let mut res = None;
-    let mut by_window = Vec::new();
-    {
+/// It is not the latest of all where the clock was ahead and set back: what was made then is
+/// made again in its turn. While nothing was made since, it is the last that is not after `now`.
+pub fn horizon(shared: &Shared, kind: Kind, now: UnixMillis) -> Option<UnixMillis> {
+    let partitions: Vec<_> = {
         let state = shared.state();
         let tier = state.tier(kind);
-        for partition in tier.sealed.iter().filter(|partition| is_wanted(partition)) {
-            match partition.summary().range {
-                Some((_, last)) if last <= settled.0 => res = res.max(Some(last)),
-                Some(_) => by_window.push((partition.clone(), None)),
-                None => {}
-            }
-        }
-        // What the open one has is what it has published.
         let active = tier.active.iter().map(|active| (active.partition.clone(), Some(active.facts.clone())));
-        by_window.extend(active.filter(|(partition, _)| is_wanted(partition)));
+        tier.sealed.iter().map(|sealed| (sealed.clone(), None)).chain(active).collect()
+    };
+    // The last one written first.
+    for (partition, active) in partitions.into_iter().rev() {
+        let Some(range) = partition.summary().range else { continue };
+        let facts = if partition.is_readable() { shared.known(&partition, active) } else { None };
+        let ends = match &facts {
+            Some(facts) => facts.metrics().windows.iter().map(|window| window.range().1).collect(),
+            None => vec![range.1],
+        };
+        if let Some(last) = ends.last().filter(|last| **last <= now.0) {
+            return Some(UnixMillis(*last));
+        }
+        if let Some(last) = ends.into_iter().filter(|end| *end <= now.0).max() {
+            return Some(UnixMillis(last));
+        }
     }
-    for (partition, active) in by_window {
-        let Some(facts) = shared.known(&partition, active) else { continue };
-        let ends = facts.metrics().windows.iter().map(|window| window.range().1);
-        res = res.max(ends.filter(|end| *end <= settled.0).max());
-    }
-    res.map(UnixMillis)
+    None
 }
 
-/// Returns the time up to which a block may count as made.
-fn settled(shared: &Shared) -> UnixMillis {
-    shared.clock.now_ms().minus(shared.config().out_of_order)
+/// Returns up to when the steps of a tier can be read: as far as it was made, but not behind a
+/// partition that cannot be read while there are samples in its place.
+fn made(shared: &Shared, kind: Kind) -> Option<UnixMillis> {
+    let until = shared.rolled.until(kind).or_else(|| horizon(shared, kind, shared.clock.now_ms()))?;
+    let state = shared.state();
+    let samples = oldest(&state, Kind::Metrics);
+    let unreadable = state.tier(kind).partitions().filter(|partition| !partition.is_readable());
+    let firsts = unreadable.filter_map(|partition| Some(UnixMillis(partition.summary().range?.0)));
+    let lacking = firsts.filter(|first| samples.is_some_and(|samples| samples <= *first)).min();
+    let step = if kind == Kind::Hours { Resolution::Hour } else { Resolution::Minute }.step()?;
+    Some(lacking.map_or(until, |first| until.min(first.minus(step))))
 }
 
 /// Returns the earliest time that a kind of history has.
@@ -123,9 +125,7 @@ pub fn each(
     visit: &mut dyn FnMut(&Labels, &[RolledStep]) -> ControlFlow<()>,
 ) -> Result<bool, ReadError> {
     let Some(step) = resolution.step() else { return Ok(true) };
-    let settled = settled(shared);
-    let made = |kind| Some((kind, horizon(shared, kind, settled, Partition::is_readable)?));
-    let made: Vec<_> = tiers.iter().filter_map(|kind| made(*kind)).collect();
+    let made: Vec<_> = tiers.iter().filter_map(|kind| Some((*kind, made(shared, *kind)?))).collect();
     let (parts, open) = {
         let state = shared.state();
         let mut parts = Vec::new();

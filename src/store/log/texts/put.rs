@@ -10,7 +10,7 @@ use super::{DIGITS, INTEGER_DIGITS_MAX, INTEGERS, PLAIN, SAME, Sections, Texts, 
 use crate::store::wire::put_varint;
 
 /// Templates are within templates for quotations, and once more for their numbers.
-const DEPTH_MAX: usize = 2;
+pub(super) const DEPTH_MAX: usize = 2;
 
 /// Fewer values are written as they are: any other form begins with some bytes of its own.
 pub const FEW: usize = 8;

@@ -11,16 +11,17 @@ use memchr::memmem::Finder;
 use super::numbers::Numbers;
 use super::{
     DIGITS, INTEGER_DIGITS_MAX, INTEGERS, PLAIN, RECENT, SAME, SLOT, Sources, TEMPLATE_END, TEMPLATES, Texts,
-    WORDS,
+    WORDS, put,
 };
 use crate::store::wire::{Damaged, Reader};
 
-/// Columns are not deeper within columns: templates of variables of templates, and their words.
-const DEPTH_MAX: usize = 4;
+/// Columns are not deeper within columns: templates and words in turns, as often as templates
+/// are made of variables, and words once more on either side.
+const DEPTH_MAX: usize = 2 * put::DEPTH_MAX + 2;
 
 /// Cells of all columns within, and bytes of those put together, per byte of text: a variable
-/// is never empty, so each of four levels has at most as many as there are bytes.
-const PER_BYTE: usize = 4;
+/// is never empty, so each level has at most as many as there are bytes.
+const PER_BYTE: usize = DEPTH_MAX;
 
 /// A column without cells takes the memory of so many.
 const COLUMN_CELLS: usize = 8;
