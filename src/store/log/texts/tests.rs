@@ -183,7 +183,6 @@ fn counts_that_no_bytes_stand_for_are_refused() {
     assert!(View::read(&mut Reader::new(&out), 1, ENOUGH).is_err());
 }
 
-/// The deepest that is written: words of templates of words of templates of words.
 #[test]
 fn words_and_templates_in_turns_come_back() {
     let pick = |n: u64, of: u64| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) % of;
