@@ -4,6 +4,7 @@
 
 mod balancer;
 mod browser;
+mod chaos;
 mod forward;
 mod harness;
 mod life;

@@ -7,16 +7,17 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
 use super::data;
 use super::site::{self, Origin, Site, SiteError};
 use super::status::Status;
-use crate::balancer;
+use crate::balancer::{self, DispatchError};
 use crate::config::{self, Config, Layers, Loaded};
-use crate::http::Shared;
 use crate::http::tls::{Credentials, Tls, TlsError};
+use crate::http::{self, Shared};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -41,6 +42,12 @@ pub struct Reloader {
     /// Reloads run one after the other.
     pub turn: tokio::sync::Mutex<()>,
 }
+
+/// A new edition waits so long for a worker that can prove it.
+const PROOF_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The wait between two attempts at that.
+const PROOF_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a reload puts in place.
 struct Prepared {
@@ -69,7 +76,10 @@ impl Reloader {
             }),
         };
         let outcome = match prepared {
-            Ok(prepared) => self.apply(prepared),
+            Ok(prepared) => match self.prove(&prepared).await {
+                Ok(()) => self.apply(prepared),
+                Err(refusal) => Err(refusal),
+            },
             Err(refusal) => Err(refusal),
         };
         match outcome {
@@ -108,9 +118,12 @@ impl Reloader {
         if !fixed.is_empty() {
             return Err(Refusal { reasons: fixed, cv_is_stale: false });
         }
-        let site = self
+        let mut site = self
             .load_site(&loaded.config)
             .map_err(|fault| Refusal { reasons: fault.lines(), cv_is_stale: true })?;
+        if let Some(edition) = Arc::get_mut(&mut site.edition) {
+            edition.succeed(&self.shared.edition.load(), Instant::now());
+        }
         let credentials = self
             .read_credentials(&loaded.config)
             .map_err(|fault| Refusal { reasons: vec![fault.to_string()], cv_is_stale: false })?;
@@ -141,6 +154,28 @@ impl Reloader {
                 site::sample(&config.cv, &assets)
             }
             outcome => outcome,
+        }
+    }
+
+    /// Has a worker answer the page of the new edition.
+    async fn prove(&self, prepared: &Prepared) -> Result<(), Refusal> {
+        let deadline = Instant::now() + PROOF_PATIENCE;
+        loop {
+            let job = http::Job::probe(prepared.site.edition.clone(), "/");
+            let answer = self.shared.balancer.dispatch(job);
+            let reason = match tokio::time::timeout(PROOF_PATIENCE, answer).await {
+                Ok(Ok((_, http::Reply::Document { .. }))) => return Ok(()),
+                Ok(Ok((worker, _))) => format!("worker {worker} found no page"),
+                // An overload passes, and the new page is not to blame for it.
+                Ok(Err(DispatchError::Overloaded { .. })) if Instant::now() < deadline => {
+                    tokio::time::sleep(PROOF_PAUSE).await;
+                    continue;
+                }
+                Ok(Err(fault)) => fault.to_string(),
+                Err(_) => format!("its worker said nothing for {PROOF_PATIENCE:?}"),
+            };
+            let reasons = vec![format!("the new page was not answered in a trial: {reason}")];
+            return Err(Refusal { reasons, cv_is_stale: true });
         }
     }
 

@@ -31,6 +31,8 @@ impl<J, R> Shared<J, R> {
             }
             desired.config = config;
         });
+        // Who waits for something else hears that it will not come.
+        self.ended.notify_waiters();
         Ok(())
     }
 
@@ -98,7 +100,13 @@ impl<J, R> Shared<J, R> {
         let ids = || (0_u32..).take(n_workers).map(WorkerId);
         let is_missing = |id: &WorkerId| self.desired.borrow().wants(*id) && !self.is_open(*id);
         let surplus = || self.live().into_iter().filter(|live| live.id().0 as usize >= n_workers);
-        self.wait_until(grace, || !ids().any(|id| is_missing(&id)) && surplus().next().is_none()).await;
+        // A reload, or somebody else, may ask for another number while this waits.
+        let other = || Some(self.desired.borrow().config.n_workers()).filter(|n| *n != n_workers);
+        let is_reached = || !ids().any(|id| is_missing(&id)) && surplus().next().is_none();
+        self.wait_until(grace, || other().is_some() || is_reached()).await;
+        if let Some(n_wanted) = other() {
+            return Err(ControlError::Superseded { n_wanted });
+        }
         if let Some(worker) = ids().find(is_missing) {
             return Err(ControlError::NotStarted { worker, grace });
         }

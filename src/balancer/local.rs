@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::incarnation::{Envelope, Failure, Incarnation};
-use super::shared::{Reason, Waiting};
+use super::shared::{Reason, Shared, Waiting};
 use super::thread::Thread;
 use super::{DispatchError, Selection, WorkerId};
 
@@ -46,7 +46,7 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
             Err(job) => self.wait_for_place(job).await?,
         };
         let worker = placed.worker.id();
-        match placed.answer(self).await {
+        match placed.answer(&self.thread.shared).await {
             Answer::Given(answer) => answer,
             Answer::NotBegun(_) if !self.thread.retries.spend() => {
                 self.refuse(Reason::WorkerLost, DispatchError::WorkerLost { worker })
@@ -56,7 +56,7 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
             Answer::NotBegun(job) => {
                 let again = self.wait_for_place(job).await?;
                 let worker = again.worker.id();
-                match again.answer(self).await {
+                match again.answer(&self.thread.shared).await {
                     Answer::Given(answer) => answer,
                     Answer::NotBegun(_) => {
                         self.refuse(Reason::WorkerLost, DispatchError::WorkerLost { worker })
@@ -67,8 +67,7 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
     }
 
     fn refuse<T>(&self, reason: Reason, err: DispatchError) -> Result<T, DispatchError> {
-        self.thread.shared.reject(reason);
-        Err(err)
+        refuse(&self.thread.shared, reason, err)
     }
 
     async fn wait_for_place(&self, mut job: J) -> Result<Placed<J, R>, DispatchError> {
@@ -208,6 +207,35 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
     }
 }
 
+fn refuse<J, R, T>(shared: &Shared<J, R>, reason: Reason, err: DispatchError) -> Result<T, DispatchError> {
+    shared.reject(reason);
+    Err(err)
+}
+
+/// Gives the job to the least loaded worker of all, for a caller that is on no http thread.
+pub(super) async fn dispatch_anywhere<J: Send + 'static, R: Send + 'static>(
+    shared: &Shared<J, R>,
+    job: J,
+) -> Result<(WorkerId, R), DispatchError> {
+    if !shared.is_serving() {
+        return refuse(shared, Reason::Draining, DispatchError::Draining);
+    }
+    let ignores_marks = !shared.has_marks() || shared.ignores_marks();
+    let board = shared.board.load_full();
+    let is_usable = |worker: &&Arc<Incarnation<J, R>>| {
+        worker.is_open() && (ignores_marks || worker.slot.health.is_ready())
+    };
+    let Some(worker) = least_loaded(board.iter().filter(is_usable)).filter(|worker| worker.reserve()) else {
+        return refuse(shared, Reason::Overloaded, DispatchError::Overloaded { retry_after: RETRY_AFTER });
+    };
+    let worker = worker.clone();
+    let id = worker.id();
+    match Placed::send(worker, job, false).answer(shared).await {
+        Answer::Given(answer) => answer,
+        Answer::NotBegun(_) => refuse(shared, Reason::WorkerLost, DispatchError::WorkerLost { worker: id }),
+    }
+}
+
 fn least_loaded<'a, J: 'a, R: 'a>(
     workers: impl Iterator<Item = &'a Arc<Incarnation<J, R>>>,
 ) -> Option<&'a Arc<Incarnation<J, R>>> {
@@ -229,7 +257,7 @@ impl<J: Send + 'static, R: Send + 'static> Placed<J, R> {
         Placed { worker, reply: answer }
     }
 
-    async fn answer(self, local: &Local<J, R>) -> Answer<J, R> {
+    async fn answer(self, shared: &Shared<J, R>) -> Answer<J, R> {
         let worker = self.worker.id();
         Answer::Given(match self.reply.await {
             Ok(Ok(answer)) => Ok((worker, answer)),
@@ -238,10 +266,8 @@ impl<J: Send + 'static, R: Send + 'static> Placed<J, R> {
             Ok(Err(Failure::Deadline)) => {
                 Err(DispatchError::Deadline { worker, after: self.worker.limits.deadline })
             }
-            Err(_) if local.thread.shared.is_stopped() => {
-                local.refuse(Reason::Draining, DispatchError::Draining)
-            }
-            Err(_) => local.refuse(Reason::WorkerLost, DispatchError::WorkerLost { worker }),
+            Err(_) if shared.is_stopped() => refuse(shared, Reason::Draining, DispatchError::Draining),
+            Err(_) => refuse(shared, Reason::WorkerLost, DispatchError::WorkerLost { worker }),
         })
     }
 }

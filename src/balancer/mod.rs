@@ -189,6 +189,12 @@ pub enum ControlError {
     /// So many workers there cannot be.
     #[error("{0} workers were asked for, 1 to {WORKERS_MAX} are possible")]
     Count(usize),
+    /// Another number was asked for while the first was being reached.
+    #[error("{n_wanted} workers were asked for meanwhile, by a reload or another command")]
+    Superseded {
+        /// The number that is being reached now.
+        n_wanted: usize,
+    },
     /// The worker has not begun to take jobs: its http thread is blocked or has not joined.
     /// It will as soon as that goes on.
     #[error("worker {worker} had not started after {grace:?}, its http thread does not answer")]
@@ -309,6 +315,12 @@ impl<J: Send + 'static, R: Send + 'static> Balancer<J, R> {
     /// one's. A thread beyond the configured number has none and uses the others'.
     pub fn join_thread(&self) -> Local<J, R> {
         thread::join(&self.0)
+    }
+
+    /// Gives a job to the least loaded worker of all, from any thread; for what is rare, as
+    /// each answer comes from another thread. Does not wait for a place.
+    pub async fn dispatch(&self, job: J) -> Result<(WorkerId, R), DispatchError> {
+        local::dispatch_anywhere(&self.0, job).await
     }
 
     /// Takes a new configuration: the number of workers and their bounds change without

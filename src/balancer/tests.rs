@@ -614,3 +614,37 @@ async fn a_thread_that_comes_in_place_of_a_dead_one_gets_its_workers() {
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_job_of_no_thread_goes_to_the_least_loaded_or_is_refused_at_once() {
+    on_thread(tight(), async |balancer, local| {
+        settle().await;
+        let _stuck: Vec<_> = (0..5).map(|_| start(&local, hang())).collect();
+        settle().await;
+        let free = balancer.snapshot().into_iter().find(|worker| worker.in_flight < 3).unwrap();
+        assert_eq!(balancer.dispatch(quick()).await, Ok((free.id, 1)));
+        let _last = start(&local, hang());
+        settle().await;
+        let began = Instant::now();
+        assert!(matches!(balancer.dispatch(quick()).await, Err(DispatchError::Overloaded { .. })));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn scaling_that_is_overtaken_says_so_at_once() {
+    on_thread(one_thread(4), async |balancer, local| {
+        settle().await;
+        let _stuck: Vec<_> = (0..8).map(|_| start(&local, hang())).collect();
+        settle().await;
+        let scaled = balancer.clone();
+        let scaled = spawn_local(async move { scaled.scale(1, Duration::from_secs(60)).await });
+        settle().await;
+        let began = Instant::now();
+        balancer.apply(one_thread(3)).unwrap();
+        assert_eq!(scaled.await.unwrap(), Err(ControlError::Superseded { n_wanted: 3 }));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    })
+    .await;
+}

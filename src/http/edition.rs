@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::assets::Assets;
 use super::representation::{Caching, Representation};
@@ -22,8 +23,17 @@ pub struct Document {
 #[derive(Debug)]
 pub struct Edition {
     documents: HashMap<String, Document>,
+    /// What pages of earlier editions show, and until when it is served.
+    kept: HashMap<String, (Document, Instant)>,
     assets: Arc<Assets>,
 }
+
+/// A page that a visitor has open shows what belongs to it for so long after a reload.
+const KEPT_FOR: Duration = Duration::from_secs(600);
+
+/// What earlier editions leave: with a reload each second, a picture of another name each time
+/// must not fill the memory.
+const KEPT_MAX: usize = 16;
 
 /// The route template of embedded assets.
 const ASSET_ROUTE: &str = "/assets/{file}";
@@ -31,7 +41,7 @@ const ASSET_ROUTE: &str = "/assets/{file}";
 impl Edition {
     /// Starts an edition that holds only the assets.
     pub fn new(assets: Arc<Assets>) -> Self {
-        Edition { documents: HashMap::new(), assets }
+        Edition { documents: HashMap::new(), kept: HashMap::new(), assets }
     }
 
     /// Adds a document that an owner can change, at `path`.
@@ -42,9 +52,30 @@ impl Edition {
 
     /// Returns what is served at a path.
     pub fn find(&self, path: &str) -> Option<(&'static str, &Arc<Representation>)> {
-        match self.documents.get(path) {
-            Some(document) => Some((document.route, &document.representation)),
-            None => self.assets.get(path).map(|asset| (ASSET_ROUTE, asset)),
+        if let Some(document) = self.documents.get(path) {
+            return Some((document.route, &document.representation));
+        }
+        let asset = || self.assets.get(path).map(|asset| (ASSET_ROUTE, asset));
+        let kept = || {
+            let (document, until) = self.kept.get(path)?;
+            (Instant::now() < *until).then_some((document.route, &document.representation))
+        };
+        asset().or_else(kept)
+    }
+
+    /// Keeps for a while what pages of the edition before this one show.
+    pub fn succeed(&mut self, previous: &Edition, now: Instant) {
+        let shown = previous.documents.iter().filter(|(_, document)| document.representation.is_picture());
+        let shown = shown.map(|(path, document)| (path, (document.clone(), now + KEPT_FOR)));
+        let kept = previous.kept.iter().filter(|(_, (_, until))| *until > now);
+        let mut all: Vec<_> = shown.chain(kept.map(|(path, kept)| (path, kept.clone()))).collect();
+        all.retain(|(path, _)| !self.documents.contains_key(*path));
+        // The newest first, so that of two at one path the newest is taken.
+        all.sort_by_key(|(_, (_, until))| std::cmp::Reverse(*until));
+        for (path, kept) in all {
+            if self.kept.len() < KEPT_MAX {
+                self.kept.entry(path.clone()).or_insert(kept);
+            }
         }
     }
 
@@ -56,5 +87,47 @@ impl Edition {
     /// Returns the embedded assets.
     pub fn assets(&self) -> &Arc<Assets> {
         &self.assets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(path: &str, body: &str) -> Edition {
+        let mut res = Edition::new(Arc::new(Assets::load()));
+        res.add("/", "/", "text/html; charset=utf-8", body.into());
+        res.add(path, "/photo.{ending}", "image/png", body.into());
+        res
+    }
+
+    #[test]
+    fn pictures_of_earlier_editions_are_served_for_a_while() {
+        let now = Instant::now();
+        let first = with("/photo.png", "1");
+        let mut second = with("/photo.jpg", "2");
+        second.succeed(&first, now);
+        let mut third = with("/photo.webp", "3");
+        third.succeed(&second, now);
+        for path in ["/photo.png", "/photo.jpg", "/photo.webp", "/"] {
+            assert!(third.find(path).is_some(), "{path}");
+        }
+        let mut late = with("/photo.gif", "4");
+        late.succeed(&third, now + KEPT_FOR);
+        assert!(late.find("/photo.png").is_none(), "ten minutes are over");
+        assert!(late.find("/photo.webp").is_some(), "it was shown until now");
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let now = Instant::now();
+        let mut edition = with("/photo.0", "0");
+        for n in 1..100 {
+            let mut next = with(&format!("/photo.{n}"), "x");
+            next.succeed(&edition, now + Duration::from_millis(n));
+            edition = next;
+        }
+        assert_eq!(edition.kept.len(), KEPT_MAX);
+        assert!(edition.find("/photo.98").is_some() && edition.find("/photo.1").is_none());
     }
 }

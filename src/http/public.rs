@@ -27,6 +27,15 @@ pub struct Job {
     trace: TraceContext,
 }
 
+impl Job {
+    /// Returns a job that asks for a path of an edition, so that a worker can prove it.
+    pub fn probe(edition: Arc<Edition>, path: &str) -> Job {
+        let uri = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
+        let ask = Ask::Document { uri, encodings: negotiate::encodings(Some("br")), if_none_match: None };
+        Job { edition, ask, trace: TraceContext::current().unwrap_or_else(TraceContext::root) }
+    }
+}
+
 enum Ask {
     Document { uri: Uri, encodings: [Encoding; 3], if_none_match: Option<HeaderValue> },
     Drill(Drill),

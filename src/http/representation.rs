@@ -67,6 +67,11 @@ impl Representation {
         }
     }
 
+    /// Returns true for what a page shows and does not itself say.
+    pub fn is_picture(&self) -> bool {
+        self.content_type.to_str().is_ok_and(|kind| kind.starts_with("image/"))
+    }
+
     /// Returns the first of the wanted encodings that exists; identity always does.
     pub(super) fn variant(&self, encodings: [Encoding; 3]) -> (Encoding, &Variant) {
         let found = encodings.into_iter().find_map(|encoding| {

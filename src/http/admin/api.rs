@@ -143,6 +143,7 @@ async fn carry_out(state: &AdminState, command: WorkerCommand) -> HttpResponse {
         ControlError::LastWorker(_)
         | ControlError::Drained(_)
         | ControlError::StillBusy { .. }
+        | ControlError::Superseded { .. }
         | ControlError::NotStarted { .. }
         | ControlError::HttpThreads { .. } => StatusCode::CONFLICT,
     };
