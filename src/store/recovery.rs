@@ -124,7 +124,6 @@ impl Writer {
                 self.settle(None);
                 if err.is_passing() {
                     tracing::warn!("{err}; it is replayed at the next start");
-                    self.disk.is_unreplayed = true;
                     continue;
                 }
                 set_aside(&shared.dir, Kind::Wal, &partition.path, Why::Damaged(&err.to_string()))
@@ -191,13 +190,19 @@ impl Writer {
     fn replay(&mut self, partition: &Arc<Partition>) -> Result<(), PartitionError> {
         let generation = partition.name.generation;
         let mut sealed = Sealed { generation, rows: None, lines: None, spans: None };
-        let mut fault = Ok(());
-        wal::replay(partition, |found| {
-            if fault.is_ok() {
-                fault = self.take_found(&mut sealed, found);
+        // A fault of one signal keeps only its own records waiting.
+        let mut faults: Vec<(Kind, PartitionError)> = Vec::new();
+        let res = wal::replay(partition, |found| {
+            let kind = found.kind();
+            if faults.iter().all(|(of, _)| *of != kind)
+                && let Err(fault) = self.take_found(&mut sealed, found)
+            {
+                faults.push((kind, fault));
             }
-        })?;
-        fault
+        });
+        self.disk.is_unreplayed |= res.as_ref().is_err_and(PartitionError::is_passing)
+            || faults.iter().any(|(kind, fault)| *kind == Kind::Metrics && fault.is_passing());
+        faults.into_iter().fold(res, |res, (_, fault)| res.and(Err(fault)))
     }
 
     fn take_found(&mut self, sealed: &mut Sealed, found: Found) -> Result<(), PartitionError> {
@@ -333,7 +338,10 @@ impl Writer {
             let state = self.shared.state();
             let tier = state.tier(kind);
             // What it has cannot be told from what it lacks.
-            if let Some(unread) = tier.sealed.iter().find(|partition| partition.is_put_off()) {
+            let too_old = self.shared.clock.now_ms().minus(self.shared.config().retention(kind).max_age);
+            let is_waited_for =
+                |partition: &&Arc<Partition>| partition.is_put_off() && partition.newest() >= too_old;
+            if let Some(unread) = tier.sealed.iter().find(is_waited_for) {
                 let source = std::io::Error::other("it cannot be read now");
                 return Err(unread.io("replay the log beside", source));
             }

@@ -141,17 +141,23 @@ fn remove(partition: &Partition) -> bool {
 
 /// Returns true once a partition has been too old for a while by the monotonic clock.
 fn is_expired(partition: &Partition, now: UnixMillis, elapsed: Duration, max_age: Duration) -> bool {
-    let newest = partition.newest();
     // The times of one that was written while the clock was far ahead say nothing of its age:
-    // it is as old as it has been there. And what is in one that cannot be read is not known.
+    // it is as old as it has been there.
+    let is_ahead = is_ahead(partition, now);
+    // What is in one that could not be read is not known, but that nothing was added later.
     let is_unknown = partition.is_put_off() && partition.summary().range.is_none();
+    let old = if is_unknown { max_age * 2 } else { max_age };
     let mut since = partition.expired_since.lock().unwrap_or_else(PoisonError::into_inner);
-    if is_unknown || (newest >= now.minus(max_age) && !is_ahead(partition, now)) {
+    if partition.newest() >= now.minus(old) && !is_ahead {
         *since = None;
         return false;
     }
-    let wait = if is_ahead(partition, now) { max_age } else { EXPIRY_GRACE };
-    elapsed.saturating_sub(*since.get_or_insert(elapsed)) >= wait
+    let (why, begun) = *since.get_or_insert((is_ahead, elapsed));
+    if why != is_ahead {
+        *since = Some((is_ahead, elapsed));
+        return false;
+    }
+    elapsed.saturating_sub(begun) >= if is_ahead { max_age } else { EXPIRY_GRACE }
 }
 
 fn is_ahead(partition: &Partition, now: UnixMillis) -> bool {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::compress;
 use super::disk::numbers::Numbers;
 use super::disk::pages::{self, PageWriter};
-use super::disk::partition::Partition;
+use super::disk::partition::{Kind, Partition};
 use super::error::PartitionError;
 use super::log::block::Block;
 use super::log::open::OpenBlock;
@@ -205,6 +205,17 @@ pub enum Found {
     Lines(Labels, Block),
     /// A span.
     Span(NumberedSpan),
+}
+
+impl Found {
+    /// Returns the kind of history that it belongs to.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Found::Row(_) => Kind::Metrics,
+            Found::Lines(..) => Kind::Logs,
+            Found::Span(_) => Kind::Spans,
+        }
+    }
 }
 
 /// Visits the records of a WAL partition of an earlier generation, in the order of writing.

@@ -212,8 +212,8 @@ pub struct Partition {
     warned: AtomicBool,
     /// Set when its removal failed and somebody was told.
     pub removal_failed: AtomicBool,
-    /// Since when, by the monotonic clock, it has been too old.
-    pub expired_since: Mutex<Option<Duration>>,
+    /// Whether it is ahead of the clock or too old, and since when by the monotonic clock.
+    pub expired_since: Mutex<Option<(bool, Duration)>>,
 }
 
 impl Partition {

@@ -253,16 +253,25 @@ fn chunk_sizes(source: &Source) -> (usize, usize) {
     (n_windows, n_bytes)
 }
 
-/// Returns up to `n_max` label sets that come after one in their order, sorted, and whether
-/// there are more; none when a partition cannot be read now and may be later.
+/// Some label sets, sorted.
+pub struct FoundLabels {
+    /// The sets.
+    pub labels: Vec<Labels>,
+    /// Whether there are more behind them.
+    pub has_more: bool,
+    /// Unset when a partition could not be read now and may be later.
+    pub is_whole: bool,
+}
+
+/// Returns up to `n_max` label sets that come after one in their order.
 pub fn labels_after(
     shared: &Shared,
     parts: impl IntoIterator<Item = Part>,
     open: impl IntoIterator<Item = Labels>,
     after: Option<&Labels>,
     n_max: usize,
-) -> Option<(Vec<Labels>, bool)> {
-    let (mut found, mut has_more) = (BTreeSet::new(), false);
+) -> FoundLabels {
+    let (mut found, mut has_more, mut is_whole) = (BTreeSet::new(), false, true);
     let mut take = |labels: Labels| {
         if after.is_none_or(|after| labels > *after) {
             found.insert(labels);
@@ -275,17 +284,15 @@ pub fn labels_after(
     open.into_iter().for_each(&mut take);
     for Part { partition, active, from, to } in parts {
         let Some(facts) = shared.known(&partition, active) else {
-            if partition.is_lost() {
-                continue;
-            }
-            return None;
+            is_whole &= partition.is_lost();
+            continue;
         };
         let source = Source { partition, facts, from, to };
         if source.windows().next().is_some() {
             source.facts.metrics().series.labels().iter().cloned().for_each(&mut take);
         }
     }
-    Some((found.into_iter().collect(), has_more))
+    FoundLabels { labels: found.into_iter().collect(), has_more, is_whole }
 }
 
 /// What a series has in one window.

@@ -6,7 +6,6 @@
 //! exist, because the window that names its groups is written last.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::columns;
@@ -110,6 +109,8 @@ struct Job {
     next: usize,
     /// Set when there are more behind the last of them.
     has_more: bool,
+    /// Unset once it is too old to wait for what cannot be read.
+    is_patient: bool,
     /// None until the first series were read, whose times become the template.
     draft: Option<(Draft, StepTimes)>,
 }
@@ -184,8 +185,9 @@ impl Writer {
         let Some(mut job) = self.rolling.of(tier).job.take() else { return self.begin_block(tier) };
         if let Some(series) = job.series.get(job.next..).filter(|series| !series.is_empty()) {
             let series = &series[..series.len().min(SERIES_AT_A_TIME)];
-            let read = read_block(&self.shared, tier, job.begin, series)?;
-            job.next += series.len();
+            let n_series = series.len();
+            let read = read_block(&self.shared, tier, &job, series)?;
+            job.next += n_series;
             let draft = &mut job.draft;
             self.add(tier.kind, tier.place, |writer| add_series(writer, tier, job.begin, draft, &read))?;
             self.rolling.of(tier).job = Some(job);
@@ -193,7 +195,8 @@ impl Writer {
         }
         if job.has_more {
             let after = job.series.pop();
-            (job.series, job.has_more) = series_of(&self.shared, tier, job.begin, after.as_ref())?;
+            (job.series, job.has_more) =
+                series_of(&self.shared, tier, job.begin, after.as_ref(), job.is_patient)?;
             job.next = 0;
             self.rolling.of(tier).job = Some(job);
             return Ok(ControlFlow::Continue(()));
@@ -202,7 +205,8 @@ impl Writer {
             self.write(tier.kind, tier.place, |writer, _| writer.end(draft), |_| {})?;
             self.rest(tier.place);
         }
-        self.set_until(tier, Some(UnixMillis(job.begin.0 + tier.block_ms())));
+        let now = self.shared.clock.now_ms();
+        self.set_until(tier, Some(UnixMillis(job.begin.0 + tier.block_ms())), now);
         self.rolling.back_off.note(true);
         Ok(ControlFlow::Continue(()))
     }
@@ -214,20 +218,24 @@ impl Writer {
             _ => self.rolling.minutes.until,
         };
         let Some(settled) = settled else { return Ok(ControlFlow::Break(())) };
-        let Some(begin) = self.next_block(tier, now) else { return Ok(ControlFlow::Break(())) };
+        let Some(begin) = self.next_block(tier, now, settled) else { return Ok(ControlFlow::Break(())) };
         // Where everything is yet to come, as with a clock in the past, nothing is known.
-        self.set_until(tier, Some(begin).filter(|begin| *begin <= now));
+        self.set_until(tier, Some(begin).filter(|begin| *begin <= now), now);
         if begin.0 + tier.block_ms() > settled.0 {
             return Ok(ControlFlow::Break(()));
         }
-        let (series, has_more) = series_of(&self.shared, tier, begin, None)?;
-        self.rolling.of(tier).job = Some(Job { begin, series, next: 0, has_more, draft: None });
+        let too_old = now.minus(self.shared.config().retention(tier.finer).max_age);
+        let is_patient = begin.0 + tier.block_ms() >= too_old.0;
+        let (series, has_more) = series_of(&self.shared, tier, begin, None, is_patient)?;
+        self.rolling.of(tier).job = Some(Job { begin, series, next: 0, has_more, is_patient, draft: None });
         Ok(ControlFlow::Continue(()))
     }
 
-    fn set_until(&mut self, tier: &Tier, until: Option<UnixMillis>) {
+    // What is made again is read as it was until then, unless it was made ahead of its time.
+    fn set_until(&mut self, tier: &Tier, until: Option<UnixMillis>, now: UnixMillis) {
         self.rolling.of(tier).until = until;
-        self.shared.rolled.set(tier.kind, until);
+        let read = self.shared.rolled.until(tier.kind).filter(|read| *read <= now);
+        self.shared.rolled.set(tier.kind, read.max(until));
     }
 
     /// Begins to believe the clock: from the newest sample on that an earlier start left.
@@ -240,25 +248,38 @@ impl Writer {
     fn steady_now(&mut self) -> UnixMillis {
         let (wall, elapsed) = (self.shared.clock.now_ms(), self.shared.clock.elapsed());
         let clock = self.rolling.clock.get_or_insert_with(|| SteadyClock::new(wall, elapsed));
-        clock.now(wall, elapsed)
+        let now = clock.now(wall, elapsed);
+        if clock.take_jump() {
+            // What was looked up by a clock in the past says too little.
+            for tier in [MINUTES, HOURS] {
+                self.rolling.of(&tier).until = None;
+            }
+        }
+        now
     }
 
-    // The moment before the first block that is not rolled up; none while there is no history.
-    fn next_block(&mut self, tier: &Tier, now: UnixMillis) -> Option<UnixMillis> {
+    // The moment before the first block that is to be made; none while there is no history.
+    fn next_block(&mut self, tier: &Tier, now: UnixMillis, settled: UnixMillis) -> Option<UnixMillis> {
         let oldest = {
             let state = self.shared.state();
             let open = state.windows.iter().filter_map(|window| window.range()).map(|(first, _)| first).min();
             let open = if tier.finer == Kind::Metrics { open } else { None };
             [oldest(&state, tier.finer), open].into_iter().flatten().min()?
         };
-        // A clock that was ahead for long and is set back has left blocks behind that other
-        // samples belong into: those are made again.
         let known = self.rolling.of(tier).until.filter(|until| *until <= now);
-        let done = known.or_else(|| horizon(&self.shared, tier.kind, now));
+        let made = known.or_else(|| horizon(&self.shared, tier.kind, now));
         let block_ms = tier.block_ms();
         // A block holds its end and not its beginning.
         let first = UnixMillis((oldest.0 - 1).div_euclid(block_ms) * block_ms);
-        Some(done.map_or(first, |done| done.max(first)))
+        let Some(made) = made else { return Some(first) };
+        if made <= settled {
+            return Some(made.max(first));
+        }
+        // It was made while the clock was ahead, or less was allowed to come late: samples may
+        // still come. It is made again, if all that it was made of is still there.
+        let whole = UnixMillis((oldest.0 - 1).div_euclid(block_ms) * block_ms + block_ms);
+        let again = UnixMillis(settled.0.div_euclid(block_ms) * block_ms).max(whole);
+        Some(again.min(made).max(first))
     }
 }
 
@@ -280,18 +301,19 @@ enum RollError {
     Write(#[from] PartitionError),
 }
 
-// Some series of a block, and whether there are more behind them.
+// Some series of a block, and whether there are more behind them. Whoever is patient comes
+// again when something cannot be read now.
 fn series_of(
     shared: &Shared,
     tier: &Tier,
     begin: UnixMillis,
     after: Option<&Labels>,
+    is_patient: bool,
 ) -> Result<(Vec<Labels>, bool), RollError> {
     let end = UnixMillis(begin.0 + tier.block_ms());
     let (parts, open) = {
         let state = shared.state();
-        let too_old = shared.clock.now_ms().minus(shared.config().retention(tier.finer).max_age);
-        if is_put_off(&state, tier.finer, begin, end, too_old) {
+        if is_patient && lacks(&state, tier.finer, begin, end, Partition::is_put_off) {
             return Err(RollError::Unreadable);
         }
         let is_met = |range: Option<(UnixMillis, UnixMillis)>| {
@@ -300,42 +322,55 @@ fn series_of(
         let windows =
             state.windows.iter().filter(|window| tier.finer == Kind::Metrics && is_met(window.range()));
         let open: Vec<Labels> = windows.flat_map(|window| window.series()).cloned().collect();
-        (Part::of(&state, tier.finer, begin.0 + 1, end.0), open)
+        let mut parts: Vec<Part> = Part::of(&state, tier.finer, begin.0 + 1, end.0).collect();
+        // In the place of minutes that are lost, samples are read.
+        if tier.finer != Kind::Metrics
+            && lacks(&state, tier.finer, begin, end, |minutes| !minutes.is_readable())
+        {
+            parts.extend(Part::of(&state, Kind::Metrics, begin.0 + 1, end.0));
+        }
+        (parts, open)
     };
-    let res = labels_after(shared, parts, open, after, NAMES_AT_A_TIME);
-    res.ok_or(RollError::Unreadable)
+    let found = labels_after(shared, parts, open, after, NAMES_AT_A_TIME);
+    if found.is_whole || !is_patient {
+        Ok((found.labels, found.has_more))
+    } else {
+        Err(RollError::Unreadable)
+    }
 }
 
-// Whether a partition with something of a block cannot be read now and may be later, before it
-// is too old for anything.
-fn is_put_off(state: &State, kind: Kind, begin: UnixMillis, end: UnixMillis, too_old: UnixMillis) -> bool {
+// Whether a partition that may have something of a block is one of those.
+fn lacks(
+    state: &State,
+    kind: Kind,
+    begin: UnixMillis,
+    end: UnixMillis,
+    is_one: impl Fn(&Partition) -> bool,
+) -> bool {
     let may_overlap = |partition: &Partition| match partition.summary().range {
         Some((first, last)) => first <= end.0 && last > begin.0,
         None => true,
     };
-    let is_waited_for = |partition: &Arc<Partition>| {
-        partition.is_put_off() && may_overlap(partition) && partition.newest() >= too_old
-    };
-    state.tier(kind).partitions().any(is_waited_for)
+    state.tier(kind).partitions().any(|partition| is_one(partition) && may_overlap(partition))
 }
 
 fn read_block(
     shared: &Shared,
     tier: &Tier,
-    begin: UnixMillis,
+    job: &Job,
     series: &[Labels],
 ) -> Result<Vec<(Labels, Vec<RolledStep>)>, RollError> {
     let step_ms = tier.step().as_millis() as i64;
-    let (first, last) = (UnixMillis(begin.0 + step_ms), UnixMillis(begin.0 + tier.block_ms()));
+    let (first, last) = (UnixMillis(job.begin.0 + step_ms), UnixMillis(job.begin.0 + tier.block_ms()));
     let mut res = Vec::with_capacity(series.len());
     let wanted = Wanted::Sets(series);
-    // Not from its own tier: what that has of the block was made while the clock was ahead.
+    // Not from its own tier: what that has of the block is to be made again.
     let tiers: &[Kind] = if tier.finer == Kind::Metrics { &[] } else { &[tier.finer] };
     let is_whole = each(shared, wanted, tier.resolution, tiers, first, last, &mut |labels, steps| {
         res.push((labels.clone(), steps.to_vec()));
         ControlFlow::Continue(())
     })?;
-    if is_whole { Ok(res) } else { Err(RollError::Unreadable) }
+    if is_whole || !job.is_patient { Ok(res) } else { Err(RollError::Unreadable) }
 }
 
 fn add_series(

@@ -46,16 +46,19 @@ pub fn horizon(shared: &Shared, kind: Kind, now: UnixMillis) -> Option<UnixMilli
 }
 
 /// Returns up to when the steps of a tier can be read: as far as it was made, but not behind a
-/// partition that cannot be read while there are samples in its place.
+/// partition that cannot be read while there is something finer in its place.
 fn made(shared: &Shared, kind: Kind) -> Option<UnixMillis> {
     let until = shared.rolled.until(kind).or_else(|| horizon(shared, kind, shared.clock.now_ms()))?;
+    let (finer, resolution): (&[Kind], _) = match kind {
+        Kind::Hours => (&[Kind::Minutes, Kind::Metrics], Resolution::Hour),
+        _ => (&[Kind::Metrics], Resolution::Minute),
+    };
     let state = shared.state();
-    let samples = oldest(&state, Kind::Metrics);
+    let Some(finer) = finer.iter().filter_map(|kind| oldest(&state, *kind)).min() else { return Some(until) };
     let unreadable = state.tier(kind).partitions().filter(|partition| !partition.is_readable());
-    let firsts = unreadable.filter_map(|partition| Some(UnixMillis(partition.summary().range?.0)));
-    let lacking = firsts.filter(|first| samples.is_some_and(|samples| samples <= *first)).min();
-    let step = if kind == Kind::Hours { Resolution::Hour } else { Resolution::Minute }.step()?;
-    Some(lacking.map_or(until, |first| until.min(first.minus(step))))
+    let ranges = unreadable.filter_map(|partition| partition.summary().range);
+    let replaced = ranges.filter(|(_, last)| finer.0 <= *last).map(|(first, _)| UnixMillis(first).max(finer));
+    Some(replaced.min().map_or(until, |first| until.min(first.minus(resolution.step().unwrap_or_default()))))
 }
 
 /// Returns the earliest time that a kind of history has.

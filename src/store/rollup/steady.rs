@@ -18,12 +18,18 @@ pub struct SteadyClock {
     /// When it was so late, by the monotonic clock.
     elapsed: Duration,
     ahead_since: Option<Duration>,
+    has_jumped: bool,
 }
 
 impl SteadyClock {
     /// Begins at a time that is known to have been.
     pub fn new(at: UnixMillis, elapsed: Duration) -> Self {
-        SteadyClock { at, elapsed, ahead_since: None }
+        SteadyClock { at, elapsed, ahead_since: None, has_jumped: false }
+    }
+
+    /// Returns true once after each jump ahead that came to be believed.
+    pub fn take_jump(&mut self) -> bool {
+        std::mem::take(&mut self.has_jumped)
     }
 
     /// Returns the time to go by.
@@ -36,7 +42,8 @@ impl SteadyClock {
                 return plus(passed);
             }
         }
-        *self = SteadyClock::new(wall, elapsed);
+        let has_jumped = self.has_jumped || wall > plus(passed + SLEW_MAX);
+        *self = SteadyClock { has_jumped, ..SteadyClock::new(wall, elapsed) };
         wall
     }
 }
@@ -63,6 +70,9 @@ mod tests {
         check(&mut clock, 639, 87_039, 639);
         check(&mut clock, 640, 87_040, 87_040);
         check(&mut clock, 650, 87_050, 87_050);
+        assert!(clock.take_jump() && !clock.take_jump());
+        check(&mut clock, 9_650, 96_050, 96_050);
+        assert!(!clock.take_jump(), "only time has passed");
     }
 
     #[test]

@@ -359,3 +359,41 @@ fn more_series_than_names_are_held_are_all_rolled_up() {
     drop(state);
     store.close(DEADLINE).unwrap();
 }
+
+#[test]
+fn what_may_come_later_than_before_is_rolled_up_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = History::begin(dir.path(), &Config::default());
+    history.go_on(HOUR * 7);
+    let made = history.horizons();
+    history.store.apply(Config { out_of_order: HOUR * 6, ..Config::default() });
+    let late = Labels::new([("__name__", "late")]);
+    let at = START_MS + 3 * 3_600_000;
+    history.store.append_scrape(scrape(at, &[(late.clone(), 7.0)]));
+    history.store.sync().unwrap();
+    assert_eq!(rolled(&history.store, Resolution::Minute, START_MS, at - 3_600_000).len(), 3, "not hidden");
+    for _ in 0..40 {
+        history.wait(900);
+        history.store.append_scrape(scrape(history.clock.now_ms().0, &[(name(3), 1.0)]));
+        history.store.sync().unwrap();
+    }
+    assert!(history.horizons() >= made);
+    let found = rolled(&history.store, Resolution::Minute, START_MS, at);
+    let late = found.iter().find(|(labels, _)| *labels == late);
+    assert_eq!(late.map(|(_, steps)| steps.len()), Some(1), "made again with what came late");
+    history.store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn hours_that_cannot_be_read_are_made_of_what_is_finer() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config::default();
+    let mut history = History::begin(dir.path(), &config);
+    history.go_on(HOUR * 27);
+    assert!(history.horizons()[1].is_some());
+    history = history.reopen(dir.path(), &config);
+    let hours = history.store.0.shared.state().tier(Kind::Hours).sealed[0].clone();
+    hours.note_fault(&hours.io("read", std::io::ErrorKind::InvalidData.into()));
+    check(&history);
+    history.store.close(DEADLINE).unwrap();
+}
