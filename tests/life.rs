@@ -89,7 +89,7 @@ fn sigterm_refuses_readiness_before_it_stops_and_a_second_signal_ends_at_once() 
     let asked = Instant::now();
     vitrine.signal(Signal::TERM);
     // A new connection is still answered for a moment, to be told that it is not wanted.
-    assert_eq!(vitrine.get("/ready").status, 503);
+    wait_until("it says so", || (vitrine.get("/ready").status == 503).then_some(()));
     vitrine.wait_for_line("SIGTERM: stopping");
     kept.write_all(b"GET /ready HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     let mut last = String::new();

@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustix::process::Signal;
@@ -103,6 +104,12 @@ fn browsers_get_http_2() {
     let mut head = [0; 9];
     stream.read_exact(&mut head).unwrap();
     assert_eq!((head[3], &head[5..]), (4, [0; 4].as_slice()), "the server's settings come first");
+    // A connection that idles and has no end of its own holds up no stop.
+    let begun = Instant::now();
+    let Secure { mut vitrine, .. } = secure;
+    vitrine.signal(Signal::TERM);
+    assert!(vitrine.wait().success());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::future::{Future, Ready, poll_fn, ready};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -243,6 +244,7 @@ impl Guard {
         let method = known_method(request.method());
         let scheme = if request.app_config().secure() { "https" } else { "http" };
         thread.instruments.add_active(method, scheme, 1);
+        thread.active.fetch_add(1, Ordering::SeqCst);
         let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Guard {
             started: Instant::now(),
@@ -267,6 +269,7 @@ impl Drop for Guard {
         let duration = self.started.elapsed();
         let instruments = &self.thread.instruments;
         instruments.add_active(self.method, self.scheme, -1);
+        self.thread.active.fetch_sub(1, Ordering::SeqCst);
         instruments.record((self.route, self.method, self.status, self.scheme), duration.as_secs_f64());
         self.thread.shared.access.send(AccessRecord {
             at: self.at,

@@ -5,8 +5,9 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::ServerHandle;
@@ -46,6 +47,12 @@ const STILL_ACCEPTING: Duration = Duration::from_millis(500);
 /// send its next request has sent it by then.
 const SETTLE: Duration = Duration::from_millis(200);
 
+/// Between two looks at the requests in hand during a drain.
+const ACTIVE_PAUSE: Duration = Duration::from_millis(20);
+
+/// An answer that was handed over to its connection has so long to be sent.
+const SENT: Duration = Duration::from_secs(3);
+
 /// Why the address could not be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("listen on {address}: {reason}")]
@@ -62,6 +69,25 @@ pub(super) struct Thread {
     pub(super) local: Local<Job, Reply>,
     pub(super) instruments: Instruments,
     pub(super) requests: Requests,
+    /// Requests in hand.
+    pub(super) active: Arc<AtomicUsize>,
+}
+
+/// The requests in hand of every http thread.
+#[derive(Clone, Default)]
+struct Active(Arc<Mutex<Vec<Arc<AtomicUsize>>>>);
+
+impl Active {
+    fn enrol(&self) -> Arc<AtomicUsize> {
+        let own = Arc::new(AtomicUsize::new(0));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(own.clone());
+        own
+    }
+
+    fn count(&self) -> usize {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|own| own.load(Ordering::SeqCst)).sum()
+    }
 }
 
 /// Runs a future on the runtime that the server needs; returns what it returns.
@@ -117,6 +143,7 @@ pub struct Server {
     handle: ServerHandle,
     running: tokio::task::JoinHandle<io::Result<()>>,
     shared: Arc<Shared>,
+    active: Active,
     _watchdog: Watchdog,
 }
 
@@ -131,6 +158,8 @@ impl Server {
     ) -> io::Result<Server> {
         let for_threads = shared.clone();
         let (for_connections, connections) = (shared.clone(), Connections::default());
+        let active = Active::default();
+        let for_active = active.clone();
         let watchdog = Watchdog::start(&shared.meter)?;
         let enrol = watchdog.enroller();
         let mut server = HttpServer::new(move || {
@@ -140,6 +169,7 @@ impl Server {
                 local: for_threads.balancer.join_thread(),
                 instruments: Instruments::new(&for_threads.meter),
                 requests: Requests::default(),
+                active: for_active.enrol(),
             });
             App::new()
                 .app_data(thread.clone())
@@ -171,7 +201,7 @@ impl Server {
         }
         let server = server.run();
         let handle = server.handle();
-        Ok(Server { handle, running: tokio::task::spawn_local(server), shared, _watchdog: watchdog })
+        Ok(Server { handle, running: tokio::task::spawn_local(server), shared, active, _watchdog: watchdog })
     }
 
     /// Finishes what was begun and stops: every further answer closes its connection, idle
@@ -185,7 +215,18 @@ impl Server {
         // if they idled. So accepting ends first, and they get a moment to be read.
         self.handle.pause().await;
         tokio::time::sleep(SETTLE).await;
-        self.handle.stop(true).await;
+        let mut stopped = std::pin::pin!(self.handle.stop(true));
+        let mut quiet_since = None;
+        // It waits for HTTP/2 connections that idle, which do not end by themselves.
+        while tokio::time::timeout(ACTIVE_PAUSE, stopped.as_mut()).await.is_err() {
+            let is_quiet = self.active.count() == 0;
+            let since = quiet_since.filter(|_| is_quiet).unwrap_or_else(Instant::now);
+            quiet_since = is_quiet.then_some(since);
+            if is_quiet && since.elapsed() >= SENT {
+                self.running.abort();
+                return Ok(());
+            }
+        }
         match self.running.await {
             Ok(ended) => ended,
             Err(fault) => Err(io::Error::other(fault)),
