@@ -66,8 +66,9 @@ pub struct Disk {
     pub doomed: Vec<Arc<Partition>>,
     /// Partitions whose writing failed and that nobody can read yet.
     pub failed: Vec<Arc<Partition>>,
-    /// Set when a partition of the WAL, or of a predecessor, waits for the next start.
-    pub is_unreplayed: bool,
+    /// The latest time of what a partition of the WAL, or of a predecessor, has that waits for
+    /// the next start.
+    pub unreplayed: Option<UnixMillis>,
     /// When retention last looked.
     pub retained_at: Duration,
     next_seq: u32,
@@ -110,7 +111,7 @@ impl Disk {
             space,
             doomed: Vec::new(),
             failed: Vec::new(),
-            is_unreplayed: false,
+            unreplayed: None,
             retained_at: Duration::ZERO,
             next_seq: 1,
             metrics: None,

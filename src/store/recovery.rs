@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::config::WAL_AGE_MAX;
 use super::disk::aside::{Why, set_aside};
 use super::disk::numbers::Numbers;
 use super::disk::partition::{Kind, Partition, discover};
@@ -20,6 +21,7 @@ use super::metric::window::{Source, Window};
 use super::state::Shared;
 use super::wal::{self, Covered, Found};
 use super::writer::Writer;
+use crate::clock::UnixMillis;
 use crate::record::Labels;
 
 /// Raw bytes of replayed blocks between two seals: a bound on memory, not on the WAL.
@@ -165,7 +167,7 @@ impl Writer {
         });
         if let Err(err) = res {
             tracing::warn!("{err}; the rest of the predecessor's history is back after a restart");
-            self.disk.is_unreplayed = true;
+            self.disk.unreplayed = Some(self.shared.clock.now_ms());
         }
     }
 
@@ -200,9 +202,15 @@ impl Writer {
                 faults.push((kind, fault));
             }
         });
-        self.disk.is_unreplayed |= res.as_ref().is_err_and(PartitionError::is_passing)
+        let are_samples_waiting = res.as_ref().is_err_and(PartitionError::is_passing)
             || faults.iter().any(|(kind, fault)| *kind == Kind::Metrics && fault.is_passing());
-        faults.into_iter().fold(res, |res, (_, fault)| res.and(Err(fault)))
+        if are_samples_waiting {
+            let newest = UnixMillis(partition.name.start.0 + WAL_AGE_MAX.as_millis() as i64);
+            self.disk.unreplayed = self.disk.unreplayed.max(Some(newest));
+        }
+        // What passes comes first: then the WAL stays, whatever is damaged in it.
+        let all = res.err().into_iter().chain(faults.into_iter().map(|(_, fault)| fault));
+        all.min_by_key(|fault| !fault.is_passing()).map_or(Ok(()), Err)
     }
 
     fn take_found(&mut self, sealed: &mut Sealed, found: Found) -> Result<(), PartitionError> {

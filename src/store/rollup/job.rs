@@ -156,8 +156,10 @@ impl Rolling {
 impl Writer {
     /// Rolls up what is due, as far as the time of one step goes.
     pub(in crate::store) fn roll_up(&mut self) {
-        // Samples that wait in a log that could not be replayed are to come.
-        if !self.rolling.back_off.is_over() || self.disk.is_unreplayed {
+        // Samples that wait in a log that could not be replayed are to come, until they are too old.
+        let too_old = self.shared.clock.now_ms().minus(self.shared.config().metrics.max_age);
+        let are_samples_waiting = self.disk.unreplayed.is_some_and(|newest| newest >= too_old);
+        if !self.rolling.back_off.is_over() || are_samples_waiting {
             return;
         }
         let deadline = Instant::now() + STEP_TIME;
@@ -224,7 +226,7 @@ impl Writer {
         if begin.0 + tier.block_ms() > settled.0 {
             return Ok(ControlFlow::Break(()));
         }
-        let too_old = now.minus(self.shared.config().retention(tier.finer).max_age);
+        let too_old = settled.minus(self.shared.config().retention(tier.finer).max_age);
         let is_patient = begin.0 + tier.block_ms() >= too_old.0;
         let (series, has_more) = series_of(&self.shared, tier, begin, None, is_patient)?;
         self.rolling.of(tier).job = Some(Job { begin, series, next: 0, has_more, is_patient, draft: None });
