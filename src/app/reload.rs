@@ -5,7 +5,6 @@
 //! place and is told at once in the log, to `/admin`, as a metric and to whoever asked.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use super::site::{self, Origin, Site, SiteError};
 use super::status::Status;
 use crate::balancer::{self, DispatchError};
 use crate::config::{self, Config, Layers, Loaded};
-use crate::http::tls::{Credentials, Tls, TlsError};
+use crate::http::tls::{Credentials, Tls};
 use crate::http::{self, Shared};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
@@ -35,8 +34,6 @@ pub struct Reloader {
     pub telemetry: Arc<Telemetry>,
     /// What TLS shows, if it is spoken; certificate and key are read anew.
     pub tls: Option<Tls>,
-    /// The port of TLS, 0 for none.
-    pub secure_port: AtomicU16,
     /// Where the outcome is noted.
     pub status: Status,
     /// Reloads run one after the other.
@@ -76,10 +73,7 @@ impl Reloader {
             }),
         };
         let outcome = match prepared {
-            Ok(prepared) => match self.prove(&prepared).await {
-                Ok(()) => self.apply(prepared),
-                Err(refusal) => Err(refusal),
-            },
+            Ok(prepared) => self.prove(&prepared).await.and_then(|()| self.apply(prepared)),
             Err(refusal) => Err(refusal),
         };
         match outcome {
@@ -124,26 +118,13 @@ impl Reloader {
         if let Some(edition) = Arc::get_mut(&mut site.edition) {
             edition.succeed(&self.shared.edition.load(), Instant::now());
         }
-        let credentials = self
-            .read_credentials(&loaded.config)
+        let credentials = loaded
+            .config
+            .http
+            .tls
+            .read()
             .map_err(|fault| Refusal { reasons: vec![fault.to_string()], cv_is_stale: false })?;
         Ok(Prepared { loaded, site, credentials })
-    }
-
-    fn read_credentials(&self, config: &Config) -> Result<Option<Credentials>, TlsError> {
-        let files = config.http.tls.files();
-        files.map(|(cert, key)| Credentials::read(cert, key)).transpose()
-    }
-
-    /// Sends visitors to TLS at this port, if they are to be sent there.
-    pub fn redirect(&self, config: &Config, port: Option<u16>) {
-        self.secure_port.store(port.unwrap_or(0), Ordering::Relaxed);
-        self.apply_redirect(config);
-    }
-
-    fn apply_redirect(&self, config: &Config) {
-        let port = self.secure_port.load(Ordering::Relaxed);
-        self.shared.switches.redirect_to(Some(port).filter(|port| *port > 0 && config.http.tls.redirect));
     }
 
     fn load_site(&self, config: &Config) -> Result<Site, SiteError> {
@@ -194,7 +175,6 @@ impl Reloader {
         self.store.apply(config.store.clone());
         self.shared.switches.apply(&config.http);
         self.shared.switches.serve_proofs_of(&config.site);
-        self.apply_redirect(config);
         if let (Some(tls), Some(credentials)) = (&self.tls, credentials) {
             tls.show(credentials);
         }

@@ -1,8 +1,6 @@
 //! Starts everything in order: a part is built after all that it stands on.
 
-use std::net::TcpListener;
 use std::path::Path;
-use std::sync::atomic::AtomicU16;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,7 +20,7 @@ use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::config::{self, Layers, Loaded, Source};
 use crate::http::assets::Assets;
-use crate::http::tls::{Credentials, Tls};
+use crate::http::tls::Tls;
 use crate::http::{self, Shared, Switches};
 use crate::record::ring::{Receiver, ring};
 use crate::record::{AccessRecord, LogRecord};
@@ -98,20 +96,18 @@ impl Base {
         // after it.
         let listener = http::bind(config.http.listen).map_err(anyhow::Error::from)?;
         let address = listener.local_addr().context("ask the bound address")?;
-        let tls_listener = match reloader.tls {
-            Some(_) => Some(http::bind(config.http.tls.listen).map_err(anyhow::Error::from)?),
-            None => None,
-        };
-        let secure = tls_listener.as_ref().map(TcpListener::local_addr).transpose();
+        let tls = reloader.tls.clone();
+        let tls = tls.map(|tls| Ok((http::bind(config.http.tls.listen)?, tls)));
+        let tls = tls.transpose().map_err(|fault: http::BindError| anyhow::Error::from(fault))?;
+        let secure = tls.as_ref().map(|(listener, _)| listener.local_addr()).transpose();
         let secure = secure.context("ask the bound address")?;
+        secure.iter().for_each(|address| shared.switches.speak_tls_at(address.port()));
         let (sender, requests) = mpsc::channel(CONTROL_QUEUE);
         let control = control::listen(&config.data, sender.clone())
             .with_context(|| format!("open the control socket in {}", config.data.display()))?;
 
         let (stopping, stop_signal) = watch::channel(false);
         let (admin, auth) = admin::open(&reloader, &release, &clock, &assets, sender, stop_signal)?;
-        let tls = tls_listener.zip(reloader.tls.clone());
-        reloader.redirect(&config, secure.map(|address| address.port()));
         let server = http::Server::start(&config.http, listener, tls, shared.clone(), admin)
             .context("start the http threads")?;
         wait_for_workers(&shared.balancer).await?;
@@ -168,10 +164,9 @@ impl Base {
             sample_interval: self.loaded.config.telemetry.sample_interval,
         })
         .context("start the pipeline thread")?;
-        let tls = tls(&self.loaded.config)?;
+        let tls = self.loaded.config.http.tls.read()?.map(Tls::new);
         let reloader = Arc::new(Reloader {
             tls,
-            secure_port: AtomicU16::new(0),
             layers: self.layers,
             loaded: Mutex::new(self.loaded),
             shared,
@@ -182,11 +177,6 @@ impl Base {
         });
         Ok((reloader, pipeline))
     }
-}
-
-fn tls(config: &config::Config) -> anyhow::Result<Option<Tls>> {
-    let Some((cert, key)) = config.http.tls.files() else { return Ok(None) };
-    Ok(Some(Tls::new(Credentials::read(cert, key)?)))
 }
 
 /// Makes of every panic one line of the log, with the ids of the request that it ended.

@@ -108,18 +108,11 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
         {
             return Ok(Placed::send(worker, job, true));
         }
-        let is_usable = self.usable();
+        let is_usable = usable(shared);
         match self.choose(&is_usable) {
             Some(worker) => Ok(Placed::send(worker, job, false)),
             None => Err(job),
         }
-    }
-
-    /// Returns the rule by which workers may be picked just now.
-    fn usable(&self) -> impl Fn(&Incarnation<J, R>) -> bool + use<J, R> {
-        let shared = &self.thread.shared;
-        let ignores_marks = !shared.has_marks() || shared.ignores_marks();
-        move |worker| worker.is_open() && (ignores_marks || worker.slot.health.is_ready())
     }
 
     /// Chooses a worker and reserves a place on it.
@@ -207,6 +200,12 @@ impl<J: Send + 'static, R: Send + 'static> Local<J, R> {
     }
 }
 
+/// Returns the rule by which workers may be picked just now.
+fn usable<J, R>(shared: &Shared<J, R>) -> impl Fn(&Incarnation<J, R>) -> bool + use<J, R> {
+    let ignores_marks = !shared.has_marks() || shared.ignores_marks();
+    move |worker| worker.is_open() && (ignores_marks || worker.slot.health.is_ready())
+}
+
 fn refuse<J, R, T>(shared: &Shared<J, R>, reason: Reason, err: DispatchError) -> Result<T, DispatchError> {
     shared.reject(reason);
     Err(err)
@@ -220,12 +219,9 @@ pub(super) async fn dispatch_anywhere<J: Send + 'static, R: Send + 'static>(
     if !shared.is_serving() {
         return refuse(shared, Reason::Draining, DispatchError::Draining);
     }
-    let ignores_marks = !shared.has_marks() || shared.ignores_marks();
-    let board = shared.board.load_full();
-    let is_usable = |worker: &&Arc<Incarnation<J, R>>| {
-        worker.is_open() && (ignores_marks || worker.slot.health.is_ready())
-    };
-    let Some(worker) = least_loaded(board.iter().filter(is_usable)).filter(|worker| worker.reserve()) else {
+    let (board, is_usable) = (shared.board.load_full(), usable(shared));
+    let worker = least_loaded(board.iter().filter(|worker| is_usable(worker)));
+    let Some(worker) = worker.filter(|worker| worker.reserve()) else {
         return refuse(shared, Reason::Overloaded, DispatchError::Overloaded { retry_after: RETRY_AFTER });
     };
     let worker = worker.clone();

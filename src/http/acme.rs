@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::rc::Rc;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -29,8 +28,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 }
 
 async fn prove(request: HttpRequest, token: web::Path<String>) -> HttpResponse {
-    let shared =
-        request.app_data::<Rc<Thread>>().expect("the server gives every thread its own").shared.clone();
+    let shared = Thread::of(&request).shared.clone();
     if !is_token(&token) {
         return HttpResponse::NotFound().finish();
     }

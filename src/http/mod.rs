@@ -132,8 +132,9 @@ pub struct Switches {
     requests_per_second: AtomicU64,
     /// The folder in which proofs for certificates are laid.
     site: ArcSwap<PathBuf>,
-    /// The port that visitors without TLS are sent to; 0 for none.
-    redirect_to: AtomicU16,
+    /// The port of TLS, 0 while it is not spoken.
+    secure_port: AtomicU16,
+    redirects: AtomicBool,
     drills: AtomicBool,
     wanted: AtomicBool,
     closing: AtomicBool,
@@ -146,6 +147,7 @@ impl Switches {
         self.trusted_proxies.store(Arc::new(config.trusted_proxies.clone()));
         self.connections_per_address.store(config.connections_per_address, Ordering::Relaxed);
         self.requests_per_second.store(config.requests_per_second, Ordering::Relaxed);
+        self.redirects.store(config.tls.redirect, Ordering::Relaxed);
         self.drills.store(config.drills, Ordering::Relaxed);
     }
 
@@ -154,17 +156,17 @@ impl Switches {
         self.site.store(Arc::new(site.to_path_buf()));
     }
 
-    /// Sends visitors who come without TLS to a port, or lets them be.
-    pub fn redirect_to(&self, port: Option<u16>) {
-        self.redirect_to.store(port.unwrap_or(0), Ordering::Relaxed);
+    /// Says at which port TLS is spoken.
+    pub fn speak_tls_at(&self, port: u16) {
+        self.secure_port.store(port, Ordering::Relaxed);
     }
 
     /// Returns where a request that came without TLS should have gone; none when it is fine.
     ///
     /// A trusted proxy speaks TLS for us, or is the machine itself.
     pub fn secure_place(&self, req: &HttpRequest) -> Option<String> {
-        let port = self.redirect_to.load(Ordering::Relaxed);
-        if port == 0 || req.app_config().secure() {
+        let port = self.secure_port.load(Ordering::Relaxed);
+        if port == 0 || !self.redirects.load(Ordering::Relaxed) || req.app_config().secure() {
             return None;
         }
         let socket = req.peer_addr()?.ip().to_canonical();

@@ -1,7 +1,5 @@
 //! `/health` and `/ready`, for supervisors and load balancers.
 
-use std::rc::Rc;
-
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -37,7 +35,7 @@ pub struct HealthWorkers {
 /// Answers 200 while a worker is ready, else 503; a broken CV is named and still 200,
 /// because the page is served.
 pub(super) async fn health(request: HttpRequest) -> HttpResponse {
-    let thread = thread(&request);
+    let thread = Thread::of(&request);
     let health = (thread.shared.health)();
     let mut response =
         if health.workers.ready > 0 { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
@@ -46,14 +44,10 @@ pub(super) async fn health(request: HttpRequest) -> HttpResponse {
 
 /// Answers 200 while traffic is wanted, 503 from the start of a drain.
 pub(super) async fn ready(request: HttpRequest) -> HttpResponse {
-    let wanted = thread(&request).shared.switches.is_wanted();
+    let wanted = Thread::of(&request).shared.switches.is_wanted();
     let mut response = if wanted { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("text/plain; charset=utf-8")
         .body(if wanted { "ready\n" } else { "draining\n" })
-}
-
-fn thread(request: &HttpRequest) -> &Rc<Thread> {
-    request.app_data::<Rc<Thread>>().expect("the server gives every thread its own")
 }

@@ -1,6 +1,5 @@
 //! What visitors ask for: jobs out, replies in, responses made.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,7 +129,7 @@ fn find(
 
 /// The handler for every path that no other route took.
 pub(super) async fn public(request: HttpRequest) -> HttpResponse {
-    let thread = request.app_data::<Rc<Thread>>().expect("the server gives every thread its own").clone();
+    let thread = Thread::of(&request).clone();
     if let Some(place) = thread.shared.switches.secure_place(&request) {
         return HttpResponse::PermanentRedirect().insert_header((header::LOCATION, place)).finish();
     }

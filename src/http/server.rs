@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::ServerHandle;
 use actix_web::rt::net::TcpStream;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpServer, web};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::admin::{self, AdminState};
@@ -71,6 +71,13 @@ pub(super) struct Thread {
     pub(super) requests: Requests,
     /// Requests in hand.
     pub(super) active: Arc<AtomicUsize>,
+}
+
+impl Thread {
+    /// Returns what the thread has that a request came to.
+    pub(super) fn of(request: &HttpRequest) -> &Rc<Thread> {
+        request.app_data::<Rc<Thread>>().expect("the server gives every thread its own")
+    }
 }
 
 /// The requests in hand of every http thread.

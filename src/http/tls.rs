@@ -38,9 +38,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns both files, none while TLS is off.
-    pub fn files(&self) -> Option<(&Path, &Path)> {
-        self.cert.as_deref().zip(self.key.as_deref())
+    /// Reads both files, none while TLS is off.
+    pub fn read(&self) -> Result<Option<Credentials>, TlsError> {
+        let files = self.cert.as_deref().zip(self.key.as_deref());
+        files.map(|(cert, key)| Credentials::read(cert, key)).transpose()
     }
 }
 
@@ -84,8 +85,7 @@ pub enum TlsError {
 pub struct Credentials(Arc<CertifiedKey>);
 
 impl Credentials {
-    /// Reads both files.
-    pub fn read(cert: &Path, key: &Path) -> Result<Credentials, TlsError> {
+    fn read(cert: &Path, key: &Path) -> Result<Credentials, TlsError> {
         let bad_cert = |reason: String| TlsError::Certificate { path: cert.to_path_buf(), reason };
         let bad_key = |reason: String| TlsError::Key { path: key.to_path_buf(), reason };
         let chain = fs::read(cert).map_err(|fault| bad_cert(fault.to_string()))?;

@@ -304,8 +304,8 @@ impl Writer {
     // Every step runs whatever became of the one before: above all, what could not be sealed
     // is logged.
     fn write_out(&mut self) -> Result<(), SyncError> {
-        let sealed = self.attempt(|disk| &mut disk.sealing, Writer::seal_closed);
-        let logged = self.attempt(|disk| &mut disk.logging, Writer::log_rest);
+        let sealed = self.attempt(|disk| &mut disk.sealing, |writer| writer.seal_closed().map_err(degraded));
+        let logged = self.attempt(|disk| &mut disk.logging, |writer| writer.log_rest().map_err(degraded));
         self.retire_wals();
         let described = self.write_metadata().map_err(degraded);
         sealed.and(logged).and(described).and(self.disk.check_given_up())
@@ -315,14 +315,14 @@ impl Writer {
     pub(super) fn attempt(
         &mut self,
         back_off: fn(&mut Disk) -> &mut BackOff,
-        run: impl FnOnce(&mut Writer) -> Result<(), PartitionError>,
+        run: impl FnOnce(&mut Writer) -> Result<(), SyncError>,
     ) -> Result<(), SyncError> {
         if !back_off(&mut self.disk).is_over() {
             return Err(SyncError::Degraded("the disk failed, the next attempt is due soon".into()));
         }
         let res = run(self);
         back_off(&mut self.disk).note(res.is_ok());
-        res.map_err(degraded)
+        res
     }
 
     fn write_metadata(&mut self) -> Result<(), PartitionError> {
@@ -588,7 +588,7 @@ const _: () = assert!(FLUSH_INTERVAL.as_millis() <= 1_000);
 // A window that is sealed by its age must not keep the log for as long as a block does.
 const _: () = assert!(CHUNK_AGE_MAX.as_secs() <= 2 * WAL_AGE_MAX.as_secs());
 
-fn degraded(err: PartitionError) -> SyncError {
+pub(super) fn degraded(err: PartitionError) -> SyncError {
     SyncError::Degraded(err.to_string())
 }
 

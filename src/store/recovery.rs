@@ -18,6 +18,7 @@ use super::facts::Facts;
 use super::log::block::Block;
 use super::log::open::NewLine;
 use super::metric::window::{Source, Window};
+use super::persist::degraded;
 use super::state::Shared;
 use super::wal::{self, Covered, Found};
 use super::writer::Writer;
@@ -283,11 +284,11 @@ impl Writer {
         if !self.disk.sealing.is_over() {
             return;
         }
-        let res = self.check_space();
-        if res.is_err() {
-            self.disk.sealing.note(false);
-        }
-        if let Err(err) = res.and_then(|()| self.attempt(|disk| &mut disk.sealing, Writer::seal_closed)) {
+        let seal = |writer: &mut Writer| {
+            writer.check_space()?;
+            writer.seal_closed().map_err(degraded)
+        };
+        if let Err(err) = self.attempt(|disk| &mut disk.sealing, seal) {
             tracing::warn!("seal what the last run left: {err}; it is tried again by itself");
         }
     }

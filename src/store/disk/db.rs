@@ -182,10 +182,12 @@ impl Db {
 
     fn open_sled(&self) -> Result<Sled, PartitionError> {
         // sled would make the directory of a partition that was removed meanwhile again.
-        let is_there = self.path.parent().map_or(Ok(false), Path::try_exists);
-        let is_there =
-            is_there.and_then(|is_there| is_there.then_some(()).ok_or(io::ErrorKind::NotFound.into()));
-        is_there.map_err(|source| PartitionError::Io { action: "open", path: self.path.clone(), source })?;
+        let partition = self.path.parent().expect("a database lies in its partition");
+        partition.metadata().map_err(|source| PartitionError::Io {
+            action: "open",
+            path: self.path.clone(),
+            source,
+        })?;
         let config = sled::Config::new()
             .path(&self.path)
             .flush_every_ms(None)

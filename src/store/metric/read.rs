@@ -125,7 +125,7 @@ impl<'a> Selection<'a> {
             open.into_iter().map(|labels| (labels, Places::new())).collect();
         for Part { partition, active, from, to } in parts {
             let Some(facts) = shared.known(&partition, active) else {
-                res.is_whole.set(res.is_whole.get() && partition.is_lost());
+                res.note_left_out(&partition);
                 continue;
             };
             let source = Source { partition, facts, from, to };
@@ -161,6 +161,10 @@ impl<'a> Selection<'a> {
     /// not lost.
     pub fn is_whole(&self) -> bool {
         self.is_whole.get()
+    }
+
+    fn note_left_out(&self, partition: &Partition) {
+        self.is_whole.set(self.is_whole.get() && partition.is_lost());
     }
 
     /// Hands over each series with its encoded chunks, in the order of writing; `visit` says
@@ -201,7 +205,7 @@ impl<'a> Selection<'a> {
             // What was read before the damage stays.
             if let Err(err) = self.gather_from(place, &wanted, &mut res) {
                 self.shared.leave_out(&source.partition, &err);
-                self.is_whole.set(self.is_whole.get() && source.partition.is_lost());
+                self.note_left_out(&source.partition);
             }
         }
         res

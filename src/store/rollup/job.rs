@@ -279,8 +279,8 @@ impl Writer {
         }
         // It was made while the clock was ahead, or less was allowed to come late: samples may
         // still come. It is made again, if all that it was made of is still there.
-        let whole = UnixMillis((oldest.0 - 1).div_euclid(block_ms) * block_ms + block_ms);
-        let again = UnixMillis(settled.0.div_euclid(block_ms) * block_ms).max(whole);
+        let whole = first.0 + block_ms;
+        let again = UnixMillis((settled.0.div_euclid(block_ms) * block_ms).max(whole));
         Some(again.min(made).max(first))
     }
 }

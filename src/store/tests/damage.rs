@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::config::{BLOCK_MAX_BYTES, SEAL_INTERVAL};
-use crate::store::disk::partition::Kind;
+use crate::store::disk::partition::{Kind, Partition};
 use crate::store::metric::window::{Source, Window};
 
 const NS: i64 = START_MS * 1_000_000;
@@ -415,14 +415,21 @@ fn what_was_accepted_is_replayed_whatever_the_limit_is_now() {
     store.close(DEADLINE).unwrap();
 }
 
+/// Opens a store with one line, and returns the partition that has it.
+fn with_a_sealed_line(dir: &Path) -> (Store, std::sync::Arc<Partition>) {
+    let store = open(dir, &clock());
+    store.append_logs(vec![line(NS, "j", "0")]);
+    store.close(DEADLINE).unwrap();
+    drop(store);
+    let store = open(dir, &clock());
+    let sealed = store.0.shared.state().tier(Kind::Logs).sealed[0].clone();
+    (store, sealed)
+}
+
 #[test]
 fn a_read_that_fails_for_a_moment_costs_that_read_only() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), &clock());
-    store.append_logs(vec![line(NS, "j", "0")]);
-    store.close(DEADLINE).unwrap();
-    let store = open(dir.path(), &clock());
-    let sealed = store.0.shared.state().tier(Kind::Logs).sealed[0].clone();
+    let (store, sealed) = with_a_sealed_line(dir.path());
     store.0.shared.leave_out(&sealed, &sealed.io("open", std::io::Error::from_raw_os_error(24)));
     assert_eq!(bodies(&store), ["0"]);
     assert_eq!(store.stats().logs.n_unreadable, 0);
@@ -432,11 +439,7 @@ fn a_read_that_fails_for_a_moment_costs_that_read_only() {
 #[test]
 fn a_partition_that_is_gone_is_not_made_again_by_who_reads_it() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), &clock());
-    store.append_logs(vec![line(NS, "j", "0")]);
-    store.close(DEADLINE).unwrap();
-    let store = open(dir.path(), &clock());
-    let sealed = store.0.shared.state().tier(Kind::Logs).sealed[0].clone();
+    let (store, sealed) = with_a_sealed_line(dir.path());
     sealed.remove().unwrap();
     assert!(sealed.db.open().is_err());
     assert!(!sealed.path.exists());

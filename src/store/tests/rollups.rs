@@ -54,6 +54,11 @@ impl History {
     }
 
     fn go_on(&mut self, for_: Duration) {
+        self.feed(for_);
+        self.settle();
+    }
+
+    fn feed(&mut self, for_: Duration) {
         let until = self.n + for_.as_millis() as i64 / STEP_MS;
         while self.n < until {
             let points: Vec<(Labels, f64)> = (0..4)
@@ -66,7 +71,6 @@ impl History {
                 self.store.sync().unwrap();
             }
         }
-        self.settle();
     }
 
     /// Each flush rolls up for a moment.
@@ -242,18 +246,7 @@ fn blocks_made_while_the_clock_was_ahead_for_long_are_made_again() {
     history.n += 4 * 3_600_000 / STEP_MS;
     // Its answers reach to the present at once, and what comes is rolled up as ever.
     for hours in [1, 5, 20, 6] {
-        let until = history.n + hours * 3_600_000 / STEP_MS;
-        while history.n < until {
-            let points: Vec<_> = (0..4)
-                .filter_map(|series| value(series, history.n).map(|value| (name(series), value)))
-                .collect();
-            history.store.append_scrape(scrape(START_MS + history.n * STEP_MS, &points));
-            history.clock.advance(Duration::from_millis(STEP_MS as u64));
-            history.n += 1;
-            if history.n % 40 == 0 {
-                history.store.sync().unwrap();
-            }
-        }
+        history.feed(HOUR * hours);
         history.store.sync().unwrap();
         let found = rolled(&history.store, Resolution::Minute, START_MS + 7 * 3_600_000, i64::MAX);
         let (_, counter) = found.iter().find(|(labels, _)| *labels == name(0)).unwrap();
