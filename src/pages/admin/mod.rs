@@ -67,7 +67,7 @@ pub fn login(view: &LoginView) -> Markup {
                 p.banner.warn {
                     "This page came over plain HTTP: others on the way can read the password. "
                     "Set up HTTPS (" code { "tls.cert" } " and " code { "tls.key" } ", or a proxy), or come by "
-                    code { "ssh -L" } "."
+                    "an SSH tunnel."
                 }
             }
             form method="post" action="/admin/login" {
