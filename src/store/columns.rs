@@ -5,6 +5,7 @@
 //! refuses to know what a column means.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -15,18 +16,18 @@ pub type Pairs = Vec<(Cow<'static, str>, String)>;
 
 /// How much memory the values of one record may still take. A name or a shape is stored
 /// once and handed out many times, so without it few bytes could claim much.
-pub struct Allowance(usize);
+pub struct Allowance(Cell<usize>);
 
 impl Allowance {
     /// Grants so many bytes.
     pub fn new(n_bytes: usize) -> Self {
-        Allowance(n_bytes)
+        Allowance(Cell::new(n_bytes))
     }
 
     /// Uses up the memory of `n` values before it is allocated.
-    pub fn take(&mut self, n: usize, each_bytes: usize) -> Result<(), Damaged> {
-        let left = n.checked_mul(each_bytes).and_then(|wanted| self.0.checked_sub(wanted));
-        self.0 = left.ok_or(Damaged("values beyond what a record may hold"))?;
+    pub fn take(&self, n: usize, each_bytes: usize) -> Result<(), Damaged> {
+        let left = n.checked_mul(each_bytes).and_then(|wanted| self.0.get().checked_sub(wanted));
+        self.0.set(left.ok_or(Damaged("values beyond what a record may hold"))?);
         Ok(())
     }
 }
@@ -150,7 +151,7 @@ pub fn put_words<'a>(out: &mut Vec<u8>, words: impl Iterator<Item = &'a str>) {
 pub fn read_words<'a>(
     reader: &mut Reader<'a>,
     n: usize,
-    allowance: &mut Allowance,
+    allowance: &Allowance,
 ) -> Result<Vec<&'a str>, Damaged> {
     let words = read_names(reader, allowance)?;
     let mut res = Vec::with_capacity(reader.at_least(n)?);
@@ -167,7 +168,7 @@ fn put_names(out: &mut Vec<u8>, names: &[&str]) {
     names.iter().for_each(|name| put_bytes(out, name.as_bytes()));
 }
 
-fn read_names<'a>(reader: &mut Reader<'a>, allowance: &mut Allowance) -> Result<Vec<&'a str>, Damaged> {
+fn read_names<'a>(reader: &mut Reader<'a>, allowance: &Allowance) -> Result<Vec<&'a str>, Damaged> {
     let n = reader.count()?;
     allowance.take(n, size_of::<&str>())?;
     let mut res = Vec::with_capacity(n);
@@ -206,11 +207,7 @@ pub fn put_pairs<'a>(
 }
 
 /// The inverse of [`put_pairs`] for `n` records.
-pub fn read_pairs(
-    reader: &mut Reader<'_>,
-    n: usize,
-    allowance: &mut Allowance,
-) -> Result<Vec<Pairs>, Damaged> {
+pub fn read_pairs(reader: &mut Reader<'_>, n: usize, allowance: &Allowance) -> Result<Vec<Pairs>, Damaged> {
     let names = read_names(reader, allowance)?;
     let n_shapes = reader.count()?;
     if n_shapes > n {
@@ -263,7 +260,7 @@ mod tests {
     fn read(records: &[Pairs], n: usize, n_bytes: usize) -> Result<Vec<Pairs>, Damaged> {
         let mut out = Vec::new();
         put_pairs(&mut out, records.iter().map(Vec::as_slice));
-        read_pairs(&mut Reader::new(&out), n, &mut Allowance::new(n_bytes))
+        read_pairs(&mut Reader::new(&out), n, &Allowance::new(n_bytes))
     }
 
     proptest! {
@@ -287,8 +284,8 @@ mod tests {
             prop_assert_eq!(&read_numbers(&mut reader, numbers.len()).unwrap(), &numbers);
             prop_assert_eq!(&read_scaled(&mut reader, signed.len()).unwrap(), &signed);
             prop_assert_eq!(&read_scaled(&mut reader, scaled.len()).unwrap(), &scaled);
-            let mut allowance = Allowance::new(ENOUGH);
-            prop_assert_eq!(&read_words(&mut reader, words.len(), &mut allowance).unwrap(), &words);
+            let allowance = Allowance::new(ENOUGH);
+            prop_assert_eq!(&read_words(&mut reader, words.len(), &allowance).unwrap(), &words);
             prop_assert!(reader.end().is_ok());
         }
     }
@@ -319,7 +316,7 @@ mod tests {
         put_varint(&mut out, 1_000);
         out.extend([0; 1_000]);
         out.extend([0; 1_000]);
-        let damage = read_pairs(&mut Reader::new(&out), 1_000, &mut Allowance::new(ENOUGH)).unwrap_err();
+        let damage = read_pairs(&mut Reader::new(&out), 1_000, &Allowance::new(ENOUGH)).unwrap_err();
         assert_eq!(damage, Damaged("values beyond what a record may hold"));
     }
 

@@ -37,7 +37,7 @@ pub struct Config {
     pub series_max: usize,
     /// Streams with an open block; the lines of further streams are refused and counted.
     pub streams_max: usize,
-    /// A longer log line is cut.
+    /// A longer log line is cut; 256 KiB at most.
     pub line_max_bytes: usize,
 }
 
@@ -60,7 +60,7 @@ impl Default for Config {
             reserve_bytes: 64 << 20,
             series_max: 20_000,
             streams_max: 1_000,
-            line_max_bytes: 256 << 10,
+            line_max_bytes: LINE_MAX_BYTES,
         }
     }
 }
@@ -178,8 +178,14 @@ pub(super) const EXPIRY_GRACE: Duration = Duration::from_secs(600);
 /// Bytes of all labels of one series or stream, names included.
 pub(super) const LABELS_MAX_BYTES: usize = 8 << 10;
 
+/// Bytes of the text of one line, whatever is configured: a block has room for one more of them.
+pub(super) const LINE_MAX_BYTES: usize = 256 << 10;
+
 /// Bytes of all structured metadata of one line; what is beyond is left out.
 pub(super) const LINE_METADATA_MAX_BYTES: usize = 64 << 10;
+
+/// Pairs of structured metadata of one line, since even empty ones take their place.
+pub(super) const LINE_PAIRS_MAX: usize = 1_024;
 
 /// Metrics whose kind, unit and help are remembered.
 pub(super) const METADATA_MAX: usize = 10_000;

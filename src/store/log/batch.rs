@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::block::Block;
 use crate::record::access::cut;
 use crate::record::{Labels, LogRecord};
-use crate::store::config::LINE_METADATA_MAX_BYTES;
+use crate::store::config::{LINE_MAX_BYTES, LINE_METADATA_MAX_BYTES, LINE_PAIRS_MAX};
 
 /// Lines of some streams; each line's number is its place in the batch, from one on.
 #[derive(Debug, Default)]
@@ -61,7 +61,8 @@ fn bounded(mut record: LogRecord, body_max_bytes: usize) -> (LogRecord, bool) {
         left -= if fits { name.len() + value.len() } else { 0 };
         fits
     });
-    record.body.truncate(cut(&record.body, body_max_bytes).len());
+    record.metadata.truncate(LINE_PAIRS_MAX);
+    record.body.truncate(cut(&record.body, body_max_bytes.min(LINE_MAX_BYTES)).len());
     let is_cut = record.metadata.len() < n_pairs || record.body.len() < n_bytes;
     (record, is_cut)
 }

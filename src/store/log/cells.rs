@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::texts::{self, Texts};
 use crate::record::read::Pairs;
+use crate::store::columns::Allowance;
 use crate::store::wire::{Damaged, Reader, put_bytes, put_varint};
 
 /// Pairs of lines, by line and by name.
@@ -108,16 +109,28 @@ impl Cells {
         }
     }
 
-    /// Decodes what [`Cells::encode`] wrote, of so many lines and at most so many bytes of text.
-    pub fn decode(bytes: &[u8], n_lines: usize, bytes_max: usize) -> Result<Cells, Damaged> {
+    /// Decodes what [`Cells::encode`] wrote, of so many lines and at most so many bytes of text;
+    /// what it takes beside that is within the allowance.
+    pub fn decode(
+        bytes: &[u8],
+        n_lines: usize,
+        bytes_max: usize,
+        allowance: &Allowance,
+    ) -> Result<Cells, Damaged> {
         let mut reader = Reader::new(bytes);
         let mut res = Cells::default();
         let n_names = reader.count()?;
+        allowance.take(n_names, NAME_BYTES)?;
         for _ in 0..n_names {
-            res.names.push(Cow::Owned(reader.text()?.to_string()));
+            let name = reader.text()?;
+            allowance.take(1, name.len())?;
+            res.names.push(Cow::Owned(name.to_string()));
         }
-        for _ in 0..reader.count()? {
+        let n_shapes = reader.count()?;
+        allowance.take(n_shapes, size_of::<Vec<u32>>())?;
+        for _ in 0..n_shapes {
             let n_pairs = reader.count()?;
+            allowance.take(n_pairs, size_of::<u32>())?;
             let mut shape = Vec::with_capacity(n_pairs);
             for _ in 0..n_pairs {
                 shape.push(reader.u32()?);
@@ -128,22 +141,21 @@ impl Cells {
             res.shapes.push(shape);
         }
         let mut column_lens = vec![0_u32; n_names];
-        for _ in 0..reader.at_least(n_lines)? {
+        allowance.take(reader.at_least(n_lines)?, 2 * size_of::<u32>())?;
+        for _ in 0..n_lines {
             let id = reader.u32()?;
             let shape = res.shapes.get(id as usize).ok_or(Damaged("metadata shape unknown"))?;
             res.shape_of_line.push(id);
             res.first_cells.push(res.cells.len() as u32);
+            allowance.take(shape.len(), size_of::<u32>())?;
             for id in shape {
                 res.cells.push(column_lens[*id as usize]);
                 column_lens[*id as usize] += 1;
             }
-            if res.cells.len() > CELLS_MAX {
-                return Err(Damaged("too many pairs in a block"));
-            }
         }
         let mut left = bytes_max;
         for n in column_lens {
-            let column = texts::decode(&mut reader, n as usize, left)?;
+            let column = texts::decode(&mut reader, n as usize, left, allowance)?;
             left -= column.text().len();
             res.columns.push(column);
         }
@@ -152,5 +164,5 @@ impl Cells {
     }
 }
 
-/// A line's pairs cost their bytes in an open block, which closes long before it has so many.
-const CELLS_MAX: usize = 1 << 20;
+/// A name takes itself, its column, and the length of that.
+const NAME_BYTES: usize = size_of::<Cow<'_, str>>() + size_of::<Texts>() + size_of::<u32>();

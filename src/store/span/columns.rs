@@ -130,7 +130,7 @@ fn encode_events(out: &mut Vec<u8>, spans: &[&Span]) {
 
 fn decode(raw: &[u8], ids: &Ids) -> Result<Vec<NumberedSpan>, Damaged> {
     let mut reader = Reader::new(raw);
-    let mut allowance = Allowance::new(BLOCK_LIMIT_BYTES);
+    let allowance = Allowance::new(BLOCK_LIMIT_BYTES);
     let n = reader.count()?;
     allowance.take(n, size_of::<NumberedSpan>())?;
     let numbers = columns::read_steps(&mut reader, n)?;
@@ -146,11 +146,11 @@ fn decode(raw: &[u8], ids: &Ids) -> Result<Vec<NumberedSpan>, Damaged> {
     let statuses = reader.take(n)?;
     let traces = decode_traces(&mut reader, n, ids)?;
     let parents = decode_parents(&mut reader, n, ids)?;
-    let names = columns::read_words(&mut reader, n, &mut allowance)?;
-    let services = columns::read_words(&mut reader, n, &mut allowance)?;
-    let messages = columns::read_words(&mut reader, n, &mut allowance)?;
-    let attributes = columns::read_pairs(&mut reader, n, &mut allowance)?;
-    let events = decode_events(&mut reader, &starts, &mut allowance)?;
+    let names = columns::read_words(&mut reader, n, &allowance)?;
+    let services = columns::read_words(&mut reader, n, &allowance)?;
+    let messages = columns::read_words(&mut reader, n, &allowance)?;
+    let attributes = columns::read_pairs(&mut reader, n, &allowance)?;
+    let events = decode_events(&mut reader, &starts, &allowance)?;
     reader.end()?;
     let mut res = Vec::with_capacity(n);
     for (place, (attributes, events)) in attributes.into_iter().zip(events).enumerate() {
@@ -221,7 +221,7 @@ fn decode_parents(reader: &mut Reader<'_>, n: usize, ids: &Ids) -> Result<Vec<Op
 fn decode_events(
     reader: &mut Reader<'_>,
     starts: &[i64],
-    allowance: &mut Allowance,
+    allowance: &Allowance,
 ) -> Result<Vec<Vec<SpanEvent>>, Damaged> {
     let mut counts = Vec::with_capacity(starts.len());
     let mut n_events = 0;

@@ -72,6 +72,23 @@ fn a_line_of_ten_megabytes_is_cut_between_characters() {
 }
 
 #[test]
+fn a_line_of_very_many_pairs_keeps_the_first_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &clock());
+    let metadata = vec![("".into(), String::new()); 1 << 20];
+    store.append_logs(vec![LogRecord { metadata, ..line(NS, "j", "all empty") }]);
+    let metadata = (0..2_000).map(|n| (n.to_string().into(), n.to_string())).collect();
+    store.append_logs(vec![LogRecord { metadata, ..line(NS + 1, "j", "all different") }]);
+    store.close(DEADLINE).unwrap();
+    drop(store);
+    let store = open(dir.path(), &clock());
+    let lines = read_lines(&store, vec![], Direction::Forward, usize::MAX);
+    assert_eq!((lines[0].body.as_str(), lines[1].body.as_str()), ("all empty", "all different"));
+    assert_eq!((lines[1].metadata("1023"), lines[1].metadata("1024")), ("1023", ""));
+    store.close(DEADLINE).unwrap();
+}
+
+#[test]
 fn a_million_label_sets_in_a_minute_meet_a_limit_and_leave_the_rest_alone() {
     const SETS: usize = 1_000_000;
     const AT_A_TIME: usize = 20_000;

@@ -9,11 +9,10 @@
 //!   out from the template and from the bytes that a column has at all; only lines of these
 //!   are put together and searched.
 
-use std::cell::Cell;
-
 use memchr::memmem::Finder;
 
 use super::view::{Cells, Column, Form, Templates};
+use crate::store::columns::Allowance;
 use crate::store::wire::Damaged;
 
 /// Which bytes occur.
@@ -57,7 +56,7 @@ impl Column<'_> {
     pub fn find(
         &self,
         needle: &Finder<'_>,
-        left: &Cell<usize>,
+        allowance: &Allowance,
         visit: &mut dyn FnMut(usize),
     ) -> Result<(), Damaged> {
         if needle.needle().is_empty() {
@@ -67,7 +66,7 @@ impl Column<'_> {
         match &self.form {
             Form::Plain { text, .. } => {
                 if needle.find(text).is_some()
-                    && let Cells::Run { ends, text } = self.cells(left)?
+                    && let Cells::Run { ends, text } = self.cells(allowance)?
                 {
                     find_plain(ends, text, needle, visit);
                 }
@@ -80,7 +79,7 @@ impl Column<'_> {
                 let mut bytes = Bytes::none();
                 self.add_bytes(&mut bytes);
                 if bytes.has_all(needle.needle())
-                    && let Cells::Run { ends, text } = self.cells(left)?
+                    && let Cells::Run { ends, text } = self.cells(allowance)?
                 {
                     find_plain(ends, text, needle, visit);
                 }
@@ -88,7 +87,7 @@ impl Column<'_> {
             Form::Words { words, ids } => {
                 let mut has_it = vec![false; words.n];
                 let mut n_found = 0;
-                words.find(needle, left, &mut |word| {
+                words.find(needle, allowance, &mut |word| {
                     has_it[word] = true;
                     n_found += 1;
                 })?;
@@ -100,7 +99,7 @@ impl Column<'_> {
                         .for_each(|(idx, _)| visit(idx));
                 }
             }
-            Form::Templates(templates) => templates.find(needle, left, visit)?,
+            Form::Templates(templates) => templates.find(needle, allowance, visit)?,
         }
         Ok(())
     }
@@ -146,14 +145,14 @@ impl Templates<'_> {
     fn find(
         &self,
         needle: &Finder<'_>,
-        left: &Cell<usize>,
+        allowance: &Allowance,
         visit: &mut dyn FnMut(usize),
     ) -> Result<(), Damaged> {
         let says = self.says(needle);
         let mut found: Vec<Vec<u32>> = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
             let mut cells = Vec::new();
-            column.find(needle, left, &mut |cell| cells.push(cell as u32))?;
+            column.find(needle, allowance, &mut |cell| cells.push(cell as u32))?;
             found.push(cells);
         }
         let is_found = found.iter().any(|cells| !cells.is_empty());
@@ -173,7 +172,7 @@ impl Templates<'_> {
             let mut has_it = says == Says::Needle;
             if says == Says::Perhaps {
                 text.clear();
-                self.put_line(line, &mut next.clone(), left, &mut text)?;
+                self.put_line(line, &mut next, allowance, &mut text)?;
                 has_it = needle.find(&text).is_some();
             }
             for slot in self.slots(*id) {
@@ -200,7 +199,8 @@ impl Templates<'_> {
             let place = from + found;
             let id = self.template_at(place);
             says[id] = Says::Needle;
-            from = place + 1;
+            // Once is enough for this one.
+            from = self.template_end(id);
         }
         let needle = needle.needle();
         let mut in_needle = Bytes::none();

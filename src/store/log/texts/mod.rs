@@ -26,6 +26,7 @@ use std::ops::Range;
 
 use memchr::memmem::Finder;
 
+use crate::store::columns::Allowance;
 use crate::store::wire::{Damaged, Reader, put_varint};
 
 pub use view::View;
@@ -114,8 +115,7 @@ impl Sections {
 struct Sources<'a> {
     numbers: Reader<'a>,
     text: Reader<'a>,
-    /// How many cells the columns within may still have.
-    cells_left: usize,
+    allowance: &'a Allowance,
 }
 
 /// Appends a range of the texts in the form that takes the fewest bytes.
@@ -132,9 +132,15 @@ pub fn encode_plain(texts: &Texts, range: Range<usize>, out: &mut Vec<u8>) {
     sections.write(out);
 }
 
-/// Takes `n` texts of at most `bytes_max` together.
-pub fn decode(reader: &mut Reader<'_>, n: usize, bytes_max: usize) -> Result<Texts, Damaged> {
-    View::read(reader, n, bytes_max)?.texts()
+/// Takes `n` texts of at most `bytes_max` together; what that takes on the way is within the
+/// allowance.
+pub fn decode(
+    reader: &mut Reader<'_>,
+    n: usize,
+    bytes_max: usize,
+    allowance: &Allowance,
+) -> Result<Texts, Damaged> {
+    View::read(reader, n, bytes_max, allowance)?.texts()
 }
 
 #[cfg(test)]

@@ -7,6 +7,10 @@ use super::*;
 
 const ENOUGH: usize = 1 << 22;
 
+fn allowance() -> Allowance {
+    Allowance::new(1 << 23)
+}
+
 fn texts<S: AsRef<str>>(lines: &[S]) -> Texts {
     let mut res = Texts::default();
     lines.iter().for_each(|line| res.push(line.as_ref()));
@@ -20,7 +24,8 @@ fn encoded(texts: &Texts) -> Vec<u8> {
 }
 
 fn found(bytes: &[u8], n: usize, needle: &str) -> Vec<usize> {
-    let view = View::read(&mut Reader::new(bytes), n, ENOUGH).unwrap();
+    let allowance = allowance();
+    let view = View::read(&mut Reader::new(bytes), n, ENOUGH, &allowance).unwrap();
     let mut res = Vec::new();
     view.find(&Finder::new(needle), |idx| res.push(idx)).unwrap();
     res
@@ -32,11 +37,12 @@ fn check(lines: &[String]) {
     let bytes = encoded(&texts);
     assert_eq!(bytes, encoded(&texts), "equal texts give equal bytes");
     let mut reader = Reader::new(&bytes);
-    assert_eq!(decode(&mut reader, lines.len(), texts.text().len()).unwrap(), texts);
+    assert_eq!(decode(&mut reader, lines.len(), texts.text().len(), &allowance()).unwrap(), texts);
     assert!(reader.end().is_ok());
     let mut plain = Vec::new();
     encode_plain(&texts, 0..texts.len(), &mut plain);
-    assert_eq!(decode(&mut Reader::new(&plain), lines.len(), texts.text().len()).unwrap(), texts);
+    let back = decode(&mut Reader::new(&plain), lines.len(), texts.text().len(), &allowance());
+    assert_eq!(back.unwrap(), texts);
 }
 
 fn check_find(lines: &[String], needle: &str) {
@@ -92,7 +98,7 @@ proptest! {
         let range = start.min(end)..start.max(end);
         let mut out = vec![7];
         encode(&texts(&lines), range.clone(), &mut out);
-        let back = decode(&mut Reader::new(&out[1..]), range.len(), ENOUGH).unwrap();
+        let back = decode(&mut Reader::new(&out[1..]), range.len(), ENOUGH, &allowance()).unwrap();
         prop_assert_eq!(back, texts(&lines[range]));
     }
 
@@ -127,47 +133,205 @@ proptest! {
 }
 
 fn read_all(bytes: &[u8], n: usize) {
-    if let Ok(texts) = decode(&mut Reader::new(bytes), n, 1 << 16) {
+    if let Ok(texts) = decode(&mut Reader::new(bytes), n, 1 << 16, &allowance()) {
         assert_eq!(texts.len(), n);
         assert!(texts.text().len() <= 1 << 16);
     }
-    if let Ok(view) = View::read(&mut Reader::new(bytes), n, 1 << 16) {
+    let allowance = allowance();
+    if let Ok(view) = View::read(&mut Reader::new(bytes), n, 1 << 16, &allowance) {
         let _ = view.find(&Finder::new("a 1"), |idx| assert!(idx < n));
         let _ = view.find(&Finder::new("0"), |idx| assert!(idx < n));
     }
 }
 
-/// A column of so many templates within each other, each line of which has one variable, and at
-/// the end the same text for each.
-fn nested(depth: usize, n: usize, text: &[u8]) -> Vec<u8> {
-    let mut sections = Sections::default();
-    for _ in 0..depth {
-        sections.numbers.push(TEMPLATES);
-        // One template, one column; the column of its one slot; the template of each line.
-        sections.numbers.extend([1, 1, 0, 0, 0, 0]);
-        sections.text.extend([SLOT, TEMPLATE_END]);
+/// A column that stands for as much as its few bytes can.
+#[derive(Clone, Debug)]
+enum Made {
+    Plain {
+        len: u8,
+    },
+    Same {
+        len: u16,
+    },
+    Integers {
+        width: u8,
+        base: u64,
+        are_steps: bool,
+    },
+    Digits {
+        pattern: u8,
+    },
+    Words {
+        n: u16,
+        words: Box<Made>,
+        are_recent: bool,
+    },
+    /// Each template has as many slots, which are those of the columns in turns.
+    Templates {
+        n: u16,
+        n_slots: u16,
+        columns: Vec<Made>,
+    },
+}
+
+impl Made {
+    fn put(&self, n: usize, out: &mut Sections) {
+        let number = |out: &mut Sections, base: u64, head: u8| {
+            out.numbers.push(head);
+            put_varint(&mut out.numbers, base);
+        };
+        match self {
+            Made::Plain { len } => {
+                // More than a block has is refused for that alone.
+                let len = if usize::from(*len) * n > 1 << 20 { 0 } else { *len };
+                out.numbers.push(PLAIN);
+                number(out, len.into(), 0);
+                out.text.resize(out.text.len() + usize::from(len) * n, b'1');
+            }
+            Made::Same { len } => {
+                out.numbers.push(SAME);
+                put_varint(&mut out.numbers, (*len).into());
+                out.text.resize(out.text.len() + usize::from(*len), b'a');
+            }
+            Made::Integers { width, base, are_steps } => {
+                out.numbers.extend([INTEGERS, *width]);
+                number(out, *base, if *are_steps { 16 } else { 0 });
+            }
+            Made::Digits { pattern } => {
+                out.numbers.extend([DIGITS, *pattern]);
+                out.text.resize(out.text.len() + usize::from(*pattern), b'0');
+            }
+            Made::Words { n: n_words, words, are_recent } => {
+                let n_words = (*n_words).max(1);
+                out.numbers.push(WORDS);
+                put_varint(&mut out.numbers, n_words.into());
+                words.put(n_words.into(), out);
+                put_varint(&mut out.numbers, if *are_recent { n as u64 + 1 } else { 0 });
+                if *are_recent {
+                    number(out, RECENT as u64 + 1, 0);
+                }
+                number(out, u64::from(n_words) - 1, 0);
+            }
+            Made::Templates { n: n_templates, n_slots, columns } => {
+                let (n_templates, n_slots) = (usize::from((*n_templates).max(1)), usize::from(*n_slots));
+                let n_columns = columns.len().min(n_slots * n_templates);
+                out.numbers.push(TEMPLATES);
+                put_varint(&mut out.numbers, n_templates as u64);
+                put_varint(&mut out.numbers, n_columns as u64);
+                let mut template = vec![SLOT; n_slots];
+                template.push(TEMPLATE_END);
+                out.text.extend(template.repeat(n_templates));
+                out.numbers.extend([1, 0]);
+                let slots = 0..n_templates * n_slots;
+                out.numbers.extend(slots.map(|slot| (slot % n_slots % n_columns.max(1)) as u8));
+                number(out, n_templates as u64 - 1, 0);
+                for (idx, column) in columns.iter().enumerate().take(n_columns) {
+                    let in_line = (0..n_slots).filter(|slot| slot % n_columns == idx).count();
+                    column.put(n * in_line, out);
+                }
+            }
+        }
     }
-    sections.numbers.push(SAME);
-    sections.numbers.push(text.len() as u8);
-    sections.text.extend_from_slice(text);
+}
+
+fn made() -> impl Strategy<Value = Made> {
+    let bases = prop_oneof![Just(0), Just(1), Just(u64::MAX), any::<u64>()];
+    let leaf = prop_oneof![
+        (0_u8..4).prop_map(|len| Made::Plain { len }),
+        prop_oneof![0_u16..20, any::<u16>()].prop_map(|len| Made::Same { len }),
+        (0_u8..=20, bases, any::<bool>()).prop_map(|(width, base, are_steps)| Made::Integers {
+            width,
+            base,
+            are_steps
+        }),
+        any::<u8>().prop_map(|pattern| Made::Digits { pattern }),
+    ];
+    let counts = || prop_oneof![0_u16..4, 0_u16..200, 0_u16..40_000];
+    leaf.prop_recursive(6, 12, 3, move |inner| {
+        let columns = prop::collection::vec(inner.clone(), 0..4);
+        prop_oneof![
+            (counts(), inner, any::<bool>()).prop_map(|(n, words, are_recent)| Made::Words {
+                n,
+                words: Box::new(words),
+                are_recent
+            }),
+            (counts(), counts(), columns)
+                .prop_filter("more than a block has", |(n, n_slots, _)| {
+                    usize::from(*n) * usize::from(*n_slots) < 2 << 20
+                })
+                .prop_map(|(n, n_slots, columns)| Made::Templates { n, n_slots, columns }),
+        ]
+    })
+}
+
+fn made_bytes(made: &Made, n: usize) -> Vec<u8> {
+    let mut sections = Sections::default();
+    made.put(n, &mut sections);
     let mut out = Vec::new();
     sections.write(&mut out);
-    assert!(n > 0);
     out
+}
+
+/// What is counted as so many bytes takes at most so many times as much: a buffer that grows is
+/// there twice while it is copied.
+const TIMES: u64 = 3;
+
+proptest! {
+    #[test]
+    fn whatever_few_bytes_stand_for_takes_bounded_memory(made in made(), n in 0_usize..16_384) {
+        const N_BYTES: usize = 1 << 20;
+        let bytes = made_bytes(&made, n);
+        let peak = |read: &dyn Fn(&View<'_>)| {
+            let info = allocation_counter::measure(|| {
+                let allowance = Allowance::new(N_BYTES);
+                let _ = View::read(&mut Reader::new(&bytes), n, N_BYTES, &allowance).map(|view| read(&view));
+            });
+            info.bytes_max
+        };
+        let decoding = peak(&|view| { let _ = view.texts(); });
+        prop_assert!(decoding <= TIMES * N_BYTES as u64, "{decoding} bytes to decode");
+        for needle in ["1", "a1", "11a", "0a"] {
+            let searching = peak(&|view| { let _ = view.find(&Finder::new(needle), |_| ()); });
+            prop_assert!(searching <= TIMES * N_BYTES as u64, "{searching} bytes to search");
+        }
+    }
+}
+
+/// A column of so many templates within each other, each line of which has one variable, and at
+/// the end the same text for each.
+fn nested(depth: usize, len: u16) -> Made {
+    (0..depth).fold(Made::Same { len }, |column, _| Made::Templates {
+        n: 1,
+        n_slots: 1,
+        columns: vec![column],
+    })
 }
 
 #[test]
 fn columns_within_columns_have_one_bound_together() {
     const N: usize = 1_000;
-    let read = |depth, bytes_max| {
-        let bytes = nested(depth, N, b"0123456789");
-        View::read(&mut Reader::new(&bytes), N, bytes_max)
+    let read = |depth, bytes_max, memory| {
+        let (bytes, allowance) = (made_bytes(&nested(depth, 10), N), Allowance::new(memory));
+        View::read(&mut Reader::new(&bytes), N, bytes_max, &allowance)
             .and_then(|view| view.texts().map(|texts| texts.len()))
     };
-    assert_eq!(read(3, 10 * N), Ok(N));
-    assert!(read(3, 9 * N).is_err(), "more text than there may be");
-    assert!(read(1, N / 16).is_err(), "more cells than there may be, of numbers that take no bytes");
-    assert!(read(7, 1 << 20).is_err(), "too deep");
+    assert_eq!(read(3, 10 * N, ENOUGH), Ok(N));
+    assert!(read(3, 9 * N, ENOUGH).is_err(), "more text than there may be");
+    assert!(read(1, ENOUGH, 10 * N).is_err(), "more cells than there may be, of numbers that take no bytes");
+    assert!(read(7, ENOUGH, ENOUGH).is_err(), "too deep");
+}
+
+#[test]
+fn a_search_puts_no_line_together_that_a_reader_has_no_memory_for() {
+    let search = |n_slots, n| {
+        let made = Made::Templates { n: 1, n_slots, columns: vec![Made::Same { len: u16::MAX }] };
+        let (bytes, allowance) = (made_bytes(&made, n), allowance());
+        let view = View::read(&mut Reader::new(&bytes), n, ENOUGH, &allowance).unwrap();
+        view.find(&Finder::new(&"a".repeat(1 << 16)), |_| ())
+    };
+    assert_eq!(search(2, 1), Ok(()));
+    assert!(search(60_000, 1).is_err(), "a line of 4 GB");
+    assert!(search(2, 5_000).is_err(), "many lines, of which one has room");
 }
 
 #[test]
@@ -180,7 +344,7 @@ fn counts_that_no_bytes_stand_for_are_refused() {
     sections.text.push(TEMPLATE_END);
     let mut out = Vec::new();
     sections.write(&mut out);
-    assert!(View::read(&mut Reader::new(&out), 1, ENOUGH).is_err());
+    assert!(View::read(&mut Reader::new(&out), 1, ENOUGH, &allowance()).is_err());
 }
 
 #[test]

@@ -2,8 +2,10 @@
 //!
 //! Counts are checked when it is parsed, so that every cell has its place. What a cell needs
 //! beyond that is checked when it is put together, and that the whole is UTF-8 when it leaves.
+//! Few bytes can stand for many cells, and those for much text: whatever takes memory is
+//! taken from an [`Allowance`] before.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use memchr::memmem::Finder;
@@ -13,18 +15,19 @@ use super::{
     DIGITS, INTEGER_DIGITS_MAX, INTEGERS, PLAIN, RECENT, SAME, SLOT, Sources, TEMPLATE_END, TEMPLATES, Texts,
     WORDS, put,
 };
+use crate::store::columns::Allowance;
 use crate::store::wire::{Damaged, Reader};
 
 /// Columns are not deeper within columns: templates and words in turns, as often as templates
 /// are made of variables, and words once more on either side.
 const DEPTH_MAX: usize = 2 * put::DEPTH_MAX + 2;
 
-/// Cells of all columns within, and bytes of those put together, per byte of text: a variable
-/// is never empty, so each level has at most as many as there are bytes.
-const PER_BYTE: usize = DEPTH_MAX;
+/// A cell takes its end, once somebody asked, its place among those found, and a number of 64
+/// bits while one of these is made, which happens in one column after the other.
+const CELL_BYTES: usize = 2 * size_of::<u32>() + size_of::<u64>() / 2;
 
-/// A column without cells takes the memory of so many.
-const COLUMN_CELLS: usize = 8;
+/// A column within another takes itself, its [`Cells`], and what a search notes of it.
+const COLUMN_BYTES: usize = size_of::<Column<'_>>() + size_of::<Cells<'_>>() + 48;
 
 const TOO_LONG: Damaged = Damaged("more text than a column may have");
 const NOT_UTF8: Damaged = Damaged("text is not UTF-8");
@@ -33,27 +36,33 @@ const NOT_UTF8: Damaged = Damaged("text is not UTF-8");
 pub struct View<'a> {
     column: Column<'a>,
     bytes_max: usize,
+    allowance: &'a Allowance,
 }
 
 impl<'a> View<'a> {
-    /// Takes `n` texts that have at most `bytes_max` together.
-    pub fn read(reader: &mut Reader<'a>, n: usize, bytes_max: usize) -> Result<Self, Damaged> {
+    /// Takes `n` texts that have at most `bytes_max` together; what they take beside that, now
+    /// and later, is within the allowance.
+    pub fn read<'b: 'a>(
+        reader: &mut Reader<'b>,
+        n: usize,
+        bytes_max: usize,
+        allowance: &'a Allowance,
+    ) -> Result<Self, Damaged> {
         let (n_numbers, n_text) = (reader.count()?, reader.count()?);
         let numbers = Reader::new(reader.take(n_numbers)?);
         // Ends are 32 bits.
         let bytes_max = bytes_max.min(u32::MAX as usize);
         let text = Reader::new(reader.take(n_text)?);
-        let cells_left = bytes_max.saturating_mul(PER_BYTE);
-        let mut from = Sources { numbers, text, cells_left };
+        let mut from = Sources { numbers, text, allowance };
         let column = Column::parse(&mut from, n, 0)?;
         from.numbers.end()?;
         from.text.end()?;
-        Ok(View { column, bytes_max })
+        Ok(View { column, bytes_max, allowance })
     }
 
     /// Puts all texts together.
     pub fn texts(&self) -> Result<Texts, Damaged> {
-        let Run { ends, text } = self.column.put_together(&self.left())?;
+        let Run { ends, text } = self.column.put_together(self.allowance)?;
         if text.len() > self.bytes_max {
             return Err(TOO_LONG);
         }
@@ -64,12 +73,7 @@ impl<'a> View<'a> {
 
     /// Hands over the texts that contain the needle, ascending.
     pub fn find(&self, needle: &Finder<'_>, mut visit: impl FnMut(usize)) -> Result<(), Damaged> {
-        self.column.find(needle, &self.left(), &mut visit)
-    }
-
-    // How many bytes may be put together, those of variables included.
-    fn left(&self) -> Cell<usize> {
-        Cell::new(self.bytes_max.saturating_mul(1 + PER_BYTE))
+        self.column.find(needle, self.allowance, &mut visit)
     }
 }
 
@@ -140,7 +144,6 @@ pub(super) struct Slot {
 }
 
 /// Texts that were put together, or where they are.
-#[derive(Default)]
 struct Run {
     ends: Vec<u32>,
     text: Vec<u8>,
@@ -186,6 +189,8 @@ impl<'a> Column<'a> {
         if depth > DEPTH_MAX {
             return Err(Damaged("columns too deep"));
         }
+        from.allowance.take(1, COLUMN_BYTES)?;
+        from.allowance.take(n, CELL_BYTES)?;
         let form = match from.numbers.u8()? {
             PLAIN => {
                 let lens = Numbers::read(&mut from.numbers, n)?;
@@ -215,7 +220,7 @@ impl<'a> Column<'a> {
                 if n_words == 0 && n > 0 {
                     return Err(Damaged("word unknown"));
                 }
-                let words = Box::new(Column::parse_within(from, n_words, depth + 1)?);
+                let words = Box::new(Column::parse(from, n_words, depth + 1)?);
                 Form::Words { words, ids: Ids::parse(from, n)? }
             }
             TEMPLATES => Form::Templates(Templates::parse(from, n, depth)?),
@@ -224,21 +229,15 @@ impl<'a> Column<'a> {
         Ok(Column { n, form, run: OnceCell::new() })
     }
 
-    fn parse_within(from: &mut Sources<'a>, n: usize, depth: usize) -> Result<Self, Damaged> {
-        let n_cells = n.saturating_add(COLUMN_CELLS);
-        from.cells_left = from.cells_left.checked_sub(n_cells).ok_or(TOO_LONG)?;
-        Column::parse(from, n, depth)
-    }
-
-    /// Returns the texts; what has to be put together for it is taken from what is left.
-    pub fn cells(&self, left: &Cell<usize>) -> Result<Cells<'_>, Damaged> {
+    /// Returns the texts; what has to be put together for it is taken from the allowance.
+    pub fn cells(&self, allowance: &Allowance) -> Result<Cells<'_>, Damaged> {
         let run = || match self.run.get() {
             Some(run) => Ok(run),
             None => {
                 let run = match &self.form {
                     Form::Plain { lens, .. } => Run { ends: lens.ends(), text: Vec::new() },
                     Form::Words { words, ids } => Run { ends: ids.all(words.n)?, text: Vec::new() },
-                    _ => self.put_together(left)?,
+                    _ => self.put_together(allowance)?,
                 };
                 Ok(self.run.get_or_init(|| run))
             }
@@ -246,7 +245,7 @@ impl<'a> Column<'a> {
         Ok(match &self.form {
             Form::Same(text) => Cells::Same(text),
             Form::Plain { text, .. } => Cells::Run { ends: &run()?.ends, text },
-            Form::Words { words, .. } => match words.cells(left)? {
+            Form::Words { words, .. } => match words.cells(allowance)? {
                 Cells::Run { ends, text } => Cells::Words { ids: &run()?.ends, ends, text },
                 same @ Cells::Same(_) => same,
                 Cells::Words { .. } => return Err(Damaged("words of words")),
@@ -255,36 +254,34 @@ impl<'a> Column<'a> {
         })
     }
 
-    fn put_together(&self, left: &Cell<usize>) -> Result<Run, Damaged> {
-        let take = |n_bytes: Option<usize>| {
-            left.set(n_bytes.and_then(|n_bytes| left.get().checked_sub(n_bytes)).ok_or(TOO_LONG)?);
-            Ok(())
-        };
+    fn put_together(&self, allowance: &Allowance) -> Result<Run, Damaged> {
         match &self.form {
             Form::Plain { lens, text } => {
-                take(Some(text.len()))?;
+                allowance.take(1, text.len())?;
                 Ok(Run { ends: lens.ends(), text: text.to_vec() })
             }
             Form::Same(text) => {
-                take(self.n.checked_mul(text.len()))?;
+                allowance.take(self.n, text.len())?;
                 Ok(Run {
                     ends: (1..=self.n).map(|n| (n * text.len()) as u32).collect(),
                     text: text.repeat(self.n),
                 })
             }
             Form::Integers { width, values } => {
-                let run = integers(&values.all(), *width, left.get())?;
-                take(Some(run.text.len()))?;
-                Ok(run)
+                let values = values.all();
+                let n_bytes = values.iter().map(|value| n_digits(*value).max(*width)).sum();
+                allowance.take(1, n_bytes)?;
+                Ok(integers(&values, *width, n_bytes))
             }
             Form::Digits { pattern, digits } => {
-                take(self.n.checked_mul(pattern.len()))?;
+                allowance.take(self.n, pattern.len())?;
                 Ok(with_digits(pattern, digits, self.n))
             }
             Form::Words { .. } => {
-                let cells = self.cells(left)?;
-                take(Some(cells.n_bytes(self.n)))?;
-                let mut res = Run::default();
+                let cells = self.cells(allowance)?;
+                let n_bytes = cells.n_bytes(self.n);
+                allowance.take(1, n_bytes)?;
+                let mut res = Run { ends: Vec::with_capacity(self.n), text: Vec::with_capacity(n_bytes) };
                 for idx in 0..self.n {
                     res.text.extend_from_slice(cells.get(idx));
                     res.ends.push(res.text.len() as u32);
@@ -292,22 +289,26 @@ impl<'a> Column<'a> {
                 Ok(res)
             }
             Form::Templates(templates) => {
-                let cells = templates
-                    .columns
-                    .iter()
-                    .map(|column| column.cells(left))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let cells = templates.columns.iter().map(|column| column.cells(allowance)).collect::<Result<
+                    Vec<_>,
+                    _,
+                >>(
+                )?;
                 let n_bytes = templates.n_bytes(&cells);
-                take(Some(n_bytes))?;
+                allowance.take(1, n_bytes)?;
                 Ok(templates.put_together(&cells, n_bytes))
             }
         }
     }
 }
 
-fn integers(values: &[u64], width: usize, bytes_max: usize) -> Result<Run, Damaged> {
-    let mut res =
-        Run { ends: Vec::with_capacity(values.len()), text: Vec::with_capacity(values.len() * width.max(4)) };
+// Zero has none.
+fn n_digits(value: u64) -> usize {
+    value.checked_ilog10().map_or(0, |log| log as usize + 1)
+}
+
+fn integers(values: &[u64], width: usize, n_bytes: usize) -> Run {
+    let mut res = Run { ends: Vec::with_capacity(values.len()), text: Vec::with_capacity(n_bytes) };
     for value in values {
         let mut digits = [b'0'; INTEGER_DIGITS_MAX];
         let (mut at, mut rest) = (INTEGER_DIGITS_MAX, *value);
@@ -318,11 +319,8 @@ fn integers(values: &[u64], width: usize, bytes_max: usize) -> Result<Run, Damag
         }
         res.text.extend_from_slice(&digits[at.min(INTEGER_DIGITS_MAX - width)..]);
         res.ends.push(res.text.len() as u32);
-        if res.text.len() > bytes_max {
-            return Err(TOO_LONG);
-        }
     }
-    Ok(res)
+    res
 }
 
 fn with_digits(pattern: &[u8], digits: &[u8], n: usize) -> Run {
@@ -396,6 +394,7 @@ impl<'a> Templates<'a> {
             }
             let piece = (start, at as u32);
             start = at as u32 + 1;
+            from.allowance.take(1, size_of::<Slot>().max(size_of::<Template>()))?;
             if text[at] == SLOT {
                 slots.push(Slot { literal: piece, column: 0 });
             } else {
@@ -415,13 +414,14 @@ impl<'a> Templates<'a> {
         slots.iter_mut().zip(columns).for_each(|(slot, column)| slot.column = column);
         let ids = Numbers::read(&mut from.numbers, n)?.below(n_templates, "template unknown")?;
         let mut res = Templates { text, templates, slots, ids, columns: Vec::new() };
+        from.allowance.take(n_columns, COLUMN_BYTES)?;
         let mut lens = vec![0_usize; n_columns];
         for (id, count) in res.counts().into_iter().enumerate() {
             let columns = res.slots(id as u32).iter().map(|slot| slot.column as usize);
             columns.for_each(|column| lens[column] = lens[column].saturating_add(count));
         }
         for len in lens {
-            res.columns.push(Column::parse_within(from, len, depth + 1)?);
+            res.columns.push(Column::parse(from, len, depth + 1)?);
         }
         Ok(res)
     }
@@ -450,6 +450,11 @@ impl<'a> Templates<'a> {
     /// Returns the first template that ends behind a place in the bytes of all.
     pub fn template_at(&self, place: usize) -> usize {
         self.templates.partition_point(|template| (template.tail.1 as usize) < place)
+    }
+
+    /// Returns where the next template begins in the bytes of all.
+    pub fn template_end(&self, id: usize) -> usize {
+        self.templates[id].tail.1 as usize + 1
     }
 
     fn n_bytes(&self, cells: &[Cells<'_>]) -> usize {
@@ -487,23 +492,28 @@ impl<'a> Templates<'a> {
         Run { ends, text }
     }
 
-    /// Appends a line whose variables are the next ones.
+    /// Appends a line whose variables are the next ones, which are the next ones still.
     pub fn put_line(
         &self,
         line: usize,
         next: &mut [u32],
-        left: &Cell<usize>,
+        allowance: &Allowance,
         out: &mut Vec<u8>,
     ) -> Result<(), Damaged> {
         let id = self.ids[line];
+        let mut put = |piece: &[u8]| {
+            allowance.take(1, piece.len())?;
+            out.extend_from_slice(piece);
+            Ok(())
+        };
         for slot in self.slots(id) {
-            out.extend_from_slice(self.literal(*slot));
+            put(self.literal(*slot))?;
             let column = slot.column as usize;
-            out.extend_from_slice(self.columns[column].cells(left)?.get(next[column] as usize));
+            put(self.columns[column].cells(allowance)?.get(next[column] as usize))?;
             next[column] += 1;
         }
-        out.extend_from_slice(self.tail(id));
-        Ok(())
+        self.slots(id).iter().for_each(|slot| next[slot.column as usize] -= 1);
+        put(self.tail(id))
     }
 }
 
