@@ -24,7 +24,7 @@
 //! | 4 | [`http`]: visitors and operators; [`telemetry`]: observers; [`release`]: which release this is |
 //! | 5 | [`query`]: vector algebra over what was recorded; [`ingest`]: other programs' formats |
 //! | 6 | [`pages`]: view structs to markup; [`balancer`]: worker tasks; [`store`]: sled |
-//! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time |
+//! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time; [`pace`]: whose turn it is |
 //!
 //! # Invariants
 //!
@@ -75,4 +75,5 @@ pub mod store;
 
 pub mod clock;
 pub mod cv;
+pub mod pace;
 pub mod record;

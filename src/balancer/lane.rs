@@ -7,16 +7,14 @@
 //! that is full refuses its own routes and no others.
 //!
 //! Threads of the heavy lane have the lowest priority: on one core a page takes the processor
-//! from a query as soon as it needs it. Work there calls [`give_way`] at least every
+//! from a query as soon as it needs it. Work there calls [`pace::give_way`] at least every
 //! millisecond, which also tells it when nobody waits any more.
 
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use opentelemetry::metrics::Meter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -24,9 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::instruments;
 use super::local::RETRY_AFTER;
 use super::worker::panic_text;
-
-/// Work on a lane that gives way does so as often as this.
-const SLICE: Duration = Duration::from_millis(1);
+use crate::pace;
 
 /// The lowest priority there is; anybody may lower a thread's own.
 const LOWEST_PRIORITY: i32 = 19;
@@ -284,11 +280,8 @@ impl<T: Send + 'static> Job<T> {
             let answer = watched.lock().unwrap_or_else(PoisonError::into_inner);
             answer.as_ref().is_none_or(oneshot::Sender::is_closed)
         };
-        WAITING.set(Some(Box::new(is_left)));
-        LAST_YIELD.set(Some(Instant::now()));
+        let work = || pace::paced(is_left, work);
         let res = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_text(&*panic));
-        WAITING.set(None);
-        LAST_YIELD.set(None);
         let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Whoever has the answer finds it counted, and a place for more.
         drop(place);
@@ -301,25 +294,6 @@ impl<T: Send + 'static> Job<T> {
         // A caller that left just now is counted as answered.
         let _ = answer.send(res);
     }
-}
-
-thread_local! {
-    static WAITING: RefCell<Option<Box<dyn Fn() -> bool>>> = const { RefCell::new(None) };
-    static LAST_YIELD: Cell<Option<Instant>> = const { Cell::new(None) };
-}
-
-/// Lets others have the processor when a millisecond passed since the last time; breaks when
-/// nobody waits for this work any more. Long work on a lane calls it in its loops; elsewhere
-/// it does nothing.
-pub fn give_way() -> ControlFlow<()> {
-    let Some(last) = LAST_YIELD.get() else { return ControlFlow::Continue(()) };
-    if last.elapsed() < SLICE {
-        return ControlFlow::Continue(());
-    }
-    std::thread::yield_now();
-    LAST_YIELD.set(Some(Instant::now()));
-    let is_left = WAITING.with_borrow(|waiting| waiting.as_ref().is_some_and(|is_left| is_left()));
-    if is_left { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// Jobs that wait for a lane; more would wait for longer than anybody looks at a page.
@@ -421,7 +395,7 @@ mod tests {
             async move {
                 let endless = move || {
                     begun.send(()).unwrap();
-                    while give_way().is_continue() {}
+                    while pace::give_way().is_continue() {}
                 };
                 lane.run(endless).await
             }
@@ -440,10 +414,5 @@ mod tests {
         running.abort();
         assert_eq!(lane.run(|| 1).await, Ok(1));
         assert_eq!((lane.snapshot().n_cancelled, lane.snapshot().n_panicked), (2, 0));
-    }
-
-    #[test]
-    fn give_way_does_nothing_outside_of_a_lane() {
-        assert!(give_way().is_continue());
     }
 }

@@ -41,7 +41,7 @@ use futures_util::future::LocalBoxFuture;
 use opentelemetry::metrics::Meter;
 
 use crate::clock::{Clock, UnixNanos};
-pub use lane::{Lane, LaneConfig, LaneError, LaneSnapshot, Lanes, give_way};
+pub use lane::{Lane, LaneConfig, LaneError, LaneSnapshot, Lanes};
 pub use local::Local;
 use shared::Shared;
 

@@ -20,6 +20,7 @@ use super::needle::{MetadataNeedle, Needle};
 use super::open::OpenBlock;
 use super::part::{BlockHead, Filters, LogFacts};
 use crate::clock::UnixNanos;
+use crate::pace::give_way;
 use crate::record::Labels;
 use crate::record::read::{
     Content, Direction, LineRef, LogReadStats, LogSelect, Matcher, Pairs, ReadError, StreamVolume, accepted,
@@ -33,6 +34,9 @@ use crate::store::state::Shared;
 /// ordinary walk holds less; where lines came in wild disorder, those that are wanted last
 /// are let go and unpacked once more.
 const UNPACKED_MAX_BYTES: usize = 24 << 20;
+
+/// After so many lines others may have a turn.
+const LINES_A_TURN: usize = 64;
 
 /// A partition whose blocks are in the heap.
 struct Opened {
@@ -408,6 +412,7 @@ impl<'a> Walk<'a> {
     fn run(&mut self, visit: &mut dyn FnMut(LineRef<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
         let mut shown = None;
         while let Some(item) = self.queue.pop() {
+            give_way()?;
             match item {
                 Item::Partition(partition) => self.open(partition),
                 Item::Block(sealed) => self.push_sealed(sealed),
@@ -437,6 +442,9 @@ impl<'a> Walk<'a> {
                 break;
             }
             let Some(line) = cursor.lines.pop() else { break };
+            if cursor.lines.len().is_multiple_of(LINES_A_TURN) {
+                give_way()?;
+            }
             let line = line as usize;
             self.set_next(&mut cursor);
             // A line may lie in two partitions when the flush of the first one failed halfway.

@@ -13,6 +13,7 @@ use super::chunk::{self, Values};
 use super::group::Group;
 use super::part::WindowHead;
 use crate::clock::UnixMillis;
+use crate::pace::give_way;
 use crate::record::read::{Matcher, ReadError, SeriesSelect};
 use crate::record::{Labels, Sample};
 use crate::store::disk::partition::{Kind, Partition};
@@ -187,6 +188,7 @@ impl<'a> Selection<'a> {
                         bytes: &chunks.bytes[range.clone()],
                     }
                 });
+                give_way()?;
                 visit(labels, &mut encoded)?;
             }
         }
@@ -226,6 +228,8 @@ impl<'a> Selection<'a> {
                 if begin == end {
                     continue;
                 }
+                // Whether to go on is asked before the next series.
+                let _ = give_way();
                 let packed = self.shared.read(&source.partition, head.address)?;
                 group.unpack(&packed).map_err(|damage| source.partition.damaged(damage))?;
                 for (id, idx) in &wanted[begin..end] {

@@ -1,0 +1,73 @@
+//! Long work beside which others have their turn, and which ends when nobody waits for it.
+//!
+//! Whoever runs long work says so by [`paced`]; the loops of that work, wherever they are, call
+//! [`give_way`]. So a walk over a year of history need not know what it is run by.
+
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// Others have the processor as often as this.
+const SLICE: Duration = Duration::from_millis(1);
+
+type IsLeft = Box<dyn Fn() -> bool>;
+
+thread_local! {
+    static IS_LEFT: RefCell<Option<IsLeft>> = const { RefCell::new(None) };
+    static LAST_YIELD: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Ends what [`paced`] began, also when the work panics.
+struct Paced;
+
+impl Drop for Paced {
+    fn drop(&mut self) {
+        IS_LEFT.set(None);
+        LAST_YIELD.set(None);
+    }
+}
+
+/// Does work whose loops give way; `is_left` says whether nobody waits for it any more.
+pub fn paced<T>(is_left: impl Fn() -> bool + 'static, work: impl FnOnce() -> T) -> T {
+    IS_LEFT.set(Some(Box::new(is_left)));
+    LAST_YIELD.set(Some(Instant::now()));
+    let _paced = Paced;
+    work()
+}
+
+/// Lets others have the processor when a millisecond passed since the last time; breaks when
+/// nobody waits for this work any more. Outside of [`paced`] work it does nothing.
+pub fn give_way() -> ControlFlow<()> {
+    let Some(last) = LAST_YIELD.get() else { return ControlFlow::Continue(()) };
+    if last.elapsed() < SLICE {
+        return ControlFlow::Continue(());
+    }
+    std::thread::yield_now();
+    LAST_YIELD.set(Some(Instant::now()));
+    let is_left = IS_LEFT.with_borrow(|is_left| is_left.as_ref().is_some_and(|is_left| is_left()));
+    if is_left { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    #[test]
+    fn only_paced_work_is_told_to_end() {
+        assert!(give_way().is_continue());
+        paced(|| true, || while give_way().is_continue() {});
+        let until = Instant::now() + 3 * SLICE;
+        paced(
+            || false,
+            || {
+                while Instant::now() < until {
+                    assert!(give_way().is_continue())
+                }
+            },
+        );
+        assert!(catch_unwind(|| paced(|| true, || panic!("a fault"))).is_err());
+        assert!(LAST_YIELD.get().is_none());
+    }
+}
