@@ -43,6 +43,31 @@ fn a_known_page_is_not_sent_again() {
 }
 
 #[test]
+fn a_part_of_a_document_is_sent_when_it_is_still_the_same() {
+    let vitrine = Vitrine::start();
+    let whole = vitrine.request("GET", "/", &[("accept-encoding", "br")]);
+    let (tag, n_bytes) = (whole.header("etag"), whole.body.len());
+    let ask = |method: &str, range: &str, known: &str| {
+        let headers = [("accept-encoding", "br"), ("range", range), ("if-range", known)];
+        vitrine.request(method, "/", &headers)
+    };
+    let part = ask("GET", "bytes=10-", tag);
+    assert_eq!((part.status, &part.body[..]), (206, &whole.body[10..]));
+    assert_eq!(part.header("content-range"), format!("bytes 10-{}/{n_bytes}", n_bytes - 1));
+    assert_eq!((part.header("content-encoding"), part.header("etag")), ("br", tag));
+    assert_eq!(whole.header("accept-ranges"), "bytes");
+
+    let beyond = ask("GET", &format!("bytes={n_bytes}-"), tag);
+    assert_eq!((beyond.status, beyond.header("content-range")), (416, &*format!("bytes */{n_bytes}")));
+    for (method, range, known) in
+        [("GET", "bytes=10-", "\"another\""), ("GET", "bytes=0-1,4-5", tag), ("HEAD", "bytes=10-", tag)]
+    {
+        let answer = ask(method, range, known);
+        assert_eq!((answer.status, answer.header("content-range")), (200, ""), "{method} {range} {known}");
+    }
+}
+
+#[test]
 fn every_asset_of_the_page_is_served_and_immutable() {
     let vitrine = Vitrine::start();
     let page = vitrine.get("/").text();

@@ -17,6 +17,7 @@ pub mod negotiate;
 mod observe;
 mod probes;
 mod public;
+mod range;
 mod redirect;
 pub mod representation;
 mod server;

@@ -13,6 +13,7 @@ use super::error::Error;
 use super::limits::Admitted;
 use super::negotiate::{self, Encoding};
 use super::observe::Answered;
+use super::range::{Part, content_range};
 use super::representation::Representation;
 use super::server::Thread;
 use super::watchdog;
@@ -170,7 +171,7 @@ async fn serve(
         trace: TraceContext::current().unwrap_or_else(TraceContext::root),
     };
     let (worker, reply) = thread.local.dispatch(job).await?;
-    let (route, response) = respond(reply, worker)?;
+    let (route, response) = respond(request, reply, worker)?;
     Ok((Answered { route, worker_id: Some(worker.0) }, response))
 }
 
@@ -195,7 +196,11 @@ fn text_of(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-fn respond(reply: Reply, worker: WorkerId) -> Result<(&'static str, HttpResponse), Error> {
+fn respond(
+    request: &HttpRequest,
+    reply: Reply,
+    worker: WorkerId,
+) -> Result<(&'static str, HttpResponse), Error> {
     let (status, route, representation, encoding) = match reply {
         Reply::Document { route, representation, encoding } => {
             (StatusCode::OK, route, representation, encoding)
@@ -206,7 +211,13 @@ fn respond(reply: Reply, worker: WorkerId) -> Result<(&'static str, HttpResponse
         Reply::NotFound => return Err(Error::NotFound { worker }),
     };
     let (_, variant) = representation.variant([encoding; 3]);
-    let mut response = HttpResponse::build(status);
+    let n_bytes = variant.body.len();
+    let part = if status == StatusCode::OK { Part::of(request, &variant.etag, n_bytes) } else { Part::Whole };
+    let mut response = HttpResponse::build(match part {
+        Part::Whole => status,
+        Part::Bytes(_) => StatusCode::PARTIAL_CONTENT,
+        Part::Beyond => StatusCode::RANGE_NOT_SATISFIABLE,
+    });
     // A 304 carries the headers that a 200 would have had to update a cache with
     // (RFC 9110 section 15.4.5), the security headers included.
     response
@@ -218,9 +229,18 @@ fn respond(reply: Reply, worker: WorkerId) -> Result<(&'static str, HttpResponse
     if status == StatusCode::NOT_MODIFIED {
         return Ok((route, response.finish()));
     }
+    response.insert_header((header::ACCEPT_RANGES, HeaderValue::from_static("bytes")));
+    if let Some(range) = content_range(&part, n_bytes) {
+        response.insert_header((header::CONTENT_RANGE, range));
+    }
+    let body = match part {
+        Part::Whole => variant.body.clone(),
+        Part::Bytes(range) => variant.body.slice(range),
+        Part::Beyond => return Ok((route, response.finish())),
+    };
     response.insert_header((header::CONTENT_TYPE, representation.content_type.clone()));
     if let Some(token) = encoding.token() {
         response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static(token)));
     }
-    Ok((route, response.body(variant.body.clone())))
+    Ok((route, response.body(body)))
 }
