@@ -171,8 +171,8 @@ pub const SETTINGS: &[Setting] = &[
         "http.log_addresses",
         live,
         http.log_addresses,
-        "true or false",
-        "whether access records carry the visitor's address"
+        "true, shortened or false",
+        "whether access records carry the visitor's address: all of it, or the network that it is in (`/24`, `/48` of IPv6)"
     ),
     setting!(
         "http.trusted_proxies",

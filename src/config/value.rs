@@ -12,6 +12,7 @@ use ipnet::IpNet;
 
 use crate::balancer::Selection;
 use crate::cv::{BaseUrl, Private};
+use crate::http::LogAddresses;
 
 /// A type that settings can have.
 pub trait Form: Sized {
@@ -245,6 +246,23 @@ const SELECTIONS: [(&str, Selection); 3] = [
     ("round_robin", Selection::RoundRobin),
     ("least_loaded", Selection::LeastLoaded),
 ];
+
+const LOG_ADDRESSES: [(&str, LogAddresses); 3] =
+    [("true", LogAddresses::Whole), ("shortened", LogAddresses::Shortened), ("false", LogAddresses::No)];
+
+impl Form for LogAddresses {
+    const KINDS: &'static [Kind] = &[Kind::Truth, Kind::Text];
+
+    fn read(text: &str) -> Result<Self, String> {
+        let found = LOG_ADDRESSES.iter().find(|(word, _)| *word == text.trim());
+        found.map(|(_, wanted)| *wanted).ok_or_else(String::new)
+    }
+
+    fn show(&self) -> String {
+        let found = LOG_ADDRESSES.iter().find(|(_, wanted)| wanted == self);
+        found.map(|(word, _)| word.to_string()).unwrap_or_default()
+    }
+}
 
 impl Form for Selection {
     fn read(text: &str) -> Result<Self, String> {

@@ -44,6 +44,7 @@ use crate::record::ring::Sender;
 
 use limits::{Admitted, Connections, Requests};
 
+pub use client::LogAddresses;
 pub use edition::Edition;
 pub use probes::{Health, HealthWorkers};
 pub use public::{Job, Reply, answer, probe};
@@ -62,7 +63,7 @@ pub struct Config {
     /// TLS.
     pub tls: tls::Config,
     /// Whether access records carry the visitor's address.
-    pub log_addresses: bool,
+    pub log_addresses: LogAddresses,
     /// Proxies whose word about a visitor's address and protocol is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// Connections that one address may have; 0 means any number.
@@ -80,7 +81,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 2727)),
             threads: 0,
             tls: tls::Config::default(),
-            log_addresses: false,
+            log_addresses: LogAddresses::No,
             trusted_proxies: [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
                 .map(IpNet::from)
                 .into(),
@@ -127,7 +128,7 @@ pub struct Shared {
 /// Settings that are read on each request and turned by a reload.
 #[derive(Debug, Default)]
 pub struct Switches {
-    log_addresses: AtomicBool,
+    log_addresses: ArcSwap<LogAddresses>,
     trusted_proxies: ArcSwap<Vec<IpNet>>,
     connections_per_address: AtomicU64,
     requests_per_second: AtomicU64,
@@ -144,7 +145,7 @@ pub struct Switches {
 impl Switches {
     /// Takes over what a reload may change.
     pub fn apply(&self, config: &Config) {
-        self.log_addresses.store(config.log_addresses, Ordering::Relaxed);
+        self.log_addresses.store(Arc::new(config.log_addresses));
         self.trusted_proxies.store(Arc::new(config.trusted_proxies.clone()));
         self.connections_per_address.store(config.connections_per_address, Ordering::Relaxed);
         self.requests_per_second.store(config.requests_per_second, Ordering::Relaxed);
@@ -194,9 +195,12 @@ impl Switches {
         client::peer(req, &self.trusted_proxies.load())
     }
 
-    /// Returns the address to log for a request, none unless addresses are logged.
+    /// Returns the address to log for a request, as much of it as is logged.
     fn client(&self, req: &ServiceRequest) -> Option<IpAddr> {
-        self.logs_addresses().then(|| self.peer(req.request()).address)
+        match **self.log_addresses.load() {
+            LogAddresses::No => None,
+            wanted => wanted.of(self.peer(req.request()).address),
+        }
     }
 
     /// Counts a connection of an address; one of a trusted proxy is not counted.
@@ -222,10 +226,6 @@ impl Switches {
             return Ok(());
         }
         requests.enter(client::network(address), per_second, Instant::now())
-    }
-
-    fn logs_addresses(&self) -> bool {
-        self.log_addresses.load(Ordering::Relaxed)
     }
 
     fn has_drills(&self) -> bool {
