@@ -4,12 +4,19 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::noop::NoopMeterProvider;
 use rustix::process::Signal;
+use vitrine::clock::{Clock, UnixNanos};
+use vitrine::record::read::{Direction, LogRead, LogSelect, Matcher};
+use vitrine::store::{Config, Store};
 
 use crate::harness::{Folders, PATIENCE, Vitrine, basic_auth, wait_until};
 
@@ -167,4 +174,34 @@ fn nothing_is_lost_while_workers_panic_hang_drain_change_and_reload() {
         }
         (found == expect && jobs("answered") >= pages[&200]).then_some(())
     });
+    // So does the access log, but for what a counter owns up to have dropped under load.
+    let metrics = vitrine.get_as_admin("/metrics").text();
+    let dropped = sum(&metrics, "vitrine_telemetry_dropped_total", &[]);
+    let logged = access_log(&vitrine.stop().data().join("store"));
+    let answered =
+        [("/", 200, pages[&200]), ("/drill/panic", 500, drills[&500]), ("/drill/hang", 504, drills[&504])];
+    let mut n_missing = 0;
+    for (path, status, n_answered) in answered {
+        let n_logged = logged.get(&(path.to_string(), status)).copied().unwrap_or(0);
+        assert!(n_logged <= n_answered, "{path}: {n_logged} logged, {n_answered} answered");
+        n_missing += n_answered - n_logged;
+    }
+    assert!(n_missing <= dropped, "{n_missing} are not in the log and {dropped} were dropped: {logged:?}");
+    eprintln!("{n_rounds} rounds, {pages:?}, drills {drills:?}; {dropped} log lines dropped");
+}
+
+/// Returns how many access records the store of a stopped process has, by path and status.
+fn access_log(data: &Path) -> BTreeMap<(String, u16), u64> {
+    let meter = NoopMeterProvider::new().meter("test");
+    let store = Store::open(data, Config::default(), Clock::system(), &meter).unwrap();
+    let job = vec![Matcher::equal("job", "access")];
+    let select = LogSelect::new(job, UnixNanos(0), Clock::system().now(), Direction::Forward);
+    let mut res = BTreeMap::new();
+    let read = store.lines(&select, &mut |line| {
+        let status = line.metadata("http_response_status_code").parse().unwrap();
+        *res.entry((line.metadata("url_path").to_string(), status)).or_default() += 1;
+        ControlFlow::Continue(())
+    });
+    read.unwrap();
+    res
 }

@@ -1,7 +1,7 @@
 //! Starts the real program for a test and is its client.
 
 use std::cell::RefCell;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -271,14 +271,27 @@ impl Vitrine {
         }
     }
 
-    /// Sends bytes and returns what comes until the other end closes.
+    /// Sends bytes and returns what comes until the other end closes, which it may do before it
+    /// has read all of them.
     pub fn raw(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
+        let (mut writer, request) = (stream.try_clone().unwrap(), request.to_string());
+        // Its error shows as an answer that is missing or too short.
+        let writing = std::thread::spawn(move || writer.write_all(request.as_bytes()));
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
+        if let Err(fault) = stream.read_to_end(&mut answer) {
+            assert_eq!(fault.kind(), ErrorKind::ConnectionReset, "{fault}");
+        }
+        _ = writing.join().unwrap();
         String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Returns the resident memory, in bytes.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
     }
 
     /// Sends a signal.
