@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::shared::{DRAINING, STOPPED, Shared, Waiting};
 use super::{Config, ControlError, Shutdown, WORKERS_MAX, WorkerId};
@@ -23,7 +23,10 @@ impl<J, R> Shared<J, R> {
         }
         self.desired.send_modify(|desired| {
             // A worker that goes takes its "drained" along: should it come back, it works.
-            let n_workers = config.n_workers();
+            let (before, n_workers) = (desired.config.n_workers(), config.n_workers());
+            if before != n_workers {
+                info!("{n_workers} workers are wanted, {before} were");
+            }
             desired.drained.retain(|id| (id.0 as usize) < n_workers);
             desired.first_incarnation.retain(|id, _| (id.0 as usize) < n_workers);
             if desired.drained.len() == n_workers {
