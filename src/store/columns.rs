@@ -14,8 +14,9 @@ use super::wire::{Damaged, Reader, put_bytes, put_varint, put_zigzag};
 /// Named values of one record, in its order.
 pub type Pairs = Vec<(Cow<'static, str>, String)>;
 
-/// How much memory the values of one record may still take. A name or a shape is stored
-/// once and handed out many times, so without it few bytes could claim much.
+/// How much memory what is being read may still take: the values of a span, a part of a block
+/// of lines. A name or a shape is stored once and handed out many times, so without it few
+/// bytes could claim much.
 pub struct Allowance(Cell<usize>);
 
 impl Allowance {
@@ -27,7 +28,7 @@ impl Allowance {
     /// Uses up the memory of `n` values before it is allocated.
     pub fn take(&self, n: usize, each_bytes: usize) -> Result<(), Damaged> {
         let left = n.checked_mul(each_bytes).and_then(|wanted| self.0.get().checked_sub(wanted));
-        self.0.set(left.ok_or(Damaged("values beyond what a record may hold"))?);
+        self.0.set(left.ok_or(Damaged("more memory than a reader grants"))?);
         Ok(())
     }
 }
@@ -317,7 +318,7 @@ mod tests {
         out.extend([0; 1_000]);
         out.extend([0; 1_000]);
         let damage = read_pairs(&mut Reader::new(&out), 1_000, &Allowance::new(ENOUGH)).unwrap_err();
-        assert_eq!(damage, Damaged("values beyond what a record may hold"));
+        assert_eq!(damage, Damaged("more memory than a reader grants"));
     }
 
     #[test]

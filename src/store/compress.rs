@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 use zstd::bulk::{Compressor, Decompressor};
-use zstd::zstd_safe::{CParameter, get_frame_content_size};
+use zstd::zstd_safe::{CParameter, compress_bound, get_frame_content_size};
 
 use super::wire::Damaged;
 
@@ -60,11 +60,14 @@ pub fn unpacked<T>(packed: &[u8], raw_max: u64, read: impl FnOnce(&[u8]) -> T) -
     })
 }
 
-/// Returns how long a frame is unpacked, at most `raw_max` bytes.
+/// Returns how long a frame is unpacked, at most `raw_max` bytes; packed it is not longer
+/// than zstd makes any.
 pub fn raw_bytes(packed: &[u8], raw_max: u64) -> Result<usize, Damaged> {
     let n_bytes = get_frame_content_size(packed).ok().flatten();
     let n_bytes = n_bytes.filter(|n_bytes| *n_bytes <= raw_max).ok_or(Damaged("length of a zstd frame"))?;
-    Ok(n_bytes as usize)
+    // Blocks of nothing and frames to be skipped may follow for as long as they like.
+    let is_padded = packed.len() > compress_bound(n_bytes as usize);
+    if is_padded { Err(Damaged("length of a zstd frame")) } else { Ok(n_bytes as usize) }
 }
 
 /// Unpacks into a buffer that is used again; what it held goes.

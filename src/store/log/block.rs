@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use memchr::memmem::Finder;
+use tracing::debug;
 
 use super::cells::Cells;
 use super::texts::{self, Texts, View};
@@ -30,14 +31,16 @@ const _: () = assert!(TEXT_MAX_BYTES > BLOCK_MAX_BYTES + LINE_MAX_BYTES + LINE_M
 /// bytes where another one in its column needs them; texts as they are never take twice theirs.
 const PART_MAX_BYTES: u64 = 2 << 20;
 
-/// What a part takes in memory while it is decoded, beside its bytes.
+/// What a reader grants a part for being decoded, beside its bytes. It is counted as what is
+/// there in the end; a vector that grows holds up to three times that while it moves.
 const DECODING_MAX_BYTES: usize = 8 << 20;
 
 /// What a part takes while it is searched: some texts are put together twice, once alone and
 /// once within their lines.
 const SEARCHING_MAX_BYTES: usize = 2 * DECODING_MAX_BYTES;
 
-/// A block has fewer lines.
+/// More lines than the smallest ones that a block can have; what a line takes before its texts
+/// are looked at is bounded by it.
 const LINES_MAX: usize = 16 << 10;
 
 const _: () = assert!(LINES_MAX > BLOCK_MAX_BYTES / LINE_BYTES + 1);
@@ -74,8 +77,6 @@ struct Encoded {
     metadata_at: usize,
     /// They are zstd frames.
     is_packed: bool,
-    /// What they take when they are not.
-    raw_bytes: usize,
 }
 
 impl Encoded {
@@ -164,11 +165,17 @@ impl Block {
         self.len() * LINE_BYTES + self.body_bytes() + metadata
     }
 
-    /// Returns about how much memory a block takes once all of it was asked for, of which the
-    /// bodies have `body_bytes`.
-    pub fn unpacked_bytes(&self, body_bytes: usize) -> usize {
-        let encoded = |encoded: &Encoded| encoded.raw_bytes + self.len() * LINE_BYTES + body_bytes;
-        self.encoded.as_ref().map_or_else(|| self.size_bytes(), encoded)
+    /// Returns how much memory the block holds, whatever of it was decoded.
+    pub fn held_bytes(&self) -> usize {
+        let encoded = self.encoded.as_ref().map_or(0, |encoded| encoded.bytes.capacity());
+        let bodies = self.bodies.get().map_or(0, Texts::held_bytes);
+        let metadata = self.metadata.get().map_or(0, Cells::held_bytes);
+        size_of::<Block>() + self.len() * LINE_BYTES + encoded + bodies + metadata
+    }
+
+    /// Returns how many of bodies and metadata are decoded: what it holds grows with that.
+    pub fn n_decoded(&self) -> usize {
+        usize::from(self.bodies.get().is_some()) + usize::from(self.metadata.get().is_some())
     }
 
     /// Returns the bytes of all bodies.
@@ -206,11 +213,19 @@ impl Block {
         let res = self.pack_with(texts::encode);
         // It is read once, since it is the last copy soon. Lines of nothing but numbers may
         // take more memory taken apart than a reader grants.
-        let comes_back = |back: Block| {
-            back.decode_all().is_ok() && back.bodies() == self.bodies() && back.metadata() == self.metadata()
-        };
-        let is_readable = Block::unpack(&res).is_ok_and(comes_back);
-        if is_readable { res } else { self.pack_with(texts::encode_plain) }
+        if Block::unpack(&res).is_ok_and(|back| back.has_the_lines_of(self)) {
+            return res;
+        }
+        debug!(n_lines = self.len(), "a block of log lines is written plain, it would not have come back");
+        self.pack_with(texts::encode_plain)
+    }
+
+    fn has_the_lines_of(&self, other: &Block) -> bool {
+        self.decode_all().is_ok()
+            && (&self.times, &self.numbers, &self.severities)
+                == (&other.times, &other.numbers, &other.severities)
+            && self.bodies() == other.bodies()
+            && self.metadata() == other.metadata()
     }
 
     fn pack_with(&self, encode: impl Fn(&Texts, Range<usize>, &mut Vec<u8>)) -> Vec<u8> {
@@ -253,15 +268,14 @@ impl Block {
         let times = read_times(&mut reader, n)?;
         let numbers = read_numbers(&mut reader, n)?;
         reader.end()?;
-        let raw_bytes = |part: &[u8]| {
-            if is_packed { compress::raw_bytes(part, PART_MAX_BYTES) } else { Ok(part.len()) }
-        };
-        let encoded = Encoded {
-            bytes: [bodies, metadata].concat(),
-            metadata_at: bodies.len(),
-            is_packed,
-            raw_bytes: raw_bytes(bodies)? + raw_bytes(metadata)?,
-        };
+        for part in [bodies, metadata] {
+            let n_bytes = if is_packed { compress::raw_bytes(part, PART_MAX_BYTES)? } else { part.len() };
+            if n_bytes as u64 > PART_MAX_BYTES {
+                return Err(Damaged("length of a part"));
+            }
+        }
+        let (bytes, metadata_at) = ([bodies, metadata].concat(), bodies.len());
+        let encoded = Encoded { bytes, metadata_at, is_packed };
         Ok(Block { times, numbers, severities, encoded: Some(encoded), ..Block::default() })
     }
 
@@ -425,6 +439,41 @@ mod tests {
             (at, no, block.severity(line).number(), pairs, content.body().to_string())
         };
         (0..block.len()).map(line).collect()
+    }
+
+    #[test]
+    fn what_a_block_holds_is_counted_when_it_is_decoded() {
+        let mut given = Block::default();
+        for no in 0..100 {
+            let pairs = vec![("name".to_string(), "the same value".to_string()); 50];
+            given.push(UnixNanos(0), no, Severity::Info, "text", &pairs);
+        }
+        let block = Block::unpack(&given.pack()).unwrap();
+        let before = block.held_bytes();
+        let info = allocation_counter::measure(|| block.decode_all().unwrap());
+        let grown = block.held_bytes() - before;
+        assert!(grown.abs_diff(info.bytes_current as usize) < 4_096, "{grown} of {info:?}");
+        assert!(grown > 50_000, "{grown}");
+    }
+
+    #[test]
+    fn bytes_beyond_a_part_are_refused_before_they_are_copied() {
+        let large = vec![0; PART_MAX_BYTES as usize + 1];
+        let mut plain = Vec::new();
+        put_bytes(&mut plain, &[0]);
+        put_bytes(&mut plain, &large);
+        put_bytes(&mut plain, &[]);
+        assert_eq!(Block::decode(&mut Reader::new(&plain)).unwrap_err(), Damaged("length of a part"));
+        // zstd passes over what is in a skippable frame behind the one with the content.
+        let mut skipped = compress::pack(&[]);
+        skipped.extend_from_slice(&0x184d_2a50_u32.to_le_bytes());
+        skipped.extend_from_slice(&(large.len() as u32).to_le_bytes());
+        skipped.extend_from_slice(&large);
+        let mut packed = Vec::new();
+        put_bytes(&mut packed, &compress::pack(&[0]));
+        put_bytes(&mut packed, &skipped);
+        packed.extend_from_slice(&compress::pack(&[]));
+        assert_eq!(Block::unpack(&packed).unwrap_err(), Damaged("length of a zstd frame"));
     }
 
     proptest! {

@@ -36,6 +36,19 @@ impl Cells {
         columns.chain(names).sum::<usize>() + self.cells.len() * 2 * size_of::<u32>()
     }
 
+    /// Returns how much memory the pairs hold.
+    pub fn held_bytes(&self) -> usize {
+        let Cells { names, shapes, shape_of_line, first_cells, cells, columns } = self;
+        let places = shape_of_line.capacity() + first_cells.capacity() + cells.capacity();
+        let in_shapes: usize = shapes.iter().map(Vec::capacity).sum();
+        names.iter().map(|name| name.len()).sum::<usize>()
+            + names.capacity() * size_of::<Cow<'_, str>>()
+            + shapes.capacity() * size_of::<Vec<u32>>()
+            + (places + in_shapes) * size_of::<u32>()
+            + columns.capacity() * size_of::<Texts>()
+            + columns.iter().map(Texts::held_bytes).sum::<usize>()
+    }
+
     /// Adds a line.
     pub fn push(&mut self, pairs: &dyn Pairs) {
         let Cells { names, shapes, shape_of_line, first_cells, cells, columns } = self;
@@ -164,5 +177,8 @@ impl Cells {
     }
 }
 
-/// A name takes itself, its column, and the length of that.
-const NAME_BYTES: usize = size_of::<Cow<'_, str>>() + size_of::<Texts>() + size_of::<u32>();
+/// A name takes itself, its column, and the length of that: so much, also where a later build
+/// would need less, since what one build wrote the others must read.
+const NAME_BYTES: usize = 80;
+
+const _: () = assert!(size_of::<Cow<'_, str>>() + size_of::<Texts>() + size_of::<u32>() <= NAME_BYTES);

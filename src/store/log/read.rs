@@ -30,9 +30,9 @@ use crate::store::error::PartitionError;
 use crate::store::facts::Facts;
 use crate::store::state::Shared;
 
-/// Raw bytes of the blocks at hand. Blocks that overlap in time were open together, so an
-/// ordinary walk holds less; where lines came in wild disorder, those that are wanted last
-/// are let go and unpacked once more.
+/// Memory of the blocks at hand, one that is being shown aside. Blocks that overlap in time
+/// were open together, so an ordinary walk holds less; where lines came in wild disorder,
+/// those that are wanted last are let go, unpacked and searched once more.
 const UNPACKED_MAX_BYTES: usize = 24 << 20;
 
 /// After so many lines others may have a turn.
@@ -77,8 +77,19 @@ struct Cursor {
     block: Option<Arc<Block>>,
     /// Where to unpack it from again; none for an open block.
     sealed: Option<Sealed>,
+    /// Empty while the block was let go.
     lines: Vec<u32>,
+    /// How many of the lines are still to be shown.
+    n_left: usize,
     next: Option<Key>,
+    held: Held,
+}
+
+/// What a cursor was counted with.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    n_bytes: usize,
+    n_decoded: usize,
 }
 
 /// Time, then what must be opened before lines of that time are shown, then arrival.
@@ -354,19 +365,22 @@ impl<'a> Walk<'a> {
         };
         self.stats.n_lines += block.len() as u64;
         self.stats.n_bytes += n_bytes;
-        let mut lines = self.search.lines(&block);
-        // The next line is taken from the end, so the order is the walk's, turned around.
+        let lines = self.lines(&block, generation);
+        let (n_left, block) = (lines.len(), Some(block));
+        let held = Held::default();
+        let mut cursor = Cursor { stream, generation, block, sealed, lines, n_left, next: None, held };
+        self.set_next(&mut cursor);
+        self.push_cursor(cursor);
+    }
+
+    // The next line is taken from the end, so the order is the walk's, turned around.
+    fn lines(&self, block: &Block, generation: u32) -> Vec<u32> {
+        let mut lines = self.search.lines(block);
         lines.sort_by_key(|line| {
             let line = *line as usize;
             Reverse(self.key(block.at(line), true, generation, block.no(line)))
         });
-        let mut cursor = Cursor { stream, generation, block: Some(block), sealed, lines, next: None };
-        self.set_next(&mut cursor);
-        self.unpacked_bytes += cursor.size_bytes();
-        self.push_cursor(cursor);
-        if self.unpacked_bytes > UNPACKED_MAX_BYTES {
-            self.let_go();
-        }
+        lines
     }
 
     fn set_next(&self, cursor: &mut Cursor) {
@@ -376,14 +390,29 @@ impl<'a> Walk<'a> {
         });
     }
 
-    fn push_cursor(&mut self, cursor: Cursor) {
-        match cursor.next {
-            Some(key) => self.queue.push(key, Item::Lines(cursor)),
-            None => {
-                self.unpacked_bytes -= cursor.size_bytes();
-                self.check(&cursor);
-            }
+    fn push_cursor(&mut self, mut cursor: Cursor) {
+        let Some(key) = cursor.next else {
+            self.unpacked_bytes -= cursor.held.n_bytes;
+            self.check(&cursor);
+            return;
+        };
+        self.count(&mut cursor);
+        self.queue.push(key, Item::Lines(cursor));
+        if self.unpacked_bytes > UNPACKED_MAX_BYTES {
+            self.let_go();
         }
+    }
+
+    // Counts what a cursor holds, which grows when texts of its block are decoded.
+    fn count(&mut self, cursor: &mut Cursor) {
+        let Some(block) = &cursor.block else { return };
+        let n_decoded = block.n_decoded();
+        if cursor.held.n_bytes > 0 && cursor.held.n_decoded == n_decoded {
+            return;
+        }
+        let n_bytes = block.held_bytes() + cursor.lines.capacity() * size_of::<u32>();
+        self.unpacked_bytes = self.unpacked_bytes - cursor.held.n_bytes + n_bytes;
+        cursor.held = Held { n_bytes, n_decoded };
     }
 
     // What could not be decoded was shown as empty lines; the next walk leaves it out.
@@ -403,8 +432,8 @@ impl<'a> Walk<'a> {
                 && cursor.sealed.is_some()
                 && *left > UNPACKED_MAX_BYTES / 2
             {
-                *left -= cursor.size_bytes();
-                cursor.block = None;
+                *left -= std::mem::take(&mut cursor.held).n_bytes;
+                (cursor.block, cursor.lines) = (None, Vec::new());
             }
         });
     }
@@ -434,7 +463,9 @@ impl<'a> Walk<'a> {
     ) -> ControlFlow<()> {
         if cursor.block.is_none() {
             cursor.block = cursor.sealed.as_ref().and_then(|sealed| self.unpack(&sealed.clone()));
-            self.unpacked_bytes += cursor.size_bytes();
+            let lines = cursor.block.as_ref().map(|block| self.lines(block, cursor.generation));
+            cursor.lines = lines.unwrap_or_default();
+            cursor.lines.truncate(cursor.n_left);
         }
         let Some(block) = cursor.block.clone() else { return ControlFlow::Continue(()) };
         while let Some(key) = cursor.next {
@@ -446,6 +477,7 @@ impl<'a> Walk<'a> {
                 give_way()?;
             }
             let line = line as usize;
+            cursor.n_left = cursor.lines.len();
             self.set_next(&mut cursor);
             // A line may lie in two partitions when the flush of the first one failed halfway.
             if shown.replace(key) == Some(key) {
@@ -460,12 +492,5 @@ impl<'a> Walk<'a> {
         }
         self.push_cursor(cursor);
         ControlFlow::Continue(())
-    }
-}
-
-impl Cursor {
-    fn size_bytes(&self) -> usize {
-        let body_bytes = self.sealed.as_ref().map_or(0, |sealed| sealed.head.body_bytes as usize);
-        self.block.as_ref().map_or(0, |block| block.unpacked_bytes(body_bytes))
     }
 }

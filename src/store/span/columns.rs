@@ -354,7 +354,7 @@ mod tests {
         let long = Span { name: "n".repeat(BLOCK_LIMIT_BYTES / 50).into(), ..plain_span() };
         let bytes = compress(&vec![numbered(long); 100]);
         assert!(bytes.len() < 2_000);
-        assert_eq!(decompress(&bytes), Err(Damaged("values beyond what a record may hold")));
+        assert_eq!(decompress(&bytes), Err(Damaged("more memory than a reader grants")));
     }
 
     // Prints what a span costs; the bounds are what the figures defend.

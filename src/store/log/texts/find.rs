@@ -40,6 +40,10 @@ impl Bytes {
 /// The way of a longer needle is not followed, for it takes its square.
 const CROSSING_MAX_BYTES: usize = 256;
 
+/// Steps along such ways, some milliseconds: templates that need more, of thousands of
+/// variables one behind the other, are put together and looked at.
+const STEPS_MAX: usize = 1 << 21;
+
 /// What a template is to a search.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Says {
@@ -206,16 +210,24 @@ impl Templates<'_> {
         let mut in_needle = Bytes::none();
         in_needle.add(needle);
         let mut columns: Vec<Option<Bytes>> = vec![None; self.columns.len()];
+        let mut n_steps = 0;
         for (id, says) in (0_u32..).zip(&mut says) {
-            if *says == Says::Nothing && self.crosses(id, needle, &in_needle, &mut columns) {
+            if *says == Says::Nothing && self.crosses(id, needle, &in_needle, &mut columns, &mut n_steps) {
                 *says = Says::Perhaps;
             }
         }
         says
     }
 
-    /// Returns true when the needle may lie across a border.
-    fn crosses(&self, id: u32, needle: &[u8], in_needle: &Bytes, columns: &mut [Option<Bytes>]) -> bool {
+    /// Returns true when the needle may lie across a border, or it takes too long to tell.
+    fn crosses(
+        &self,
+        id: u32,
+        needle: &[u8],
+        in_needle: &Bytes,
+        columns: &mut [Option<Bytes>],
+        n_steps: &mut usize,
+    ) -> bool {
         let slots = self.slots(id);
         if needle.len() > CROSSING_MAX_BYTES {
             return !slots.is_empty();
@@ -236,6 +248,10 @@ impl Templates<'_> {
                 behind.extend((1..needle.len()).filter(|n| before[*n]));
             }
             before.fill(false);
+            *n_steps += (1 + behind.len()) * needle.len();
+            if *n_steps > STEPS_MAX {
+                return true;
+            }
             if behind.is_empty() && !may_leave {
                 continue;
             }

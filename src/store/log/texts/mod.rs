@@ -75,6 +75,11 @@ impl Texts {
         self.ends.len()
     }
 
+    /// Returns how much memory they hold.
+    pub fn held_bytes(&self) -> usize {
+        self.ends.capacity() * size_of::<u32>() + self.text.capacity()
+    }
+
     /// Returns all of them, one behind the other.
     pub fn text(&self) -> &str {
         &self.text

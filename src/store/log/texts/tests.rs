@@ -367,3 +367,12 @@ fn words_and_templates_in_turns_come_back() {
     check(&lines);
     check_find(&lines, "u5-");
 }
+
+#[test]
+fn a_line_of_very_many_variables_is_found_by_a_long_needle() {
+    let lines: Vec<String> =
+        (0_u64..4).map(|n| (0_u64..60_000).map(|k| format!("{} ", (k * k + n) % 7)).collect()).collect();
+    check_find(&lines, &"5 ".repeat(128));
+    check_find(&lines, &lines[2][50_000..50_200]);
+    check_find(&lines, &lines[3][..200]);
+}

@@ -26,8 +26,17 @@ const DEPTH_MAX: usize = 2 * put::DEPTH_MAX + 2;
 /// bits while one of these is made, which happens in one column after the other.
 const CELL_BYTES: usize = 2 * size_of::<u32>() + size_of::<u64>() / 2;
 
-/// A column within another takes itself, its [`Cells`], and what a search notes of it.
-const COLUMN_BYTES: usize = size_of::<Column<'_>>() + size_of::<Cells<'_>>() + 48;
+/// A column takes itself, its [`Cells`], and what a search notes of it; within templates once
+/// more for the bytes that occur in it. So much, also where a build would need less, since what
+/// one build wrote the others must read.
+const COLUMN_BYTES: usize = 320;
+
+const _: () = assert!(size_of::<Column<'_>>() + size_of::<Cells<'_>>() + 48 <= COLUMN_BYTES);
+
+/// A template or a place of a variable in it.
+const PLACE_BYTES: usize = 16;
+
+const _: () = assert!(size_of::<Slot>() <= PLACE_BYTES && size_of::<Template>() <= PLACE_BYTES);
 
 const TOO_LONG: Damaged = Damaged("more text than a column may have");
 const NOT_UTF8: Damaged = Damaged("text is not UTF-8");
@@ -289,11 +298,9 @@ impl<'a> Column<'a> {
                 Ok(res)
             }
             Form::Templates(templates) => {
-                let cells = templates.columns.iter().map(|column| column.cells(allowance)).collect::<Result<
-                    Vec<_>,
-                    _,
-                >>(
-                )?;
+                let cells: Result<Vec<_>, _> =
+                    templates.columns.iter().map(|column| column.cells(allowance)).collect();
+                let cells = cells?;
                 let n_bytes = templates.n_bytes(&cells);
                 allowance.take(1, n_bytes)?;
                 Ok(templates.put_together(&cells, n_bytes))
@@ -394,7 +401,7 @@ impl<'a> Templates<'a> {
             }
             let piece = (start, at as u32);
             start = at as u32 + 1;
-            from.allowance.take(1, size_of::<Slot>().max(size_of::<Template>()))?;
+            from.allowance.take(1, PLACE_BYTES)?;
             if text[at] == SLOT {
                 slots.push(Slot { literal: piece, column: 0 });
             } else {
@@ -492,7 +499,8 @@ impl<'a> Templates<'a> {
         Run { ends, text }
     }
 
-    /// Appends a line whose variables are the next ones, which are the next ones still.
+    /// Appends a line whose variables are the next ones; leaves `next` as it was, but for an
+    /// error.
     pub fn put_line(
         &self,
         line: usize,
