@@ -98,6 +98,45 @@ fn the_cv_is_served_as_json_resume_without_private_contacts() {
 }
 
 #[test]
+fn each_language_has_a_page_and_they_name_each_other() {
+    let dir = Folders::with_cv(&format!("{CV}  summary: Hello\n"));
+    dir.write("cv.ru.yaml", "basics: {label: Инженер}\n");
+    dir.write("vitrine.toml", "[cv]\nbase_url = \"https://cv.example.com\"\n");
+    let mut command = dir.serve();
+    command.arg("--config").arg(dir.site().join("vitrine.toml"));
+    let mut vitrine = Vitrine::spawn(command, dir);
+    let russian = vitrine.get("/ru/").text();
+    for piece in [
+        "<html lang=\"ru\"",
+        "Инженер",
+        "id=\"profile\" aria-label=\"О себе\" lang=\"en\"",
+        "<a href=\"/\" hreflang=\"en\" lang=\"en\" dir=\"ltr\">English</a>",
+        "<a href=\"/ru/\" hreflang=\"ru\" lang=\"ru\" dir=\"ltr\" aria-current=\"page\">Русский</a>",
+    ] {
+        assert!(russian.contains(piece), "{piece} is not in {russian}");
+    }
+    for page in [&russian, &vitrine.get("/").text()] {
+        for (lang, path) in [("en", "/"), ("ru", "/ru/"), ("x-default", "/")] {
+            let link = format!("hreflang=\"{lang}\" href=\"https://cv.example.com{path}\"");
+            assert!(page.contains(&link), "{link}");
+        }
+    }
+    let moved = vitrine.get("/ru");
+    assert_eq!((moved.status, moved.header("location")), (308, "/ru/"));
+    assert!(vitrine.get("/ru/resume.json").text().contains("Инженер"));
+    assert!(vitrine.get("/sitemap.xml").text().contains("<loc>https://cv.example.com/ru/</loc>"));
+    assert!(vitrine.get("/robots.txt").text().contains("Sitemap: https://cv.example.com/sitemap.xml"));
+
+    // A translation that breaks leaves all as it is, and all of it is kept for a later start.
+    vitrine.dir().write("cv.ru.yaml", "basics: [");
+    vitrine.signal(rustix::process::Signal::HUP);
+    vitrine.wait_for_line("reload refused");
+    assert_eq!(vitrine.get("/ru/").status, 200);
+    let again = Vitrine::start_on(vitrine.stop());
+    assert!(again.get("/ru/").text().contains("Инженер"));
+}
+
+#[test]
 fn the_photo_beside_the_cv_is_shown_and_a_missing_one_is_warned_about() {
     let dir = Folders::with_cv(&format!("{CV}  image: me.png\n"));
     let ended = dir.run(&["check"]);

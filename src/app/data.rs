@@ -64,37 +64,43 @@ fn is_instance_id(text: &str) -> bool {
     (8..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// Keeps the source of a CV that is now shown, so that a later start has it when the one
-/// on disk is broken. Only one is kept.
-pub fn keep_last_good(data: &Path, source: &CvFile) -> anyhow::Result<()> {
+/// Keeps the sources of a CV that is now shown, one for each language, so that a later start
+/// has them when those on disk are broken. Only one CV is kept.
+pub fn keep_last_good(data: &Path, sources: &[CvFile]) -> anyhow::Result<()> {
     let dir = data.join(LAST_GOOD_DIR);
     let attempt = || format!("keep the shown CV in {}", dir.display());
-    if last_good(data)?.is_some_and(|kept| kept == *source) {
+    let mut sorted: Vec<&CvFile> = sources.iter().collect();
+    sorted.sort_by_key(|file| &file.name);
+    if last_good(data)?.iter().eq(sorted) {
         return Ok(());
     }
     fs::create_dir_all(&dir).with_context(attempt)?;
-    write_atomically(&dir.join(&source.name), &source.bytes).with_context(attempt)?;
+    for CvFile { name, bytes } in sources {
+        write_atomically(&dir.join(name), bytes).with_context(attempt)?;
+    }
     for other in files(&dir).with_context(attempt)? {
-        if other.file_name().is_some_and(|name| name != source.name.as_str()) {
+        let is_one = |file: &CvFile| other.file_name().is_some_and(|name| name == file.name.as_str());
+        if !sources.iter().any(is_one) {
             fs::remove_file(&other).with_context(attempt)?;
         }
     }
     Ok(())
 }
 
-/// Returns the CV that was last shown, if one was kept.
-pub fn last_good(data: &Path) -> anyhow::Result<Option<CvFile>> {
+/// Returns the files of the CV that was last shown, by their names; none when none was kept.
+pub fn last_good(data: &Path) -> anyhow::Result<Vec<CvFile>> {
     let dir = data.join(LAST_GOOD_DIR);
     let attempt = || format!("read the last good CV in {}", dir.display());
-    let path = match files(&dir) {
-        Ok(files) => files.into_iter().next(),
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => None,
+    let paths = match files(&dir) {
+        Ok(files) => files,
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(fault) => return Err(fault).with_context(attempt),
     };
-    let Some(path) = path else { return Ok(None) };
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bytes = fs::read(&path).with_context(attempt)?;
-    Ok(Some(CvFile { name, bytes }))
+    let read = |path: PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        fs::read(&path).map(|bytes| CvFile { name, bytes }).with_context(attempt)
+    };
+    paths.into_iter().map(read).collect()
 }
 
 /// Returns the files of a directory, half-written ones aside.
@@ -162,12 +168,12 @@ mod tests {
     #[test]
     fn only_the_newest_good_cv_is_kept() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(last_good(dir.path()).unwrap().is_none());
-        for (name, bytes) in [("cv.yaml", b"a"), ("resume.json", b"b")] {
-            keep_last_good(dir.path(), &CvFile { name: name.into(), bytes: bytes.into() }).unwrap();
-        }
-        let kept = last_good(dir.path()).unwrap().unwrap();
-        assert_eq!(kept, CvFile { name: "resume.json".into(), bytes: b"b".into() });
+        assert_eq!(last_good(dir.path()).unwrap(), []);
+        let file = |name: &str, text: &str| CvFile { name: name.into(), bytes: text.into() };
+        keep_last_good(dir.path(), &[file("cv.yaml", "a"), file("cv.ru.yaml", "а")]).unwrap();
+        assert_eq!(last_good(dir.path()).unwrap(), [file("cv.ru.yaml", "а"), file("cv.yaml", "a")]);
+        keep_last_good(dir.path(), &[file("resume.json", "b")]).unwrap();
+        assert_eq!(last_good(dir.path()).unwrap(), [file("resume.json", "b")]);
     }
 
     #[test]

@@ -201,7 +201,7 @@ pub fn shown(site: &Site) -> String {
     match &site.origin {
         Origin::Folder(path) => format!("showing {}", path.display()),
         Origin::Sample => "showing the sample CV: put cv.yaml or resume.json into the site folder".into(),
-        Origin::LastGood => format!("showing the last good CV, kept as {}", site.source.name),
+        Origin::LastGood => format!("showing the last good CV, kept as {}", site.sources[0].name),
     }
 }
 
@@ -220,7 +220,7 @@ pub fn keep(data: &Path, site: &Site) {
     if !matches!(site.origin, Origin::Folder(_)) {
         return;
     }
-    if let Err(fault) = data::keep_last_good(data, &site.source) {
+    if let Err(fault) = data::keep_last_good(data, &site.sources) {
         warn!(
             "{fault:#}: should the CV on disk break before the next start, there is nothing to fall back on"
         );

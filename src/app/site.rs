@@ -25,8 +25,8 @@ pub enum Origin {
 pub struct Site {
     /// What is served.
     pub edition: Arc<Edition>,
-    /// What was read, to be kept as the last good one.
-    pub source: CvFile,
+    /// What was read, the original first, to be kept as the last good one.
+    pub sources: Vec<CvFile>,
     /// Where it was read.
     pub origin: Origin,
     /// What is odd about it but stops nothing.
@@ -78,25 +78,20 @@ fn lines(problems: &[Problem]) -> String {
 /// Reads, builds and proves the folder's CV. Takes milliseconds for an ordinary CV and a
 /// second for the largest; not for an async thread.
 pub fn load(folder: &Path, config: &cv::Config, assets: &Arc<Assets>) -> Result<Site, SiteError> {
-    let found = find(folder)?;
-    let source = read(&found.path)?;
-    let (cv, problems) = parse(&source, config)?;
-    let mut warnings = with_ignored(problems, &found);
-    let photo = photo::read(folder, &cv).unwrap_or_else(|warning| {
-        warnings.push(format!("{}: {warning}", source.name));
+    let Read { found, sources, cvs, mut warnings } = read(folder, config)?;
+    let photo = photo::read(folder, &cvs[0]).unwrap_or_else(|warning| {
+        warnings.push(format!("{}: {warning}", sources[0].name));
         None
     });
-    let edition = build(&cv, photo, config, assets)?;
-    Ok(Site { edition, source, origin: Origin::Folder(found.path), warnings })
+    let edition = build(&cvs, photo, config, assets)?;
+    Ok(Site { edition, sources, origin: Origin::Folder(found.path), warnings })
 }
 
-/// Returns the folder's CV as a model with everything that is odd about it.
+/// Returns where the folder's CV is, with everything that is odd about it.
 pub fn check(folder: &Path, config: &cv::Config) -> Result<(PathBuf, Vec<String>), SiteError> {
-    let found = find(folder)?;
-    let source = read(&found.path)?;
-    let (cv, problems) = parse(&source, config)?;
-    let mut warnings = with_ignored(problems, &found);
-    warnings.extend(photo::read(folder, &cv).err().map(|warning| format!("{}: {warning}", source.name)));
+    let Read { found, sources, cvs, mut warnings } = read(folder, config)?;
+    let photo = photo::read(folder, &cvs[0]);
+    warnings.extend(photo.err().map(|warning| format!("{}: {warning}", sources[0].name)));
     Ok((found.path, warnings))
 }
 
@@ -105,17 +100,49 @@ pub fn sample(config: &cv::Config, assets: &Arc<Assets>) -> Result<Site, SiteErr
     let source = CvFile { name: "cv.yaml".into(), bytes: cv::SAMPLE.into() };
     // The sample is not the owner's: search engines must not list it under their name.
     let config = cv::Config { noindex: true, ..config.clone() };
-    let (cv, problems) = parse(&source, &config)?;
-    let edition = build(&cv, None, &config, assets)?;
-    Ok(Site { edition, source, origin: Origin::Sample, warnings: texts(&problems) })
+    let sources = vec![source];
+    let (cvs, problems) = parse(&sources, &config)?;
+    let edition = build(&cvs, None, &config, assets)?;
+    Ok(Site { edition, sources, origin: Origin::Sample, warnings: texts(&problems) })
 }
 
 /// Builds a CV that was kept as the last good one.
-pub fn from_kept(source: CvFile, config: &cv::Config, assets: &Arc<Assets>) -> Result<Site, SiteError> {
-    let (cv, problems) = parse(&source, config)?;
+pub fn from_kept(
+    mut sources: Vec<CvFile>,
+    config: &cv::Config,
+    assets: &Arc<Assets>,
+) -> Result<Site, SiteError> {
+    sources.sort_by_key(|source| cv::lang::of_file(&source.name));
+    let (cvs, problems) = parse(&sources, config)?;
     // The picture is not kept: the page without it is better than no page.
-    let edition = build(&cv, None, config, assets)?;
-    Ok(Site { edition, source, origin: Origin::LastGood, warnings: texts(&problems) })
+    let edition = build(&cvs, None, config, assets)?;
+    Ok(Site { edition, sources, origin: Origin::LastGood, warnings: texts(&problems) })
+}
+
+/// A folder's CV in all its languages, the original first.
+struct Read {
+    found: cv::Found,
+    sources: Vec<CvFile>,
+    cvs: Vec<Cv>,
+    warnings: Vec<String>,
+}
+
+fn read(folder: &Path, config: &cv::Config) -> Result<Read, SiteError> {
+    let found = find(folder)?;
+    let paths = std::iter::once(&found.path).chain(found.translations.iter().map(|(_, path)| path));
+    let sources = paths.map(|path| read_file(path)).collect::<Result<Vec<_>, _>>()?;
+    let (cvs, problems) = parse(&sources, config)?;
+    let mut warnings = with_ignored(problems, &found);
+    let (original, translations) = cvs.split_first().expect("a CV that was found was parsed");
+    let again = sources[1..].iter().zip(translations).find(|(_, cv)| cv.lang == original.lang);
+    if let Some((CvFile { name, .. }, cv)) = again {
+        let lang = cv.lang.as_deref().unwrap_or_default();
+        warnings.push(format!(
+            "{name}: {} is in {lang} too: write its own language as `x-lang:` there, or remove one of the two",
+            sources[0].name
+        ));
+    }
+    Ok(Read { found, sources, cvs, warnings })
 }
 
 fn find(folder: &Path) -> Result<cv::Found, SiteError> {
@@ -142,28 +169,37 @@ fn texts(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(Problem::to_string).collect()
 }
 
-fn read(path: &Path) -> Result<CvFile, SiteError> {
+fn read_file(path: &Path) -> Result<CvFile, SiteError> {
     let bytes = read_bounded(path, cv::SIZE_BYTES_MAX)
         .map_err(|fault| SiteError::Unreadable { path: path.to_path_buf(), fault: fault.to_string() })?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(CvFile { name, bytes })
 }
 
-fn parse(source: &CvFile, config: &cv::Config) -> Result<(Cv, Vec<Problem>), SiteError> {
-    let parsed = cv::parse(&cv::Source { name: &source.name, bytes: &source.bytes }, config);
-    match parsed.cv {
-        Some(cv) => Ok((cv, parsed.problems)),
-        None => Err(SiteError::Broken(parsed.problems)),
+/// Parses the original and its translations; what is wrong with any stops all.
+fn parse(sources: &[CvFile], config: &cv::Config) -> Result<(Vec<Cv>, Vec<Problem>), SiteError> {
+    let (mut cvs, mut problems, mut is_broken) = (Vec::<Cv>::new(), Vec::new(), false);
+    for CvFile { name, bytes } in sources {
+        let source = cv::Source { name, bytes };
+        let parsed = match (cvs.first(), cv::lang::of_file(name)) {
+            (Some(original), Some(lang)) => cv::parse_translation(&source, &lang, original),
+            _ => cv::parse(&source, config),
+        };
+        is_broken |= parsed.cv.is_none();
+        problems.extend(parsed.problems);
+        // A translation of a broken original is read as if it had to stand alone.
+        cvs.extend(parsed.cv);
     }
+    if is_broken { Err(SiteError::Broken(problems)) } else { Ok((cvs, problems)) }
 }
 
 fn build(
-    cv: &Cv,
+    cvs: &[Cv],
     photo: Option<Photo>,
     config: &cv::Config,
     assets: &Arc<Assets>,
 ) -> Result<Arc<Edition>, SiteError> {
-    let edition = Arc::new(http::site::edition(cv, photo, config, assets));
+    let edition = Arc::new(http::site::edition(cvs, photo, config, assets));
     prove(&edition)?;
     Ok(edition)
 }

@@ -236,10 +236,9 @@ fn first_site(loaded: &Loaded, assets: &Arc<Assets>) -> Result<(Site, Vec<String
 
 fn last_good(data: &Path, config: &config::Config, assets: &Arc<Assets>) -> Option<Site> {
     match data::last_good(data) {
-        Ok(kept) => {
-            // A copy that does not build any more is as good as none.
-            kept.and_then(|source| site::from_kept(source, &config.cv, assets).ok())
-        }
+        Ok(kept) if kept.is_empty() => None,
+        // A copy that does not build any more is as good as none.
+        Ok(kept) => site::from_kept(kept, &config.cv, assets).ok(),
         Err(fault) => {
             warn!("{fault:#}");
             None

@@ -20,6 +20,7 @@ mod disclose;
 mod export;
 mod html;
 mod json;
+pub mod lang;
 mod link;
 mod model;
 pub mod node;
@@ -27,17 +28,20 @@ mod problem;
 mod read;
 #[cfg(test)]
 mod tests;
+mod translate;
 mod yaml;
 
 pub use date::{End, PartialDate, Period, When};
 pub use disclose::{Audience, Disclosed};
 pub use export::public_json;
+pub use lang::LangTag;
 pub use link::Link;
 pub use model::{
     Award, Basics, Certificate, CustomItem, CustomSection, Cv, Education, Entry, Image, Interest, Language,
     Location, Meta, Profile, Project, Publication, Reference, SectionId, Skill, Volunteer, Work,
 };
 pub use problem::{Place, Problem, Severity};
+pub use translate::Borrowed;
 
 use decode::Report;
 use node::Node;
@@ -169,13 +173,29 @@ pub struct Parsed {
 
 /// Reads a CV.
 pub fn parse(source: &Source<'_>, config: &Config) -> Parsed {
+    parse_with(source, |report, root| {
+        let mut cv = read::cv(report, root);
+        cv.lang.get_or_insert_with(|| config.lang.clone());
+        cv
+    })
+}
+
+/// Reads a CV in another language, whose file need say only what differs from `original`.
+pub fn parse_translation(source: &Source<'_>, lang: &LangTag, original: &Cv) -> Parsed {
+    parse_with(source, |report, root| {
+        let mut cv = read::translation(report, root, lang);
+        cv.complete_from(original);
+        cv
+    })
+}
+
+fn parse_with(source: &Source<'_>, read: impl FnOnce(&mut Report, &Node) -> Cv) -> Parsed {
     let root = match tree(source) {
         Ok(root) => root,
         Err(fault) => return Parsed { cv: None, problems: vec![fault.into_problem(source.name)] },
     };
     let mut report = Report::new(source.name);
-    let mut cv = read::cv(&mut report, &root);
-    cv.lang.get_or_insert_with(|| config.lang.clone());
+    let cv = read(&mut report, &root);
     Parsed { cv: (!report.has_errors()).then_some(cv), problems: report.finish() }
 }
 
@@ -226,7 +246,10 @@ fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Fault {
 pub struct Found {
     /// The CV.
     pub path: PathBuf,
-    /// Other files that could have been it; worth a warning, as an edit there shows nothing.
+    /// The same in other languages, by tag.
+    pub translations: Vec<(LangTag, PathBuf)>,
+    /// Other files that could have been one of these; worth a warning, as an edit there shows
+    /// nothing.
     pub ignored: Vec<PathBuf>,
 }
 
@@ -237,5 +260,33 @@ pub struct Found {
 pub fn find(dir: &Path) -> Option<Found> {
     let mut found =
         FILE_NAMES.iter().map(|name| dir.join(name)).filter(|path| path.symlink_metadata().is_ok());
-    Some(Found { path: found.next()?, ignored: found.collect() })
+    let (path, mut ignored) = (found.next()?, found.collect());
+    let translations = translations(dir, &mut ignored);
+    Some(Found { path, translations, ignored })
+}
+
+/// Looks for translations: `cv.ru.yaml`. Of several in one language the first by
+/// [`FILE_NAMES`] counts.
+fn translations(dir: &Path, ignored: &mut Vec<PathBuf>) -> Vec<(LangTag, PathBuf)> {
+    // A folder that cannot be listed has the CV all the same, which is what matters.
+    let names = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut all: Vec<(LangTag, usize, PathBuf)> = names
+        .filter_map(|name| {
+            let lang = lang::of_file(&name)?;
+            let plain = name.split('.').next().zip(name.rsplit('.').next());
+            let plain = plain.map(|(stem, ending)| format!("{stem}.{ending}"))?;
+            let rank = FILE_NAMES.iter().position(|known| *known == plain)?;
+            Some((lang, rank, dir.join(name)))
+        })
+        .collect();
+    all.sort();
+    let mut res: Vec<(LangTag, PathBuf)> = Vec::new();
+    for (lang, _, path) in all {
+        match res.last() {
+            Some((last, _)) if *last == lang => ignored.push(path),
+            _ => res.push((lang, path)),
+        }
+    }
+    res
 }

@@ -6,6 +6,7 @@
 use super::date::{Period, When};
 use super::link::Link;
 use super::node::{Key, Node};
+use super::translate::Borrowed;
 
 /// A CV, with everything that its file says, private and hidden things included.
 ///
@@ -44,6 +45,8 @@ pub struct Cv {
     pub meta: Meta,
     /// Paths that the author keeps private (`x-private`), as `phone` or `location.city`.
     pub private: Vec<String>,
+    /// What a translation has from the original; none in an original.
+    pub borrowed: Option<Borrowed>,
     /// Keys that we do not know, as they stand in the file.
     pub extra: Vec<(Key, Node)>,
 }

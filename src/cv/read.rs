@@ -1,6 +1,7 @@
 //! The fields of a CV by name: the table of what is known, section by section.
 
 use super::decode::{Fields, Report, nearest};
+use super::lang::LangTag;
 use super::link::{self, Checked};
 use super::model::*;
 use super::node::{Node, Value};
@@ -8,6 +9,26 @@ use super::problem::{Place, quoted};
 
 /// Reads a whole document; what cannot be read is in the report.
 pub(super) fn cv(report: &mut Report, root: &Node) -> Cv {
+    let res = any(report, root);
+    if res.basics.name.is_none() && !report.has_errors() {
+        let (path, hint) = ("basics.name".to_string(), "write `name:` under `basics:`");
+        report.warn(root.place, path, "the CV has no name", hint);
+    }
+    res
+}
+
+/// Reads a translation, whose language its file's name has said.
+pub(super) fn translation(report: &mut Report, root: &Node, lang: &LangTag) -> Cv {
+    let mut res = any(report, root);
+    if let Some(other) = res.lang.as_deref().filter(|other| !other.eq_ignore_ascii_case(lang.as_str())) {
+        let message = format!("{} is not the language of the file's name, {lang}", quoted(other));
+        report.warn(root.place, "x-lang".to_string(), message, "the name of the file counts");
+    }
+    res.lang = Some(lang.to_string());
+    res
+}
+
+fn any(report: &mut Report, root: &Node) -> Cv {
     let entries = match &root.value {
         Value::Map(entries) => entries,
         Value::Null => {
@@ -31,13 +52,6 @@ pub(super) fn cv(report: &mut Report, root: &Node) -> Cv {
     if res.is_empty() && !report.has_errors() {
         let hint = "begin with `basics:` and a `name:` in it";
         report.error(root.place, String::new(), "there is nothing to show in this file", hint);
-    } else if res.basics.name.is_none() && !report.has_errors() {
-        report.warn(
-            root.place,
-            "basics.name".to_string(),
-            "the CV has no name",
-            "write `name:` under `basics:`",
-        );
     }
     res
 }
@@ -62,6 +76,7 @@ fn document(fields: &mut Fields<'_, '_>) -> Cv {
         custom: custom_sections(fields),
         private: private(fields),
         meta: Meta::default(),
+        borrowed: None,
         extra: Vec::new(),
     };
     res.meta = meta(fields, &res);

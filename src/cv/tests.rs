@@ -412,3 +412,45 @@ proptest! {
         parse(&Source { name: "cv.yaml", bytes: &bytes }, &Config::default());
     }
 }
+
+fn translated(original: &str, translation: &str) -> Cv {
+    let original = good(original);
+    let source = Source { name: "cv.ru.yaml", bytes: translation.as_bytes() };
+    let parsed = parse_translation(&source, &"ru".parse().unwrap(), &original);
+    parsed.cv.unwrap_or_else(|| panic!("{:?}", parsed.problems))
+}
+
+#[test]
+fn a_translation_has_what_it_lacks_from_the_original_and_says_so() {
+    let original = "basics: {name: Ada, label: Engineer, email: a@b.example, summary: Hello, phone: '1'}\n\
+        work: [{name: X}]\nskills: [{name: Rust}]\nx-private: [email]";
+    let cv = translated(original, "basics: {label: Инженер}\nwork: [{name: Икс}]");
+    assert_eq!((cv.lang.as_deref(), cv.basics.name.as_deref()), (Some("ru"), Some("Ada")));
+    assert_eq!((cv.label_lang(), cv.summary_lang()), (None, Some("en")));
+    assert_eq!((cv.section_lang(SectionId::Work), cv.section_lang(SectionId::Skills)), (None, Some("en")));
+    assert_eq!(cv.work[0].item.name.as_deref(), Some("Икс"));
+    let shown = cv.disclose(Audience::Public, &Config::default());
+    assert_eq!(shown.basics.email, None, "what is private in the original is so in every language");
+    assert_eq!(shown.basics.phone, None);
+}
+
+#[test]
+fn the_name_of_a_translation_s_file_says_its_language() {
+    let source = Source { name: "cv.ru.yaml", bytes: b"x-lang: de\nbasics: {name: A}" };
+    let parsed = parse_translation(&source, &"ru".parse().unwrap(), &Cv::default());
+    assert_eq!(parsed.cv.unwrap().lang.as_deref(), Some("ru"));
+    assert!(parsed.problems[0].to_string().contains("the name of the file counts"), "{:?}", parsed.problems);
+}
+
+#[test]
+fn translations_are_found_beside_the_cv() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["cv.yaml", "cv.ru.yaml", "cv.ru.json", "resume.pt-br.json", "cv.notes.yaml", "cv.yaml.bak"] {
+        std::fs::write(dir.path().join(name), "").unwrap();
+    }
+    let found = find(dir.path()).unwrap();
+    let translations: Vec<_> =
+        found.translations.iter().map(|(lang, path)| (lang.as_str(), path.file_name().unwrap())).collect();
+    assert_eq!(translations, [("pt-BR", "resume.pt-br.json".as_ref()), ("ru", "cv.ru.yaml".as_ref())]);
+    assert_eq!(found.ignored, [dir.path().join("cv.ru.json")]);
+}

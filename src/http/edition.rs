@@ -23,6 +23,8 @@ pub struct Document {
 #[derive(Debug)]
 pub struct Edition {
     documents: HashMap<String, Document>,
+    /// Paths that lead to another one.
+    moved: HashMap<String, String>,
     /// What pages of earlier editions show, and until when it is served.
     kept: HashMap<String, (Document, Instant)>,
     assets: Arc<Assets>,
@@ -41,13 +43,23 @@ const ASSET_ROUTE: &str = "/assets/{file}";
 impl Edition {
     /// Starts an edition that holds only the assets.
     pub fn new(assets: Arc<Assets>) -> Self {
-        Edition { documents: HashMap::new(), kept: HashMap::new(), assets }
+        Edition { documents: HashMap::new(), moved: HashMap::new(), kept: HashMap::new(), assets }
     }
 
     /// Adds a document that an owner can change, at `path`.
     pub fn add(&mut self, path: &str, route: &'static str, content_type: &'static str, body: Vec<u8>) {
         let representation = Arc::new(Representation::new(content_type, Caching::Revalidate, body));
         self.documents.insert(path.to_string(), Document { route, representation });
+    }
+
+    /// Sends whoever asks for a path to another one of this site.
+    pub fn redirect(&mut self, from: &str, to: &str) {
+        self.moved.insert(from.to_string(), to.to_string());
+    }
+
+    /// Returns where a path leads.
+    pub fn moved(&self, path: &str) -> Option<&str> {
+        self.moved.get(path).map(String::as_str)
     }
 
     /// Returns what is served at a path.

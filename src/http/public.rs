@@ -73,6 +73,8 @@ pub enum Reply {
         /// The encoding whose tag is sent.
         encoding: Encoding,
     },
+    /// It lies at another path of this site.
+    Moved(String),
     /// Nothing lies at this path.
     NotFound,
 }
@@ -117,7 +119,9 @@ fn find(
     encodings: [Encoding; 3],
     if_none_match: Option<&HeaderValue>,
 ) -> Reply {
-    let Some((route, representation)) = edition.find(path) else { return Reply::NotFound };
+    let Some((route, representation)) = edition.find(path) else {
+        return edition.moved(path).map_or(Reply::NotFound, |place| Reply::Moved(place.to_string()));
+    };
     let (encoding, _) = representation.variant(encodings);
     let representation = representation.clone();
     let known = if_none_match.and_then(|tags| tags.to_str().ok());
@@ -207,6 +211,10 @@ fn respond(
         }
         Reply::NotModified { route, representation, encoding } => {
             (StatusCode::NOT_MODIFIED, route, representation, encoding)
+        }
+        Reply::Moved(place) => {
+            let moved = HttpResponse::PermanentRedirect().insert_header((header::LOCATION, place)).finish();
+            return Ok(("", moved));
         }
         Reply::NotFound => return Err(Error::NotFound { worker }),
     };

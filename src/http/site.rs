@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `/` | the page |
 //! | `/resume.json` | the same as JSON Resume |
+//! | `/<lang>/…` | both in another language |
 //! | `/favicon.svg` | the initials |
 //! | `/photo.…` | the picture that the CV names, when it lies beside it |
+//! | `/sitemap.xml` | every page with its translations, when the site's address is known |
 //! | `/robots.txt` | what crawlers may do |
 
 use std::sync::Arc;
@@ -13,10 +15,14 @@ use std::sync::Arc;
 use super::assets::Assets;
 use super::edition::Edition;
 use crate::cv::{self, Audience, Cv};
-use crate::pages::{self, cv::CvView};
+use crate::pages::cv::{CvView, Translation};
+use crate::pages::{self, sitemap};
 
 /// The style of the public pages.
 pub const STYLESHEET: &str = "cv.css";
+
+/// The script of the button that prints.
+const PRINT_SCRIPT: &str = "print.js";
 
 /// The picture of the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,34 +35,68 @@ pub struct Photo {
     pub path: String,
 }
 
-/// Renders everything public of a CV.
-pub fn edition(cv: &Cv, photo: Option<Photo>, config: &cv::Config, assets: &Arc<Assets>) -> Edition {
-    let disclosed = cv.disclose(Audience::Public, config);
-    let canonical = config.base_url.as_ref().map(|base| base.join("/"));
-    let stylesheets = [assets.url(STYLESHEET).to_string()];
-    let page = pages::cv::page(&CvView {
-        cv: &disclosed,
-        stylesheets: &stylesheets,
-        favicon: Some("/favicon.svg"),
-        photo: photo.as_ref().map(|photo| photo.path.as_str()),
-        canonical: canonical.as_deref(),
-        json_url: Some("/resume.json"),
-        noindex: config.noindex,
-    });
+/// Renders everything public of a CV in all its languages, the original first.
+pub fn edition(cvs: &[Cv], photo: Option<Photo>, config: &cv::Config, assets: &Arc<Assets>) -> Edition {
     let mut edition = Edition::new(assets.clone());
-    edition.add("/", "/", "text/html; charset=utf-8", page.into_string().into_bytes());
-    edition.add(
-        "/resume.json",
-        "/resume.json",
-        "application/json; charset=utf-8",
-        cv::public_json(&disclosed).into_bytes(),
-    );
-    edition.add("/favicon.svg", "/favicon.svg", "image/svg+xml", pages::favicon(&disclosed).into_bytes());
+    let stylesheets = [assets.url(STYLESHEET).to_string()];
+    let places: Vec<String> = cvs.iter().enumerate().map(|(idx, cv)| place(idx, cv)).collect();
+    let absolute = |path: &str| config.base_url.as_ref().map_or(path.to_string(), |base| base.join(path));
+    let translations: Vec<Translation> = cvs
+        .iter()
+        .zip(&places)
+        .map(|(cv, path)| Translation {
+            lang: cv.lang.clone().unwrap_or_default(),
+            path: path.clone(),
+            url: absolute(path),
+        })
+        .collect();
+    for (idx, (cv, place)) in cvs.iter().zip(&places).enumerate() {
+        let disclosed = cv.disclose(Audience::Public, config);
+        let canonical = config.base_url.as_ref().map(|base| base.join(place));
+        let json = format!("{place}resume.json");
+        let page = pages::cv::page(&CvView {
+            cv: &disclosed,
+            stylesheets: &stylesheets,
+            favicon: Some("/favicon.svg"),
+            photo: photo.as_ref().map(|photo| photo.path.as_str()),
+            canonical: canonical.as_deref(),
+            translations: if cvs.len() > 1 { &translations } else { &[] },
+            json_url: Some(&json),
+            pdf_url: None,
+            print_script: Some(assets.url(PRINT_SCRIPT)),
+            noindex: config.noindex,
+        });
+        let routes = if idx == 0 { ["/", "/resume.json"] } else { ["/{lang}/", "/{lang}/resume.json"] };
+        edition.add(place, routes[0], "text/html; charset=utf-8", page.into_string().into_bytes());
+        let public_json = cv::public_json(&disclosed).into_bytes();
+        edition.add(&json, routes[1], "application/json; charset=utf-8", public_json);
+        if idx == 0 {
+            let favicon = pages::favicon(&disclosed).into_bytes();
+            edition.add("/favicon.svg", "/favicon.svg", "image/svg+xml", favicon);
+        } else {
+            edition.redirect(place.trim_end_matches('/'), place);
+        }
+    }
     if let Some(photo) = photo {
         edition.add(&photo.path, "/photo.{ending}", photo.content_type, photo.bytes);
     }
-    edition.add("/robots.txt", "/robots.txt", "text/plain; charset=utf-8", ROBOTS.into());
+    let mut robots = ROBOTS.to_string();
+    if let (Some(base), false) = (&config.base_url, config.noindex) {
+        let pages = cvs.iter().zip(&translations);
+        let pages = pages.map(|(cv, page)| (page, cv.meta.last_modified.as_deref())).collect::<Vec<_>>();
+        edition.add("/sitemap.xml", "/sitemap.xml", "application/xml", sitemap::xml(&pages).into_bytes());
+        robots.push_str(&format!("Sitemap: {}\n", base.join("/sitemap.xml")));
+    }
+    edition.add("/robots.txt", "/robots.txt", "text/plain; charset=utf-8", robots.into());
     edition
+}
+
+/// Returns the path under which the documents of one language are.
+fn place(idx: usize, cv: &Cv) -> String {
+    match (idx, cv.lang.as_deref()) {
+        (0, _) | (_, None) => "/".to_string(),
+        (_, Some(lang)) => format!("/{lang}/"),
+    }
 }
 
 /// Crawlers may read everything public. A page that asks not to be listed (`noindex`) must
@@ -67,13 +107,34 @@ const ROBOTS: &str = "User-agent: *\nDisallow: /admin\nAllow: /\n";
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_edition_of_the_sample_has_every_document() {
-        let config = cv::Config::default();
-        let parsed = cv::parse(&cv::Source { name: "cv.yaml", bytes: cv::SAMPLE.as_bytes() }, &config);
-        let edition = edition(&parsed.cv.unwrap(), None, &config, &Arc::new(Assets::load()));
+    fn paths(edition: &Edition) -> Vec<&str> {
         let mut paths: Vec<&str> = edition.paths().collect();
         paths.sort_unstable();
-        assert_eq!(paths, ["/", "/favicon.svg", "/resume.json", "/robots.txt"]);
+        paths
+    }
+
+    fn sample() -> Cv {
+        let source = cv::Source { name: "cv.yaml", bytes: cv::SAMPLE.as_bytes() };
+        cv::parse(&source, &cv::Config::default()).cv.unwrap()
+    }
+
+    #[test]
+    fn an_edition_of_the_sample_has_every_document() {
+        let edition = edition(&[sample()], None, &cv::Config::default(), &Arc::new(Assets::load()));
+        assert_eq!(paths(&edition), ["/", "/favicon.svg", "/resume.json", "/robots.txt"]);
+    }
+
+    #[test]
+    fn each_language_has_a_folder_and_the_sitemap_names_all() {
+        let original = sample();
+        let source = cv::Source { name: "cv.ru.yaml", bytes: "basics: {label: Инженер}".as_bytes() };
+        let russian = cv::parse_translation(&source, &"ru".parse().unwrap(), &original).cv.unwrap();
+        let base_url = Some("https://cv.example.com".parse().unwrap());
+        let config = cv::Config { base_url, ..cv::Config::default() };
+        let edition = edition(&[original, russian], None, &config, &Arc::new(Assets::load()));
+        let expect = ["/", "/favicon.svg", "/resume.json", "/robots.txt", "/ru/", "/ru/resume.json"];
+        assert_eq!(paths(&edition), [&expect[..], &["/sitemap.xml"]].concat());
+        assert_eq!(edition.moved("/ru"), Some("/ru/"));
+        assert_eq!(edition.moved("/de"), None);
     }
 }

@@ -46,7 +46,8 @@ pub fn document(head: &Head<'_>, more_head: &Markup, body: &Markup) -> Markup {
 /// Languages written from right to left.
 const RIGHT_TO_LEFT: &[&str] = &["ar", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"];
 
-fn direction(lang: &str) -> &'static str {
+/// Returns the direction of a language, for `dir`.
+pub fn direction(lang: &str) -> &'static str {
     let primary = lang.split('-').next().unwrap_or(lang).to_lowercase();
     if RIGHT_TO_LEFT.contains(&primary.as_str()) { "rtl" } else { "ltr" }
 }

@@ -9,5 +9,6 @@ pub mod cv;
 pub mod error;
 pub mod layout;
 pub mod markdown;
+pub mod sitemap;
 
 pub use cv::favicon;

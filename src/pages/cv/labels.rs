@@ -9,6 +9,14 @@ use crate::cv::{PartialDate, SectionId};
 pub(super) struct Labels {
     /// Primary tag of the language.
     pub lang: &'static str,
+    /// What the language calls itself.
+    pub native: &'static str,
+    /// Language and country for OpenGraph, when the tag names no country.
+    pub locale: &'static str,
+    /// Says what the list of languages is.
+    pub switch: &'static str,
+    /// Prints the page, or makes a PDF of it.
+    pub print: &'static str,
     pub skip: &'static str,
     pub profile: &'static str,
     pub contact: &'static str,
@@ -32,6 +40,10 @@ pub(super) struct Labels {
 const ALL: &[Labels] = &[
     Labels {
         lang: "en",
+        native: "English",
+        locale: "en_US",
+        switch: "Language",
+        print: "Print / PDF",
         skip: "Skip to content",
         profile: "Profile",
         contact: "Contact",
@@ -60,6 +72,10 @@ const ALL: &[Labels] = &[
     },
     Labels {
         lang: "de",
+        native: "Deutsch",
+        locale: "de_DE",
+        switch: "Sprache",
+        print: "Drucken / PDF",
         skip: "Zum Inhalt",
         profile: "Profil",
         contact: "Kontakt",
@@ -90,6 +106,10 @@ const ALL: &[Labels] = &[
     },
     Labels {
         lang: "fr",
+        native: "Français",
+        locale: "fr_FR",
+        switch: "Langue",
+        print: "Imprimer / PDF",
         skip: "Aller au contenu",
         profile: "Profil",
         contact: "Contact",
@@ -120,6 +140,10 @@ const ALL: &[Labels] = &[
     },
     Labels {
         lang: "es",
+        native: "Español",
+        locale: "es_ES",
+        switch: "Idioma",
+        print: "Imprimir / PDF",
         skip: "Ir al contenido",
         profile: "Perfil",
         contact: "Contacto",
@@ -148,6 +172,10 @@ const ALL: &[Labels] = &[
     },
     Labels {
         lang: "ru",
+        native: "Русский",
+        locale: "ru_RU",
+        switch: "Язык",
+        print: "Печать / PDF",
         skip: "К содержанию",
         profile: "О себе",
         contact: "Контакты",
@@ -189,6 +217,10 @@ const ALL: &[Labels] = &[
     },
     Labels {
         lang: "zh",
+        native: "中文",
+        locale: "zh_CN",
+        switch: "语言",
+        print: "打印 / PDF",
         skip: "跳到正文",
         profile: "简介",
         contact: "联系方式",
@@ -217,6 +249,10 @@ const ALL: &[Labels] = &[
     },
     Labels {
         lang: "ar",
+        native: "العربية",
+        locale: "ar_AR",
+        switch: "اللغة",
+        print: "طباعة / PDF",
         skip: "انتقل إلى المحتوى",
         profile: "نبذة",
         contact: "التواصل",
@@ -289,10 +325,29 @@ fn year_month_day(date: PartialDate, month: Option<&str>) -> String {
 }
 
 impl Labels {
-    /// Returns the words for a language, by its primary tag.
+    /// Returns the words for a language, by its primary tag; the English ones when it has none.
     pub fn of(lang: &str) -> &'static Labels {
+        Labels::known(lang).unwrap_or(&ALL[0])
+    }
+
+    fn known(lang: &str) -> Option<&'static Labels> {
         let primary = lang.split('-').next().unwrap_or(lang).to_lowercase();
-        ALL.iter().find(|labels| labels.lang == primary).unwrap_or(&ALL[0])
+        ALL.iter().find(|labels| labels.lang == primary)
+    }
+
+    /// Returns what a language calls itself; its tag when it is not known.
+    pub fn native_name(lang: &str) -> &str {
+        Labels::known(lang).map_or(lang, |labels| labels.native)
+    }
+
+    /// Returns language and country as OpenGraph writes them; none for an unknown language.
+    pub fn locale_of(lang: &str) -> Option<String> {
+        let region = lang.split('-').skip(1).find(|part| part.len() == 2);
+        match (Labels::known(lang), region) {
+            (Some(labels), Some(region)) => Some(format!("{}_{}", labels.lang, region.to_uppercase())),
+            (Some(labels), None) => Some(labels.locale.to_string()),
+            (None, _) => None,
+        }
     }
 
     /// Returns the heading of a section of JSON Resume.

@@ -3,6 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 use serde_json::{Map, Value, json};
 
+use super::labels::Labels;
 use super::{CvView, markdown};
 use crate::cv::{Cv, Link, SectionId};
 
@@ -20,10 +21,19 @@ pub(super) fn head(view: &CvView<'_>, title: &str) -> Markup {
             link rel="canonical" href=(canonical);
             meta property="og:url" content=(canonical);
         }
+        @for page in view.translations {
+            link rel="alternate" hreflang=(page.lang) href=(page.url);
+        }
+        @if let Some(original) = view.translations.first() {
+            link rel="alternate" hreflang="x-default" href=(original.url);
+        }
         @if let Some(json_url) = view.json_url {
             link rel="alternate" type="application/json" href=(json_url) title="JSON Resume";
         }
         meta property="og:type" content="profile";
+        @if let Some(locale) = view.cv.lang.as_deref().and_then(Labels::locale_of) {
+            meta property="og:locale" content=(locale);
+        }
         meta property="og:title" content=(title);
         @if let Some(description) = &description {
             meta property="og:description" content=(description);
@@ -54,6 +64,7 @@ fn json_ld(view: &CvView<'_>, description: Option<&str>) -> Value {
     page.insert("@context".to_string(), "https://schema.org".into());
     page.insert("@type".to_string(), "ProfilePage".into());
     put(&mut page, "url", view.canonical.map(Into::into));
+    put(&mut page, "inLanguage", cv.lang.clone().map(Into::into));
     put(&mut page, "dateModified", cv.meta.last_modified.clone().map(Into::into));
     page.insert("mainEntity".to_string(), person(cv, description));
     Value::Object(page)

@@ -2,6 +2,8 @@
 //!
 //! Class names and ids are a contract with the owner's `style.css`:
 //!
+//! - `div.cv-tools` holds `nav.languages` when there are several languages, and `.print-link`:
+//!   the button that prints, or the link to the owner's PDF;
 //! - `header.cv-header` holds `h1.name`, `p.label`, `img.photo` and `ul.contacts` (items
 //!   `.contact`, with `.contact-label` before the value);
 //! - `section#profile` holds the summary;
@@ -15,11 +17,11 @@
 //! - `footer.cv-footer` is the last thing, and does not print.
 //!
 //! The page has one `h1`, no gaps between headings, no inline style, no script but a block
-//! of data, and asks nothing of another host.
+//! of data and the one that prints, and asks nothing of another host.
 
 use maud::{Markup, PreEscaped, html};
 
-use super::layout::{Head, document};
+use super::layout::{Head, direction, document};
 use super::markdown;
 use crate::cv::{Cv, Disclosed, Link, PartialDate};
 
@@ -46,10 +48,27 @@ pub struct CvView<'a> {
     pub photo: Option<&'a str>,
     /// Absolute address of this page.
     pub canonical: Option<&'a str>,
+    /// Every language of the site, this one included; empty when there is only one.
+    pub translations: &'a [Translation],
     /// The same CV as JSON Resume.
     pub json_url: Option<&'a str>,
+    /// The owner's own PDF, if there is one.
+    pub pdf_url: Option<&'a str>,
+    /// Makes the button that prints work.
+    pub print_script: Option<&'a str>,
     /// Keeps search engines out.
     pub noindex: bool,
+}
+
+/// The CV in one language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// The language as a BCP 47 tag.
+    pub lang: String,
+    /// Its page on this site.
+    pub path: String,
+    /// The same for other sites: absolute when the address of the site is known.
+    pub url: String,
 }
 
 /// Renders the page.
@@ -71,11 +90,13 @@ pub fn page(view: &CvView<'_>) -> Markup {
     };
     let body = html! {
         a.skip-link href="#content" { (labels.skip) }
+        (tools(view, labels))
         div.cv {
             (header(view, labels, name))
             main id="content" {
                 @if let Some(summary) = &cv.basics.summary {
-                    section.cv-section.profile id="profile" aria-label=(labels.profile) {
+                    section.cv-section.profile id="profile" aria-label=(labels.profile)
+                        lang=[cv.summary_lang()] dir=[cv.summary_lang().map(direction)] {
                         (markdown::block(summary))
                     }
                 }
@@ -86,7 +107,12 @@ pub fn page(view: &CvView<'_>) -> Markup {
             (footer(view, labels))
         }
     };
-    document(&head, &machine::head(view, &title), &body)
+    let script = view.print_script.filter(|_| view.pdf_url.is_none());
+    let more_head = html! {
+        (machine::head(view, &title))
+        @if let Some(script) = script { script src=(script) defer {} }
+    };
+    document(&head, &more_head, &body)
 }
 
 /// What stands where a name belongs when the file has none.
@@ -104,10 +130,47 @@ fn header(view: &CvView<'_>, labels: &Labels, name: &str) -> Markup {
             div.cv-title {
                 h1.name { (name) }
                 @if let (Some(label), true) = (&basics.label, basics.name.is_some()) {
-                    p.label { (label) }
+                    p.label lang=[view.cv.label_lang()] dir=[view.cv.label_lang().map(direction)] { (label) }
                 }
             }
             (contacts(view.cv, labels))
+        }
+    }
+}
+
+/// What the page can do: change its language, become paper.
+fn tools(view: &CvView<'_>, labels: &Labels) -> Markup {
+    html! {
+        @if !view.translations.is_empty() || view.print_script.is_some() || view.pdf_url.is_some() {
+            div.cv-tools {
+                (languages(view, labels))
+                @if let Some(pdf_url) = view.pdf_url {
+                    a.print-link href=(pdf_url) { "PDF" }
+                } @else if view.print_script.is_some() {
+                    button.print-link type="button" hidden { (labels.print) }
+                }
+            }
+        }
+    }
+}
+
+/// The switch between languages, each by its own name.
+fn languages(view: &CvView<'_>, labels: &Labels) -> Markup {
+    let own = view.cv.lang.as_deref().unwrap_or("en");
+    html! {
+        @if !view.translations.is_empty() {
+            nav.languages aria-label=(labels.switch) {
+                ul {
+                    @for Translation { lang, path, .. } in view.translations {
+                        li {
+                            a href=(path) hreflang=(lang) lang=(lang) dir=(direction(lang))
+                                aria-current=[(lang == own).then_some("page")] {
+                                (Labels::native_name(lang))
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }

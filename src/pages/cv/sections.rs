@@ -9,9 +9,12 @@ use crate::cv::{
     Award, Certificate, CustomItem, Cv, Education, Entry, Interest, Language, Link, Project, Publication,
     Reference, SectionId, Skill, Volunteer, Work,
 };
+use crate::pages::layout::direction;
 
 /// Renders a section; nothing when it has no entries.
-pub(super) fn section(cv: &Cv, section: SectionId, labels: &Labels) -> Markup {
+pub(super) fn section(cv: &Cv, section: SectionId, labels: &'static Labels) -> Markup {
+    // What is in another language has its words and dates in it too.
+    let labels = cv.section_lang(section).map_or(labels, Labels::of);
     let entries = match section {
         SectionId::Work => work(&cv.work, labels),
         SectionId::Projects => each(&cv.projects, |item| project(item, labels)),
@@ -33,9 +36,10 @@ pub(super) fn section(cv: &Cv, section: SectionId, labels: &Labels) -> Markup {
     let title = cv.section_label(section).or_else(|| labels.section(section));
     let title = title.unwrap_or_else(|| own_title(cv, section));
     let title_id = format!("{key}-title");
+    let lang = cv.section_lang(section);
     html! {
         @if !entries.0.is_empty() {
-            section.cv-section id=(key) aria-labelledby=(title_id) {
+            section.cv-section id=(key) aria-labelledby=(title_id) lang=[lang] dir=[lang.map(direction)] {
                 h2.section-title id=(title_id) { (title) }
                 (entries)
             }

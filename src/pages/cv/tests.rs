@@ -18,7 +18,10 @@ fn render(cv: &Disclosed) -> String {
         favicon: Some("favicon.svg"),
         photo: None,
         canonical: Some("https://cv.example.com/"),
+        translations: &[],
         json_url: Some("/resume.json"),
+        pdf_url: None,
+        print_script: Some("/assets/print.js"),
         noindex: false,
     };
     page(&view).into_string()
@@ -188,7 +191,9 @@ fn nothing_is_inline_and_nothing_is_foreign() {
     for forbidden in ["style=", "<style", "onclick", "<iframe", "src=\"http"] {
         assert!(!html.contains(forbidden), "{forbidden}");
     }
-    assert_eq!(html.matches("<script").count(), html.matches("type=\"application/ld+json\"").count());
+    assert_eq!(html.matches("<script").count(), 2);
+    assert_eq!(html.matches("<script type=\"application/ld+json\"").count(), 1);
+    assert_eq!(html.matches("<script src=\"/assets/").count(), 1);
     for link in html.match_indices("<link ").map(|(idx, _)| html[idx..].split('>').next().unwrap()) {
         assert!(!link.contains("http") || link.contains("canonical"), "{link}");
     }
@@ -207,7 +212,7 @@ fn hostile_text_stays_text() {
     let html = render_yaml(hostile);
     assert!(!html.contains("<img") && !html.contains("<svg") && !html.contains("javascript:"), "{html}");
     assert!(!html.contains("=\"\" onload") && html.contains("&quot; onload="), "{html}");
-    assert_eq!(html.matches("</script>").count(), 1);
+    assert_eq!(html.matches("</script>").count(), 2);
     assert!(html.contains("a&amp;b"));
 }
 
