@@ -321,3 +321,97 @@ fn an_address_with_too_many_connections_is_told_so_until_one_ends() {
     drop(held);
     wait_until("there is room again", || ask(&mut connect()).starts_with("HTTP/1.1 200").then_some(()));
 }
+
+fn folder(dir: &Folders, name: &str) {
+    std::fs::create_dir_all(dir.site().join(name)).unwrap();
+}
+
+#[test]
+fn the_owner_s_own_files_are_served_with_types_and_ranges() {
+    let dir = Folders::with_cv(CV);
+    folder(&dir, "static/deep");
+    folder(&dir, ".well-known");
+    dir.write("static/deep/a b.txt", "0123456789");
+    dir.write("static/.hidden", "x");
+    dir.write(".well-known/security.txt", "Contact: mailto:a@b.example");
+    dir.write("cv.pdf", "%PDF-1.7");
+    dir.write("404.html", "<!DOCTYPE html><title>Gone fishing</title>");
+    let vitrine = Vitrine::start_on(dir);
+    let text = vitrine.get("/static/deep/a%20b.txt");
+    assert_eq!((text.status, &*text.text()), (200, "0123456789"));
+    assert_eq!(text.header("content-type"), "text/plain; charset=utf-8");
+    let part = vitrine.request("GET", "/static/deep/a%20b.txt", &[("range", "bytes=2-4")]);
+    assert_eq!((part.status, &*part.text()), (206, "234"));
+    assert_eq!(part.header("content-range"), "bytes 2-4/10");
+    let again = [("if-none-match", text.header("etag"))];
+    assert_eq!(vitrine.request("GET", "/static/deep/a%20b.txt", &again).status, 304);
+    let head = vitrine.request("HEAD", "/static/deep/a%20b.txt", &[]);
+    assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, "10", 0));
+    assert_eq!(vitrine.request("POST", "/static/deep/a%20b.txt", &[]).status, 405);
+    assert!(vitrine.get("/.well-known/security.txt").text().contains("Contact"));
+
+    assert_eq!(vitrine.get("/cv.pdf").header("content-type"), "application/pdf");
+    assert!(vitrine.get("/").text().contains("<a class=\"print-link\" href=\"/cv.pdf\">PDF</a>"));
+
+    for path in
+        ["/static/", "/static/deep", "/static/.hidden", "/static/..%2fcv.yaml", "/static/none", "/none"]
+    {
+        let missing = vitrine.get(path);
+        assert_eq!(missing.status, 404, "{path}");
+        assert!(missing.text().contains("Gone fishing"), "{path}");
+    }
+}
+
+#[test]
+fn the_owner_s_style_comes_after_the_theme_and_stays_for_pages_that_are_open() {
+    let dir = Folders::with_cv(&format!(
+        "{CV}meta: {{themeOptions: {{colors: {{accent: ['#b00020', '#ff8a80']}}}}}}\n"
+    ));
+    dir.write("style.css", ".name { font-style: italic }");
+    let mut vitrine = Vitrine::start_on(dir);
+    let stylesheet = |page: &str| {
+        let link = page.split("rel=\"stylesheet\" href=\"").nth(1).unwrap();
+        link.split('"').next().unwrap().to_string()
+    };
+    let first = stylesheet(&vitrine.get("/").text());
+    let css = vitrine.get(&first);
+    assert!(css.header("cache-control").contains("immutable"));
+    let css = css.text();
+    let places = [".cv-header", "--accent:#b00020;", "--accent:#ff8a80;", ".name { font-style: italic }"];
+    let places = places.map(|piece| css.find(piece).unwrap_or_else(|| panic!("{piece} is not in {css}")));
+    assert!(places.is_sorted(), "{places:?}");
+    assert_eq!(stylesheet(&vitrine.get("/none").text()), first, "an error looks like the page");
+
+    folder(vitrine.dir(), "theme");
+    vitrine.dir().write("theme/style.css", "body { color: red }");
+    vitrine.signal(rustix::process::Signal::HUP);
+    vitrine.wait_for_line("reloaded");
+    let second = stylesheet(&vitrine.get("/").text());
+    let css = vitrine.get(&second).text();
+    assert!(
+        css.starts_with("body { color: red }") && !css.contains(".cv-header") && css.ends_with("italic }")
+    );
+    assert_eq!(vitrine.get(&first).status, 200, "pages that are open still need it");
+}
+
+#[test]
+fn the_site_has_one_name_when_a_proxy_says_how_a_visitor_came() {
+    let dir = Folders::with_cv(CV);
+    let mut command = dir.serve();
+    command.env("VITRINE_CV_BASE_URL", "https://cv.example.com");
+    let vitrine = Vitrine::spawn(command, dir);
+    let get = |path: &str, host: &str, proto: &str| {
+        vitrine.raw(&format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Proto: {proto}\r\nConnection: close\r\n\r\n"
+        ))
+    };
+    assert!(get("/", "cv.example.com", "https").starts_with("HTTP/1.1 200"));
+    for (host, proto) in [("cv.example.com", "http"), ("www.cv.example.com", "https")] {
+        let answer = get("/?a=b", host, proto);
+        assert!(answer.starts_with("HTTP/1.1 308"), "{answer}");
+        assert!(answer.contains("location: https://cv.example.com/?a=b\r\n"), "{answer}");
+    }
+    for path in ["/health", "/.well-known/none", "/admin/login"] {
+        assert!(!get(path, "cv.example.com", "http").starts_with("HTTP/1.1 3"), "{path}");
+    }
+}

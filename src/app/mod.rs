@@ -6,12 +6,12 @@
 //! accepting → requests in hand → exporters → store, last because all others write to it.
 
 mod admin;
+mod beside;
 pub mod commands;
 pub mod control;
 mod data;
 mod forward;
 pub mod heap;
-mod photo;
 mod pipeline;
 mod reload;
 mod serve;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::beside;
 use super::data::{CvFile, read_bounded};
-use super::photo;
 use crate::cv::{self, Cv, Problem};
 use crate::http::assets::Assets;
-use crate::http::site::Photo;
+use crate::http::site::Beside;
 use crate::http::{self, Edition};
 
 /// Where the CV shown comes from.
@@ -79,19 +79,17 @@ fn lines(problems: &[Problem]) -> String {
 /// second for the largest; not for an async thread.
 pub fn load(folder: &Path, config: &cv::Config, assets: &Arc<Assets>) -> Result<Site, SiteError> {
     let Read { found, sources, cvs, mut warnings } = read(folder, config)?;
-    let photo = photo::read(folder, &cvs[0]).unwrap_or_else(|warning| {
-        warnings.push(format!("{}: {warning}", sources[0].name));
-        None
-    });
-    let edition = build(&cvs, photo, config, assets)?;
+    let (beside, more) = beside::read(folder, &cvs[0]);
+    warnings.extend(more.into_iter().map(|warning| format!("{}: {warning}", sources[0].name)));
+    let edition = build(&cvs, beside, config, assets)?;
     Ok(Site { edition, sources, origin: Origin::Folder(found.path), warnings })
 }
 
 /// Returns where the folder's CV is, with everything that is odd about it.
 pub fn check(folder: &Path, config: &cv::Config) -> Result<(PathBuf, Vec<String>), SiteError> {
     let Read { found, sources, cvs, mut warnings } = read(folder, config)?;
-    let photo = photo::read(folder, &cvs[0]);
-    warnings.extend(photo.err().map(|warning| format!("{}: {warning}", sources[0].name)));
+    let (_, more) = beside::read(folder, &cvs[0]);
+    warnings.extend(more.into_iter().map(|warning| format!("{}: {warning}", sources[0].name)));
     Ok((found.path, warnings))
 }
 
@@ -102,7 +100,7 @@ pub fn sample(config: &cv::Config, assets: &Arc<Assets>) -> Result<Site, SiteErr
     let config = cv::Config { noindex: true, ..config.clone() };
     let sources = vec![source];
     let (cvs, problems) = parse(&sources, &config)?;
-    let edition = build(&cvs, None, &config, assets)?;
+    let edition = build(&cvs, Beside::default(), &config, assets)?;
     Ok(Site { edition, sources, origin: Origin::Sample, warnings: texts(&problems) })
 }
 
@@ -114,8 +112,8 @@ pub fn from_kept(
 ) -> Result<Site, SiteError> {
     sources.sort_by_key(|source| cv::lang::of_file(&source.name));
     let (cvs, problems) = parse(&sources, config)?;
-    // The picture is not kept: the page without it is better than no page.
-    let edition = build(&cvs, None, config, assets)?;
+    // The picture and the owner's style are not kept: the page without them is better than none.
+    let edition = build(&cvs, Beside::default(), config, assets)?;
     Ok(Site { edition, sources, origin: Origin::LastGood, warnings: texts(&problems) })
 }
 
@@ -195,11 +193,11 @@ fn parse(sources: &[CvFile], config: &cv::Config) -> Result<(Vec<Cv>, Vec<Proble
 
 fn build(
     cvs: &[Cv],
-    photo: Option<Photo>,
+    beside: Beside,
     config: &cv::Config,
     assets: &Arc<Assets>,
 ) -> Result<Arc<Edition>, SiteError> {
-    let edition = Arc::new(http::site::edition(cvs, photo, config, assets));
+    let edition = Arc::new(http::site::edition(cvs, beside, config, assets));
     prove(&edition)?;
     Ok(edition)
 }

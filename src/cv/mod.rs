@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+pub mod color;
 mod date;
 mod decode;
 mod disclose;
@@ -141,6 +142,21 @@ impl FromStr for BaseUrl {
 }
 
 impl BaseUrl {
+    /// Returns the name of the host, in lower case.
+    pub fn host(&self) -> &str {
+        let rest = self.0.split_once("://").map_or(self.0.as_str(), |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or(rest);
+        match authority.strip_prefix('[') {
+            Some(_) => authority.split_inclusive(']').next().unwrap_or(authority),
+            None => authority.split(':').next().unwrap_or(authority),
+        }
+    }
+
+    /// Whether it is https.
+    pub fn is_secure(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+
     /// Returns the absolute address of a path that begins with a slash.
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)

@@ -3,6 +3,7 @@
 //! Text fields are as written, without HTML; `summary`, `highlights`, `description` and
 //! `reference` may hold Markdown. Lists keep the order of the file.
 
+use super::color::Chosen;
 use super::date::{Period, When};
 use super::link::Link;
 use super::node::{Key, Node};
@@ -167,7 +168,7 @@ sections! {
     Meta {
         canonical: Option<Link>, version: Option<String>, last_modified: Option<String>,
         sections: Option<Vec<String>>, section_labels: Vec<(String, String)>,
-        theme: Option<String>, extra: Vec<(Key, Node)>,
+        theme: Option<String>, colors: Vec<Chosen>, extra: Vec<(Key, Node)>,
     }
 }
 

@@ -50,6 +50,14 @@ pub struct Key {
 }
 
 impl Value {
+    /// Returns the text of a scalar.
+    pub fn scalar(&self) -> Option<&str> {
+        match self {
+            Value::Scalar(text) => Some(text),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
     /// Returns what kind of value this is, in the words of a message.
     pub fn kind(&self) -> &'static str {
         match self {

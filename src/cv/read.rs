@@ -1,5 +1,6 @@
 //! The fields of a CV by name: the table of what is known, section by section.
 
+use super::color::{self, Chosen, Color, Role};
 use super::decode::{Fields, Report, nearest};
 use super::lang::LangTag;
 use super::link::{self, Checked};
@@ -394,6 +395,7 @@ fn meta(fields: &mut Fields<'_, '_>, cv: &Cv) -> Meta {
             sections: None,
             section_labels: fields.group(&["sectionLabels"], section_labels).0,
             theme: fields.text(&["theme"]),
+            colors: fields.group(&["themeOptions"], theme_options).0,
             extra: Vec::new(),
         };
         let sections = fields.texts(&["sections"]);
@@ -422,6 +424,50 @@ fn meta(fields: &mut Fields<'_, '_>, cv: &Cv) -> Meta {
             format!("there is no section {}", quoted(key)),
             hint,
         );
+    }
+    res
+}
+
+/// Reads what we know of `meta.themeOptions`; other themes keep many things there.
+fn theme_options(fields: &mut Fields<'_, '_>) -> Vec<Chosen> {
+    let place = fields.place();
+    let colors = fields.group(&["colors"], colors).0;
+    for (role, scheme, contrast) in color::hard_to_read(&colors) {
+        let (path, min) = (fields.path_of("colors"), color::CONTRAST_MIN);
+        let message = format!(
+            "text in {} is hard to read on {scheme} paper: its contrast is {contrast:.1}:1",
+            quoted(role.property().trim_start_matches('-'))
+        );
+        fields.report.warn(place, path, message, format!("choose a colour with at least {min}:1"));
+    }
+    fields.take_rest();
+    colors
+}
+
+/// Reads `name: colour`, or `name: [light, dark]`.
+fn colors(fields: &mut Fields<'_, '_>) -> Vec<Chosen> {
+    let mut res: Vec<Chosen> = Vec::new();
+    for (key, node) in fields.take_rest() {
+        let path = fields.path_of(&key.name);
+        let Some(role) = Role::named(&key.name) else {
+            let known = ["accent", "paper", "ink", "soft", "rule"];
+            let near = nearest(&key.name, known).map_or(known.join(", "), str::to_string);
+            let message = format!("no theme here has a colour {}", quoted(&key.name));
+            fields.report.warn(key.place, path, message, format!("known are: {near}"));
+            continue;
+        };
+        let texts: Vec<&str> = match &node.value {
+            Value::Scalar(text) => vec![text],
+            Value::List(items) => items.iter().filter_map(|item| item.value.scalar()).collect(),
+            Value::Null | Value::Map(_) => Vec::new(),
+        };
+        let parsed: Result<Vec<Color>, _> = texts.iter().map(|text| text.parse::<Color>()).collect();
+        match parsed.as_deref() {
+            Ok([both]) => res.push(Chosen { role, light: *both, dark: *both }),
+            Ok([light, dark]) => res.push(Chosen { role, light: *light, dark: *dark }),
+            Ok(_) => fields.wrong_kind(&node, path, "a colour, or a light and a dark one,"),
+            Err(fault) => fields.report.warn(node.place, path, fault.to_string(), "it was left out"),
+        }
     }
     res
 }

@@ -454,3 +454,21 @@ fn translations_are_found_beside_the_cv() {
     assert_eq!(translations, [("pt-BR", "resume.pt-br.json".as_ref()), ("ru", "cv.ru.yaml".as_ref())]);
     assert_eq!(found.ignored, [dir.path().join("cv.ru.json")]);
 }
+
+#[test]
+fn colours_are_chosen_and_hard_ones_are_warned_about() {
+    let cv = good(
+        "basics: {name: A}\nmeta: {themeOptions: {mode: dark, colors: {accent: '#20506a', background: ['#fff', '#000']}}}",
+    );
+    let colors: Vec<String> = cv.meta.colors.iter().map(|chosen| chosen.light.to_string()).collect();
+    assert_eq!(colors, ["#20506a", "#ffffff"]);
+    check_yaml(
+        "basics: {name: A}\nmeta:\n  themeOptions:\n    colors:\n      accent: '#ffd54f'\n      acent: '#000'\n      ink: red\n",
+        true,
+        &[
+            "cv.yaml:4:5: meta.themeOptions.colors: text in \"accent\" is hard to read on light paper: its contrast is 1.4:1: choose a colour with at least 4.5:1",
+            "cv.yaml:6:7: meta.themeOptions.colors.acent: no theme here has a colour \"acent\": known are: accent",
+            "cv.yaml:7:12: meta.themeOptions.colors.ink: \"red\" is not a colour: write it as #20506a or #abc: it was left out",
+        ],
+    );
+}

@@ -46,13 +46,27 @@ impl Assets {
         self.urls.get(name).unwrap_or_else(|| panic!("no asset is embedded as {name}"))
     }
 
+    /// Returns an embedded stylesheet, with the addresses of other files as they are served.
+    ///
+    /// # Panics
+    /// As [`Assets::url`].
+    pub fn stylesheet(&self, name: &str) -> String {
+        let asset = self.get(self.url(name)).expect("what has an address is there");
+        let mut text = String::from_utf8_lossy(asset.identity()).into_owned();
+        for (name, url) in self.urls.iter().filter(|(name, _)| name.starts_with("fonts/")) {
+            text = text.replace(&format!("/assets/{name}"), url);
+        }
+        text
+    }
+
     /// Returns the asset at an address.
     pub fn get(&self, url: &str) -> Option<&Arc<Representation>> {
         self.by_url.get(url)
     }
 }
 
-fn hashed_url(name: &str, data: &[u8]) -> String {
+/// Returns the address of a file that is served under its hash.
+pub(super) fn hashed_url(name: &str, data: &[u8]) -> String {
     let hash = hex::encode(&Sha256::digest(data)[..6]);
     match name.rsplit_once('.') {
         Some((stem, extension)) => format!("/assets/{stem}-{hash}.{extension}"),

@@ -72,6 +72,12 @@ impl Peer {
     }
 }
 
+/// Returns true when a trusted proxy says that its visitor came without TLS.
+pub(super) fn is_plain_at_proxy(req: &HttpRequest, trusted: &[IpNet]) -> bool {
+    let is_proxy = req.peer_addr().is_some_and(|socket| is_trusted(socket.ip().to_canonical(), trusted));
+    is_proxy && protocol(req.headers()).is_some_and(|protocol| protocol.eq_ignore_ascii_case("http"))
+}
+
 pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
@@ -121,11 +127,14 @@ fn read_address(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// What the visitor spoke comes first in the list.
 fn is_https(headers: &HeaderMap) -> bool {
+    protocol(headers).is_some_and(|protocol| protocol.eq_ignore_ascii_case("https"))
+}
+
+/// What the visitor spoke comes first in the list.
+fn protocol(headers: &HeaderMap) -> Option<&str> {
     let forwarded = || entries(headers, FORWARDED).next().and_then(|entry| parameter(entry, "proto"));
-    let protocol = entries(headers, X_FORWARDED_PROTO).next().or_else(forwarded);
-    protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("https"))
+    entries(headers, X_FORWARDED_PROTO).next().or_else(forwarded)
 }
 
 #[cfg(test)]

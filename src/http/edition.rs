@@ -7,8 +7,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::assets::Assets;
+use bytes::Bytes;
+
+use super::assets::{self, Assets};
 use super::representation::{Caching, Representation};
+use crate::cv::BaseUrl;
 
 /// A document at a path.
 #[derive(Clone, Debug)]
@@ -25,6 +28,12 @@ pub struct Edition {
     documents: HashMap<String, Document>,
     /// Paths that lead to another one.
     moved: HashMap<String, String>,
+    /// The address of the stylesheet that all pages have.
+    pub stylesheet: String,
+    /// The owner's page for what is not there.
+    pub not_found: Option<Bytes>,
+    /// The address of the site, when the owner named it.
+    pub base_url: Option<BaseUrl>,
     /// What pages of earlier editions show, and until when it is served.
     kept: HashMap<String, (Document, Instant)>,
     assets: Arc<Assets>,
@@ -43,13 +52,31 @@ const ASSET_ROUTE: &str = "/assets/{file}";
 impl Edition {
     /// Starts an edition that holds only the assets.
     pub fn new(assets: Arc<Assets>) -> Self {
-        Edition { documents: HashMap::new(), moved: HashMap::new(), kept: HashMap::new(), assets }
+        Edition {
+            documents: HashMap::new(),
+            moved: HashMap::new(),
+            stylesheet: String::new(),
+            not_found: None,
+            base_url: None,
+            kept: HashMap::new(),
+            assets,
+        }
     }
 
     /// Adds a document that an owner can change, at `path`.
     pub fn add(&mut self, path: &str, route: &'static str, content_type: &'static str, body: Vec<u8>) {
         let representation = Arc::new(Representation::new(content_type, Caching::Revalidate, body));
         self.documents.insert(path.to_string(), Document { route, representation });
+    }
+
+    /// Adds what pages show, under an address that changes with its content, and returns that.
+    pub fn add_part(&mut self, stem: &str, ending: &str, body: Vec<u8>) -> String {
+        let name = format!("{stem}.{ending}");
+        let url = assets::hashed_url(&name, &body);
+        let representation =
+            Arc::new(Representation::new(assets::content_type(&name), Caching::Immutable, body));
+        self.documents.insert(url.clone(), Document { route: ASSET_ROUTE, representation });
+        url
     }
 
     /// Sends whoever asks for a path to another one of this site.
@@ -77,7 +104,7 @@ impl Edition {
 
     /// Keeps for a while what pages of the edition before this one show.
     pub fn succeed(&mut self, previous: &Edition, now: Instant) {
-        let shown = previous.documents.iter().filter(|(_, document)| document.representation.is_picture());
+        let shown = previous.documents.iter().filter(|(_, document)| document.representation.is_part());
         let shown = shown.map(|(path, document)| (path, (document.clone(), now + KEPT_FOR)));
         let kept = previous.kept.iter().filter(|(_, (_, until))| *until > now);
         let mut all: Vec<_> = shown.chain(kept.map(|(path, kept)| (path, kept.clone()))).collect();
@@ -114,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_earlier_editions_are_served_for_a_while() {
+    fn pictures_and_styles_of_earlier_editions_are_served_for_a_while() {
         let now = Instant::now();
         let first = with("/photo.png", "1");
         let mut second = with("/photo.jpg", "2");

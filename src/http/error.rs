@@ -8,8 +8,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentType, HeaderMap, HeaderValue};
 
-use super::assets::Assets;
-use super::site::STYLESHEET;
+use super::edition::Edition;
 use crate::balancer::{DispatchError, WorkerId};
 use crate::pages::error::{ErrorView, page};
 use crate::record::trace::TraceContext;
@@ -23,6 +22,9 @@ pub(super) enum Error {
         /// The worker that looked.
         worker: WorkerId,
     },
+    /// The owner has no such file.
+    #[error("there is no such file")]
+    NoFile,
     /// The path can only be read.
     #[error("this path can only be read")]
     MethodNotAllowed,
@@ -43,7 +45,7 @@ pub(super) enum Error {
 impl Error {
     fn status(&self) -> StatusCode {
         match self {
-            Error::NotFound { .. } => StatusCode::NOT_FOUND,
+            Error::NotFound { .. } | Error::NoFile => StatusCode::NOT_FOUND,
             Error::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Error::TooManyConnections | Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::Dispatch(DispatchError::Overloaded { .. } | DispatchError::Draining) => {
@@ -65,7 +67,8 @@ impl Error {
                 | DispatchError::Deadline { worker, .. }
                 | DispatchError::WorkerLost { worker },
             ) => Some(*worker),
-            Error::MethodNotAllowed
+            Error::NoFile
+            | Error::MethodNotAllowed
             | Error::TooManyConnections
             | Error::TooManyRequests { .. }
             | Error::Dispatch(DispatchError::Overloaded { .. } | DispatchError::Draining) => None,
@@ -83,13 +86,19 @@ impl Error {
     }
 
     /// Returns the page for the visitor, with the request's id for a question to the owner.
-    pub(super) fn response(&self, assets: &Assets) -> HttpResponse {
+    ///
+    /// The owner may have a page of their own for what is not there.
+    pub(super) fn response(&self, edition: &Edition) -> HttpResponse {
         let request_id = TraceContext::current().map(|trace| trace.trace_id.to_string());
-        let body = page(&ErrorView {
-            status: self.status().as_u16(),
-            request_id: request_id.as_deref(),
-            stylesheets: &[assets.url(STYLESHEET).to_string()],
-            favicon: Some("/favicon.svg"),
+        let own = edition.not_found.as_ref().filter(|_| self.status() == StatusCode::NOT_FOUND);
+        let body = own.cloned().unwrap_or_else(|| {
+            let view = ErrorView {
+                status: self.status().as_u16(),
+                request_id: request_id.as_deref(),
+                stylesheets: std::slice::from_ref(&edition.stylesheet),
+                favicon: Some("/favicon.svg"),
+            };
+            page(&view).into_string().into()
         });
         let mut response = HttpResponse::build(self.status());
         response.content_type(ContentType::html()).insert_header((header::CACHE_CONTROL, "no-store"));
@@ -99,7 +108,7 @@ impl Error {
         if matches!(self, Error::TooManyConnections) {
             response.force_close();
         }
-        let mut response = response.body(body.into_string());
+        let mut response = response.body(body);
         self.add_headers(response.headers_mut());
         response
     }
@@ -117,7 +126,7 @@ impl Error {
             Error::Dispatch(DispatchError::Draining) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"))
             }
-            Error::NotFound { .. } | Error::Dispatch(_) => return,
+            Error::NotFound { .. } | Error::NoFile | Error::Dispatch(_) => return,
         };
     }
 }

@@ -12,6 +12,7 @@ pub mod assets;
 pub mod client;
 pub mod edition;
 mod error;
+mod files;
 mod limits;
 pub mod negotiate;
 mod observe;
@@ -39,6 +40,7 @@ use opentelemetry::metrics::Meter;
 
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
+use crate::cv::BaseUrl;
 use crate::record::AccessRecord;
 use crate::record::ring::Sender;
 
@@ -176,6 +178,13 @@ impl Switches {
             return None;
         }
         redirect::secure_place(req, port)
+    }
+
+    /// Returns where a request belongs that came to another name of the site, or reached a
+    /// trusted proxy without TLS; none when it is right where it is.
+    fn own_place(&self, req: &HttpRequest, base_url: &BaseUrl) -> Option<String> {
+        let trusted = self.trusted_proxies.load();
+        redirect::own_place(req, base_url, client::is_plain_at_proxy(req, &trusted))
     }
 
     /// Says that traffic is wanted: `/ready` answers 200 from here on.

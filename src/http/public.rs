@@ -135,10 +135,12 @@ fn find(
 /// The handler for every path that no other route took.
 pub(super) async fn public(request: HttpRequest) -> HttpResponse {
     let thread = Thread::of(&request).clone();
-    if let Some(place) = thread.shared.switches.secure_place(&request) {
+    let edition = thread.shared.edition.load_full();
+    let switches = &thread.shared.switches;
+    let own_place = || switches.own_place(&request, edition.base_url.as_ref()?);
+    if let Some(place) = switches.secure_place(&request).or_else(own_place) {
         return HttpResponse::PermanentRedirect().insert_header((header::LOCATION, place)).finish();
     }
-    let edition = thread.shared.edition.load_full();
     let (answered, response) = match serve(&request, &thread, edition.clone()).await {
         Ok(served) => served,
         Err(fault) => {
@@ -146,11 +148,20 @@ pub(super) async fn public(request: HttpRequest) -> HttpResponse {
             // A failure is counted for the route and the worker that it happened on.
             let route = edition.find(request.path()).map_or("", |(route, _)| route);
             let worker_id = fault.worker().map(|worker| worker.0);
-            (Answered { route, worker_id }, fault.response(edition.assets()))
+            (Answered { route, worker_id }, fault.response(&edition))
         }
     };
     request.extensions_mut().insert(answered);
     response
+}
+
+/// Refuses the request of an address that has enough connections, or has sent enough.
+pub(super) fn admit(request: &HttpRequest, thread: &Thread) -> Result<(), Error> {
+    if let Some(Admitted::TooMany) = request.conn_data::<Admitted>() {
+        return Err(Error::TooManyConnections);
+    }
+    let allowed = thread.shared.switches.allow(&thread.requests, request);
+    allowed.map_err(|wait| Error::TooManyRequests { wait })
 }
 
 async fn serve(
@@ -158,14 +169,7 @@ async fn serve(
     thread: &Thread,
     edition: Arc<Edition>,
 ) -> Result<(Answered, HttpResponse), Error> {
-    if let Some(Admitted::TooMany) = request.conn_data::<Admitted>() {
-        return Err(Error::TooManyConnections);
-    }
-    thread
-        .shared
-        .switches
-        .allow(&thread.requests, request)
-        .map_err(|wait| Error::TooManyRequests { wait })?;
+    admit(request, thread)?;
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Error::MethodNotAllowed);
     }

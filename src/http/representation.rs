@@ -67,9 +67,10 @@ impl Representation {
         }
     }
 
-    /// Returns true for what a page shows and does not itself say.
-    pub fn is_picture(&self) -> bool {
-        self.content_type.to_str().is_ok_and(|kind| kind.starts_with("image/"))
+    /// Returns true for what a page is made of and does not itself say.
+    pub fn is_part(&self) -> bool {
+        let kind = self.content_type.to_str().unwrap_or_default();
+        kind.starts_with("image/") || kind.starts_with("text/css")
     }
 
     /// Returns the first of the wanted encodings that exists; identity always does.

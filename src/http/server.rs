@@ -21,7 +21,7 @@ use super::observe::{Instruments, Observe};
 use super::public::{Job, Reply, public};
 use super::tls::Tls;
 use super::watchdog::Watchdog;
-use super::{Config, Shared, acme, api, probes};
+use super::{Config, Shared, acme, api, files, probes};
 use crate::balancer::Local;
 
 /// What was sent and is not taken for so long ends the connection, be the other end slow,
@@ -186,6 +186,7 @@ impl Server {
                 .route("/ready", web::get().to(probes::ready))
                 .route("/ready", web::head().to(probes::ready))
                 .configure(acme::routes)
+                .configure(files::routes)
                 .configure(|cfg| admin::routes(cfg, admin.clone()))
                 .configure(|cfg| api::routes(cfg, admin.clone(), for_threads.clone()))
                 .default_service(web::to(public))

@@ -19,7 +19,7 @@ use crate::pages::cv::{CvView, Translation};
 use crate::pages::{self, sitemap};
 
 /// The style of the public pages.
-pub const STYLESHEET: &str = "cv.css";
+const STYLESHEET: &str = "cv.css";
 
 /// The script of the button that prints.
 const PRINT_SCRIPT: &str = "print.js";
@@ -35,10 +35,32 @@ pub struct Photo {
     pub path: String,
 }
 
+/// What an owner lays beside the CV.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// The picture that the CV names.
+    pub photo: Option<Photo>,
+    /// Rules that come after those of the theme (`style.css`).
+    pub style: Option<String>,
+    /// Rules that come in place of those of the theme (`theme/style.css`).
+    pub theme: Option<String>,
+    /// The page for what is not there (`404.html`).
+    pub not_found: Option<Vec<u8>>,
+    /// Whether there is a PDF (`cv.pdf`).
+    pub has_pdf: bool,
+}
+
 /// Renders everything public of a CV in all its languages, the original first.
-pub fn edition(cvs: &[Cv], photo: Option<Photo>, config: &cv::Config, assets: &Arc<Assets>) -> Edition {
+pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Assets>) -> Edition {
     let mut edition = Edition::new(assets.clone());
-    let stylesheets = [assets.url(STYLESHEET).to_string()];
+    let Beside { photo, style, theme, not_found, has_pdf } = beside;
+    let mut css = theme.unwrap_or_else(|| assets.stylesheet(STYLESHEET));
+    css.push_str(&cvs.first().map(pages::cv::colors).unwrap_or_default());
+    css.push_str(&style.unwrap_or_default());
+    edition.stylesheet = edition.add_part("cv", "css", css.into_bytes());
+    edition.not_found = not_found.map(Into::into);
+    edition.base_url = config.base_url.clone();
+    let stylesheets = [edition.stylesheet.clone()];
     let places: Vec<String> = cvs.iter().enumerate().map(|(idx, cv)| place(idx, cv)).collect();
     let absolute = |path: &str| config.base_url.as_ref().map_or(path.to_string(), |base| base.join(path));
     let translations: Vec<Translation> = cvs
@@ -62,7 +84,7 @@ pub fn edition(cvs: &[Cv], photo: Option<Photo>, config: &cv::Config, assets: &A
             canonical: canonical.as_deref(),
             translations: if cvs.len() > 1 { &translations } else { &[] },
             json_url: Some(&json),
-            pdf_url: None,
+            pdf_url: has_pdf.then_some("/cv.pdf"),
             print_script: Some(assets.url(PRINT_SCRIPT)),
             noindex: config.noindex,
         });
@@ -108,7 +130,7 @@ mod tests {
     use super::*;
 
     fn paths(edition: &Edition) -> Vec<&str> {
-        let mut paths: Vec<&str> = edition.paths().collect();
+        let mut paths: Vec<&str> = edition.paths().filter(|path| !path.starts_with("/assets/")).collect();
         paths.sort_unstable();
         paths
     }
@@ -120,7 +142,8 @@ mod tests {
 
     #[test]
     fn an_edition_of_the_sample_has_every_document() {
-        let edition = edition(&[sample()], None, &cv::Config::default(), &Arc::new(Assets::load()));
+        let edition =
+            edition(&[sample()], Beside::default(), &cv::Config::default(), &Arc::new(Assets::load()));
         assert_eq!(paths(&edition), ["/", "/favicon.svg", "/resume.json", "/robots.txt"]);
     }
 
@@ -131,7 +154,7 @@ mod tests {
         let russian = cv::parse_translation(&source, &"ru".parse().unwrap(), &original).cv.unwrap();
         let base_url = Some("https://cv.example.com".parse().unwrap());
         let config = cv::Config { base_url, ..cv::Config::default() };
-        let edition = edition(&[original, russian], None, &config, &Arc::new(Assets::load()));
+        let edition = edition(&[original, russian], Beside::default(), &config, &Arc::new(Assets::load()));
         let expect = ["/", "/favicon.svg", "/resume.json", "/robots.txt", "/ru/", "/ru/resume.json"];
         assert_eq!(paths(&edition), [&expect[..], &["/sitemap.xml"]].concat());
         assert_eq!(edition.moved("/ru"), Some("/ru/"));

@@ -30,10 +30,12 @@ mod labels;
 mod machine;
 mod parts;
 mod sections;
+mod style;
 #[cfg(test)]
 mod tests;
 
 use labels::Labels;
+pub use style::colors;
 
 /// What the page needs to know; addresses are of this site, but for `canonical`.
 #[derive(Clone, Copy, Debug)]

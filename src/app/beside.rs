@@ -1,0 +1,75 @@
+//! What lies beside the CV in the site's folder: the picture that it names, the owner's
+//! styles, their page for what is not there.
+
+use std::io;
+use std::path::Path;
+
+use super::data::read_bounded;
+use crate::cv::{Cv, Image};
+use crate::http::site::{Beside, Photo};
+
+/// A stylesheet is read before the page is shown; the built-in one has 12 kB.
+const STYLE_MAX_BYTES: usize = 500_000;
+
+/// A page that is held in memory and sent to whoever mistypes an address.
+const NOT_FOUND_MAX_BYTES: usize = 1_000_000;
+
+/// A photo of a page is well below 1 MB; past this a visitor on a phone waits for seconds.
+const PHOTO_MAX_BYTES: usize = 5_000_000;
+
+/// The formats that every browser shows, by their endings.
+const FORMATS: [(&str, &str); 4] =
+    [("jpg", "image/jpeg"), ("jpeg", "image/jpeg"), ("png", "image/png"), ("webp", "image/webp")];
+
+/// Reads what there is; what cannot be read is a warning for the owner, and the page goes
+/// without.
+pub fn read(folder: &Path, cv: &Cv) -> (Beside, Vec<String>) {
+    let mut warnings = Vec::new();
+    let mut file = |name: &str, max_bytes: usize| match read_bounded(&folder.join(name), max_bytes) {
+        Ok(bytes) => Some(bytes),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => None,
+        Err(fault) => {
+            warnings.push(format!("{name} is left out: {fault}"));
+            None
+        }
+    };
+    let style = file("style.css", STYLE_MAX_BYTES);
+    let theme = file("theme/style.css", STYLE_MAX_BYTES);
+    let not_found = file("404.html", NOT_FOUND_MAX_BYTES);
+    let mut text = |name: &str, bytes: Option<Vec<u8>>| match String::from_utf8(bytes?) {
+        Ok(text) => Some(text),
+        Err(_) => {
+            warnings.push(format!("{name} is left out: it is not UTF-8"));
+            None
+        }
+    };
+    let (style, theme) = (text("style.css", style), text("theme/style.css", theme));
+    let photo = photo(folder, cv).unwrap_or_else(|warning| {
+        warnings.push(warning);
+        None
+    });
+    let has_pdf = folder.join("cv.pdf").is_file();
+    (Beside { photo, style, theme, not_found, has_pdf }, warnings)
+}
+
+/// Reads the CV's picture; an error is a warning for the owner, and the page goes without.
+///
+/// A picture on another host is none of ours: `cv` warns about it, and it is not loaded.
+fn photo(folder: &Path, cv: &Cv) -> Result<Option<Photo>, String> {
+    let Some(Image::File(name)) = &cv.basics.image else { return Ok(None) };
+    let path = folder.join(name);
+    let warn =
+        |fault: String| format!("basics.image: {}: {fault}; the page is shown without it", path.display());
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let format = FORMATS.iter().find(|(known, _)| *known == ending);
+    let Some((ending, content_type)) = format else {
+        return Err(warn("not a picture that browsers show: use jpg, png or webp".into()));
+    };
+    let inside = path.canonicalize().and_then(|real| Ok((real, folder.canonicalize()?)));
+    let (real, folder) = inside.map_err(|fault| warn(fault.to_string()))?;
+    if !real.starts_with(&folder) {
+        return Err(warn("it is a link out of the site folder".into()));
+    }
+    let bytes = read_bounded(&real, PHOTO_MAX_BYTES).map_err(|fault| warn(fault.to_string()))?;
+    Ok(Some(Photo { bytes, content_type, path: format!("/photo.{ending}") }))
+}

@@ -1,0 +1,121 @@
+//! The owner's own files, as they lie in the site's folder: `/static/…`, `/cv.pdf`, and what
+//! others look for under `/.well-known/…`.
+//!
+//! They may be large and are not part of the edition: read when asked for, in pieces, with
+//! ranges, types and validators. Nothing outside these folders is served, whatever a path or a
+//! link says, and nothing whose name begins with a dot.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use actix_files::NamedFile;
+use actix_web::http::header;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+
+use super::error::Error;
+use super::observe::Answered;
+use super::public;
+use super::server::Thread;
+
+/// A served folder: its route's template and its path within the site's folder.
+#[derive(Clone, Copy)]
+struct Served {
+    route: &'static str,
+    folder: &'static str,
+}
+
+const STATIC: Served = Served { route: "/static/{file}", folder: "static" };
+const WELL_KNOWN: Served = Served { route: "/.well-known/{file}", folder: ".well-known" };
+
+/// The owner's PDF of the CV.
+pub(super) const PDF: &str = "cv.pdf";
+const PDF_ROUTE: &str = "/cv.pdf";
+
+/// Adds the routes.
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    let resource = |served: Served| {
+        let path = format!("/{}/{{path:.*}}", served.folder);
+        let get = move |request: HttpRequest, path: web::Path<String>| async move {
+            let names = names(&path).map(|names| Path::new(served.folder).join(names));
+            answer(&request, served.route, names).await
+        };
+        web::resource(path).get(get).head(get)
+    };
+    let pdf = |request: HttpRequest| async move { answer(&request, PDF_ROUTE, Some(PDF.into())).await };
+    cfg.service(resource(STATIC))
+        .service(resource(WELL_KNOWN))
+        .service(web::resource(PDF_ROUTE).get(pdf).head(pdf));
+}
+
+async fn answer(request: &HttpRequest, route: &'static str, file: Option<PathBuf>) -> HttpResponse {
+    let thread = Thread::of(request);
+    request.extensions_mut().insert(Answered { route, worker_id: None });
+    if let Err(fault) = public::admit(request, thread) {
+        return fault.response(&thread.shared.edition.load());
+    }
+    let missing = || Error::NoFile.response(&thread.shared.edition.load());
+    let Some(file) = file else { return missing() };
+    let site = thread.shared.switches.site.load_full();
+    match thread.shared.lanes.blocking.run(move || open(&site, &file)).await {
+        Ok(Ok(file)) => {
+            let mut response = file.into_response(request);
+            let headers = response.headers_mut();
+            headers.insert(
+                header::CACHE_CONTROL,
+                header::HeaderValue::from_static("public, max-age=0, must-revalidate"),
+            );
+            response
+        }
+        Ok(Err(fault)) => {
+            if !matches!(fault.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+                tracing::warn!("{} cannot be served: {fault}", request.path());
+            }
+            missing()
+        }
+        Err(_) => HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, 1)).finish(),
+    }
+}
+
+/// Returns the names that a path consists of; none when one of them could mean something else.
+fn names(path: &str) -> Option<PathBuf> {
+    let is_plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['\\', '\0']);
+    path.split('/').all(is_plain).then(|| path.into())
+}
+
+fn open(site: &Path, file: &Path) -> io::Result<NamedFile> {
+    let path = site.join(file).canonicalize()?;
+    // A link may lead anywhere; what it leads to must be the owner's to show.
+    let root = file.iter().next().map_or(site.to_path_buf(), |first| site.join(first)).canonicalize()?;
+    if !path.starts_with(root) || !path.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(NamedFile::open(path)?.disable_content_disposition().prefer_utf8(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_are_a_path() {
+        assert_eq!(names("a/b c.pdf"), Some("a/b c.pdf".into()));
+        for path in ["", "/", "a/", "a//b", "../cv.yaml", "a/../b", ".git/config", "a\\b", "a\0"] {
+            assert_eq!(names(path), None, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_out_of_the_folder_leads_nowhere() {
+        let site = tempfile::tempdir().unwrap();
+        std::fs::create_dir(site.path().join("static")).unwrap();
+        std::fs::write(site.path().join("cv.yaml"), "private").unwrap();
+        std::fs::write(site.path().join("static/a.txt"), "a").unwrap();
+        std::os::unix::fs::symlink("../cv.yaml", site.path().join("static/b.txt")).unwrap();
+        std::os::unix::fs::symlink("a.txt", site.path().join("static/c.txt")).unwrap();
+        for (name, is_served) in [("a.txt", true), ("b.txt", false), ("c.txt", true), ("none", false)] {
+            let opened = open(site.path(), &Path::new("static").join(name));
+            assert_eq!(opened.is_ok(), is_served, "{name}");
+        }
+        assert!(open(site.path(), Path::new("static")).is_err(), "a folder is not listed");
+    }
+}
