@@ -235,6 +235,13 @@ impl Vitrine {
         self.request("GET", path, &[("cookie", &cookie)])
     }
 
+    /// Sends a form as a browser that is logged in would.
+    pub fn post_as_admin(&self, path: &str, form: &[(&str, &str)]) -> Response {
+        let cookie = self.session.borrow_mut().get_or_insert_with(|| self.log_in()).clone();
+        let request = agent().post(self.url(path)).header("cookie", cookie);
+        Response::of(request.send_form(form.iter().copied()).unwrap())
+    }
+
     fn log_in(&self) -> String {
         let form = format!("password={}", PASSWORD.replace(' ', "+"));
         let response = agent()
@@ -263,12 +270,7 @@ impl Vitrine {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut response = agent().run(request.body(()).unwrap()).unwrap();
-        Response {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body: response.body_mut().with_config().limit(64 << 20).read_to_vec().unwrap(),
-        }
+        Response::of(agent().run(request.body(()).unwrap()).unwrap())
     }
 
     /// Sends bytes and returns what comes until the other end closes, which it may do before it
@@ -350,6 +352,14 @@ pub struct Response {
 }
 
 impl Response {
+    fn of(mut response: http::Response<ureq::Body>) -> Response {
+        Response {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.body_mut().with_config().limit(64 << 20).read_to_vec().unwrap(),
+        }
+    }
+
     /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()

@@ -415,3 +415,41 @@ fn the_site_has_one_name_when_a_proxy_says_how_a_visitor_came() {
         assert!(!get(path, "cv.example.com", "http").starts_with("HTTP/1.1 3"), "{path}");
     }
 }
+
+#[test]
+fn a_private_link_shows_every_contact_and_is_not_logged() {
+    let dir = Folders::with_cv(&format!("{CV}  phone: '+49 30 1234'\nx-private: [email]\n"));
+    dir.write("cv.ru.yaml", "basics: {label: Инженер}\n");
+    let vitrine = Vitrine::start_on(dir);
+    let page = vitrine.admin_page("/admin/links").text();
+    let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_string();
+    let made = vitrine.post_as_admin("/admin/links", &[("csrf", &csrf), ("note", "Ada"), ("days", "2")]);
+    assert_eq!((made.status, made.header("location")), (303, "/admin/links"));
+    let page = vitrine.admin_page("/admin/links").text();
+    let path = page.split(&format!("href=\"{}", vitrine.url(""))).nth(1).unwrap().split('"').next().unwrap();
+
+    let private = vitrine.get(path);
+    let text = private.text();
+    assert!(
+        private.status == 200 && text.contains("+49 30 1234") && text.contains("&#97;&#100;&#97;&#64;"),
+        "{text}"
+    );
+    assert_eq!(private.header("cache-control"), "private, no-store");
+    assert_eq!(private.header("referrer-policy"), "no-referrer");
+    assert!(
+        text.contains("<a href=\"./ru/\"") && text.contains("name=\"robots\" content=\"noindex\""),
+        "{text}"
+    );
+    assert!(vitrine.get(&format!("{path}ru/")).text().contains("Инженер"));
+    assert!(vitrine.get(&format!("{path}resume.json")).text().contains("1234"));
+    let moved = vitrine.get(path.trim_end_matches('/'));
+    assert_eq!(moved.status, 308);
+    for wrong in [path.replace("/p/", "/p/A"), "/p/x/".into(), format!("{path}none"), "/p/".into()] {
+        assert_eq!(vitrine.get(&wrong).status, 404, "{wrong}");
+    }
+    assert!(!vitrine.get("/").text().contains("1234"));
+
+    let token = path.split('/').nth(2).unwrap();
+    wait_until("the visits are logged", || (vitrine.logged("token").len() >= 4).then_some(()));
+    assert!(vitrine.logged(token).is_empty(), "who reads the log could open the page");
+}

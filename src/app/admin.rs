@@ -48,6 +48,7 @@ pub fn open(
         eprintln!("\n  the admin password, shown only this once: {}\n", password.reveal());
     }
     let (shared, for_place) = (reloader.shared.clone(), reloader.shared.clone());
+    let for_links = reloader.shared.clone();
     let state = AdminState::new(Parts {
         metrics: Arc::new(reloader.store.clone()),
         logs: Arc::new(reloader.store.clone()),
@@ -56,6 +57,8 @@ pub fn open(
         control: control(reloader.shared.balancer.clone()),
         heavy,
         auth: auth.clone(),
+        links: reloader.shared.links.clone(),
+        base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
         clock: clock.clone(),
         assets: view::Assets { css: assets.url("admin.css").into(), js: assets.url("admin.js").into() },
         peer: Arc::new(move |req| shared.switches.peer(req)),

@@ -19,6 +19,7 @@ use super::{Failure, admin, control, data, forward};
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::config::{self, Layers, Loaded, Source};
+use crate::http::Links;
 use crate::http::assets::Assets;
 use crate::http::tls::Tls;
 use crate::http::{self, Shared, Switches};
@@ -133,6 +134,7 @@ impl Base {
             Balancer::new(balancer_config(config), Arc::new(http::answer), self.clock.clone(), &meter);
         let shared = Arc::new(Shared {
             edition: Arc::new(ArcSwap::new(site.edition.clone())),
+            links: Arc::new(Links::open(&config.data)),
             access,
             clock: self.clock.clone(),
             collect: collect(&self.telemetry),

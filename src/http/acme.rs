@@ -24,7 +24,8 @@ const PROOF_MAX_BYTES: u64 = 1_024;
 
 /// Adds the route.
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(web::resource(format!("/{FOLDER}/{{token}}")).get(prove).head(prove));
+    let token = web::resource("/{token}").get(prove).head(prove);
+    cfg.service(web::scope(&format!("/{FOLDER}")).service(token));
 }
 
 async fn prove(request: HttpRequest, token: web::Path<String>) -> HttpResponse {

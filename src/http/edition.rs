@@ -26,6 +26,8 @@ pub struct Document {
 #[derive(Debug)]
 pub struct Edition {
     documents: HashMap<String, Document>,
+    /// What a private link shows, by the rest of the path behind its token.
+    private: HashMap<String, Arc<Representation>>,
     /// Paths that lead to another one.
     moved: HashMap<String, String>,
     /// The address of the stylesheet that all pages have.
@@ -54,6 +56,7 @@ impl Edition {
     pub fn new(assets: Arc<Assets>) -> Self {
         Edition {
             documents: HashMap::new(),
+            private: HashMap::new(),
             moved: HashMap::new(),
             stylesheet: String::new(),
             not_found: None,
@@ -67,6 +70,17 @@ impl Edition {
     pub fn add(&mut self, path: &str, route: &'static str, content_type: &'static str, body: Vec<u8>) {
         let representation = Arc::new(Representation::new(content_type, Caching::Revalidate, body));
         self.documents.insert(path.to_string(), Document { route, representation });
+    }
+
+    /// Adds a document that only private links show, at the path behind a token.
+    pub fn add_private(&mut self, rest: &str, content_type: &'static str, body: Vec<u8>) {
+        let representation = Representation::new(content_type, Caching::Never, body);
+        self.private.insert(rest.to_string(), Arc::new(representation));
+    }
+
+    /// Returns what private links show at a path behind their token.
+    pub(super) fn private(&self, rest: &str) -> Option<&Arc<Representation>> {
+        self.private.get(rest)
     }
 
     /// Adds what pages show, under an address that changes with its content, and returns that.

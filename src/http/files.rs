@@ -33,17 +33,17 @@ const PDF_ROUTE: &str = "/cv.pdf";
 
 /// Adds the routes.
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    let resource = |served: Served| {
-        let path = format!("/{}/{{path:.*}}", served.folder);
+    let folder = |served: Served| {
         let get = move |request: HttpRequest, path: web::Path<String>| async move {
             let names = names(&path).map(|names| Path::new(served.folder).join(names));
             answer(&request, served.route, names).await
         };
-        web::resource(path).get(get).head(get)
+        // A scope is found by its beginning; a pattern would be tried on each request.
+        web::scope(&format!("/{}", served.folder)).service(web::resource("/{path:.*}").get(get).head(get))
     };
     let pdf = |request: HttpRequest| async move { answer(&request, PDF_ROUTE, Some(PDF.into())).await };
-    cfg.service(resource(STATIC))
-        .service(resource(WELL_KNOWN))
+    cfg.service(folder(STATIC))
+        .service(folder(WELL_KNOWN))
         .service(web::resource(PDF_ROUTE).get(pdf).head(pdf));
 }
 

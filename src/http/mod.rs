@@ -14,6 +14,7 @@ pub mod edition;
 mod error;
 mod files;
 mod limits;
+pub mod links;
 pub mod negotiate;
 mod observe;
 mod probes;
@@ -21,6 +22,7 @@ mod public;
 mod range;
 mod redirect;
 pub mod representation;
+mod secret_file;
 mod server;
 pub mod site;
 pub mod tls;
@@ -48,6 +50,7 @@ use limits::{Admitted, Connections, Requests};
 
 pub use client::LogAddresses;
 pub use edition::Edition;
+pub use links::Links;
 pub use probes::{Health, HealthWorkers};
 pub use public::{Job, Reply, answer, probe};
 pub use server::{BindError, Server, bind, block_on};
@@ -111,6 +114,8 @@ pub struct Shared {
     pub edition: Arc<ArcSwap<Edition>>,
     /// Who answers.
     pub balancer: Balancer<Job, Reply>,
+    /// Who else may see everything.
+    pub links: Arc<Links>,
     /// Where access records go.
     pub access: Sender<AccessRecord>,
     /// Wall time for records.

@@ -24,9 +24,9 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Meter, UpDownCounter};
 use pin_project_lite::pin_project;
 
-use super::Switches;
 use super::server::Thread;
 use super::watchdog;
+use super::{Switches, links};
 use crate::clock::UnixNanos;
 use crate::record::AccessRecord;
 use crate::record::access::{PATH_MAX_BYTES, USER_AGENT_MAX_BYTES, cut};
@@ -48,11 +48,14 @@ const OTHER_ROUTES: &[&str] = &[
     "/.well-known/acme-challenge/{token}",
     "/.well-known/{file}",
     "/static/{file}",
+    links::ROUTE,
     "/cv.pdf",
     "/admin",
     "/admin/login",
     "/admin/logout",
     "/admin/events",
+    "/admin/links",
+    "/admin/links/{id}/revoke",
     "/admin/api/v1/workers",
     "/admin/api/v1/workers/{id}/{command}",
     "/admin/api/v1/reload",
@@ -290,9 +293,13 @@ impl Drop for Guard {
     }
 }
 
-/// The front page, most of all requests, costs no allocation.
+/// The front page, most of all requests, costs no allocation. A private link is a secret.
 fn path_of(path: &str) -> Cow<'static, str> {
-    if path == "/" { Cow::Borrowed("/") } else { Cow::Owned(cut(path, PATH_MAX_BYTES).to_string()) }
+    match path {
+        "/" => Cow::Borrowed("/"),
+        _ if path.starts_with("/p/") => Cow::Borrowed(links::ROUTE),
+        _ => Cow::Owned(cut(path, PATH_MAX_BYTES).to_string()),
+    }
 }
 
 /// Returns the method's name, `_OTHER` for one that the OTel HTTP conventions do not know:

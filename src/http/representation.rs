@@ -13,6 +13,8 @@ use super::negotiate::Encoding;
 pub enum Caching {
     /// Ask each time; the ETag makes the answer short. For everything an owner can edit.
     Revalidate,
+    /// Nobody keeps it: only who asked may see it.
+    Never,
     /// Never ask again: the address changes with the content.
     Immutable,
 }
@@ -59,6 +61,7 @@ impl Representation {
         Representation {
             content_type: HeaderValue::from_static(content_type),
             cache_control: HeaderValue::from_static(match caching {
+                Caching::Never => "private, no-store",
                 Caching::Revalidate => "public, max-age=0, must-revalidate",
                 Caching::Immutable => "public, max-age=31536000, immutable",
             }),

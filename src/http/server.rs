@@ -21,7 +21,7 @@ use super::observe::{Instruments, Observe};
 use super::public::{Job, Reply, public};
 use super::tls::Tls;
 use super::watchdog::Watchdog;
-use super::{Config, Shared, acme, api, files, probes};
+use super::{Config, Shared, acme, api, files, links, probes};
 use crate::balancer::Local;
 
 /// What was sent and is not taken for so long ends the connection, be the other end slow,
@@ -187,6 +187,7 @@ impl Server {
                 .route("/ready", web::head().to(probes::ready))
                 .configure(acme::routes)
                 .configure(files::routes)
+                .configure(links::routes)
                 .configure(|cfg| admin::routes(cfg, admin.clone()))
                 .configure(|cfg| api::routes(cfg, admin.clone(), for_threads.clone()))
                 .default_service(web::to(public))

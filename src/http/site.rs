@@ -80,7 +80,7 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
             cv: &disclosed,
             stylesheets: &stylesheets,
             favicon: Some("/favicon.svg"),
-            photo: photo.as_ref().map(|photo| photo.path.as_str()),
+            photo: photo.as_ref().filter(|_| disclosed.basics.image.is_some()).map(|photo| &*photo.path),
             canonical: canonical.as_deref(),
             translations: if cvs.len() > 1 { &translations } else { &[] },
             json_url: Some(&json),
@@ -99,6 +99,9 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
             edition.redirect(place.trim_end_matches('/'), place);
         }
     }
+    add_private(&mut edition, cvs, photo.as_ref(), config);
+    let is_shown = |cv: &Cv| cv.disclose(Audience::Public, config).basics.image.is_some();
+    let photo = photo.filter(|_| cvs.first().is_some_and(is_shown));
     if let Some(photo) = photo {
         edition.add(&photo.path, "/photo.{ending}", photo.content_type, photo.bytes);
     }
@@ -111,6 +114,45 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
     }
     edition.add("/robots.txt", "/robots.txt", "text/plain; charset=utf-8", robots.into());
     edition
+}
+
+/// Renders what private links show: the same with every contact, in places beside each other.
+fn add_private(edition: &mut Edition, cvs: &[Cv], photo: Option<&Photo>, config: &cv::Config) {
+    let stylesheets = [edition.stylesheet.clone()];
+    let print_script = edition.assets().url(PRINT_SCRIPT).to_string();
+    let place = |idx: usize, cv: &Cv| match (idx, cv.lang.as_deref()) {
+        (0, _) | (_, None) => String::new(),
+        (_, Some(lang)) => format!("{lang}/"),
+    };
+    for (idx, cv) in cvs.iter().enumerate() {
+        let disclosed = cv.disclose(Audience::LinkHolder, config);
+        let up = if idx == 0 { "./" } else { "../" };
+        let translations = cvs.iter().enumerate().map(|(other_idx, other)| {
+            let path = format!("{up}{}", place(other_idx, other));
+            Translation { lang: other.lang.clone().unwrap_or_default(), url: path.clone(), path }
+        });
+        let translations: Vec<Translation> = translations.collect();
+        let photo = photo.map(|photo| format!("{up}{}", photo.path.trim_start_matches('/')));
+        let page = pages::cv::page(&CvView {
+            cv: &disclosed,
+            stylesheets: &stylesheets,
+            favicon: Some("/favicon.svg"),
+            photo: photo.as_deref(),
+            canonical: None,
+            translations: if cvs.len() > 1 { &translations } else { &[] },
+            json_url: Some("resume.json"),
+            pdf_url: None,
+            print_script: Some(&print_script),
+            noindex: true,
+        });
+        let place = place(idx, cv);
+        edition.add_private(&place, "text/html; charset=utf-8", page.into_string().into_bytes());
+        let json = cv::public_json(&disclosed).into_bytes();
+        edition.add_private(&format!("{place}resume.json"), "application/json; charset=utf-8", json);
+    }
+    if let Some(Photo { bytes, content_type, path }) = photo {
+        edition.add_private(path.trim_start_matches('/'), content_type, bytes.clone());
+    }
 }
 
 /// Returns the path under which the documents of one language are.

@@ -13,7 +13,7 @@ use super::gather::{self, Ask, GatherError, PageQuery};
 use super::guard::{self, Caller, CsrfForm};
 use crate::pages::admin::{self, LoginView};
 
-const LOGIN: &str = "/admin/login";
+pub(super) const LOGIN: &str = "/admin/login";
 
 /// `GET /admin`
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
@@ -140,7 +140,7 @@ fn unanswered(state: &AdminState, err: GatherError) -> HttpResponse {
     HttpResponse::build(status).insert_header((RETRY_AFTER, 2)).insert_header(ContentType::html()).body(page)
 }
 
-fn html(status: StatusCode, page: String) -> HttpResponse {
+pub(super) fn html(status: StatusCode, page: String) -> HttpResponse {
     HttpResponse::build(status).insert_header(ContentType::html()).body(page)
 }
 

@@ -6,6 +6,8 @@
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
 //! | `POST /admin/logout` | ends the session |
 //! | `GET /admin/events` | the page's changing parts as server-sent events; its query |
+//! | `GET /admin/links`, `POST /admin/links` | the private links, and a new one |
+//! | `POST /admin/links/{id}/revoke` | ends a private link |
 //! | `POST /admin/api/v1/reload` | reads CV and configuration again and says how that ended |
 //! | `GET /admin/api/v1/workers` | the workers as JSON |
 //!
@@ -23,6 +25,7 @@ mod events;
 mod form;
 mod gather;
 mod guard;
+mod links;
 pub mod password;
 mod sessions;
 mod throttle;
@@ -37,6 +40,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
 use super::client::Peer;
+use super::links::Links;
 use crate::balancer::{ControlError, Lane, WorkerId};
 use crate::clock::Clock;
 use crate::pages::admin::{Assets, StatusView};
@@ -119,6 +123,10 @@ pub struct Parts {
     pub heavy: Lane,
     /// Who may enter.
     pub auth: Auth,
+    /// Who else may see the whole CV.
+    pub links: Arc<Links>,
+    /// Where the site is, when the owner named it.
+    pub base_url: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Wall time for ranges, monotonic time for what expires.
     pub clock: Clock,
     /// Style and script.
@@ -167,6 +175,8 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
             web::resource("/login").get(browser::login_form).head(browser::login_form).post(browser::login),
         )
         .service(web::resource("/logout").post(browser::logout))
+        .service(web::resource("/links").get(links::page).head(links::page).post(links::create))
+        .service(web::resource("/links/{id}/revoke").post(links::revoke))
         .service(web::resource("/events").get(events::events).head(events::events))
         .service(
             web::scope("/api")

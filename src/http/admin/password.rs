@@ -4,14 +4,16 @@
 //! owner alone, and may be replaced while the server runs.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
+
+use crate::http::secret_file;
 
 /// The file's name inside the data directory.
 pub const FILE_NAME: &str = "admin.json";
@@ -180,22 +182,7 @@ impl PasswordFile {
     pub(super) fn write(&self, hash: &Hash) -> Result<(), PasswordError> {
         let stored = Stored { version: FILE_VERSION, password: hash.0.clone() };
         let text = serde_json::to_string_pretty(&stored).expect("two plain fields can be written as JSON");
-        let aside = self.0.with_extension(format!("json.{:08x}", rand::random::<u32>()));
-        let write = || -> io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-            file.write_all(text.as_bytes())?;
-            let dir = self.0.parent().filter(|dir| !dir.as_os_str().is_empty());
-            let dir = File::open(dir.unwrap_or(Path::new(".")))?;
-            give_to_owner(&file, &dir)?;
-            file.sync_all()?;
-            fs::rename(&aside, &self.0)?;
-            dir.sync_all()
-        };
-        write().map_err(|cause| {
-            // Best effort: the write's own error is the one to report.
-            let _ = fs::remove_file(&aside);
-            self.error("write", cause)
-        })
+        secret_file::write(&self.0, &text).map_err(|cause| self.error("write", cause))
     }
 
     fn error(&self, attempt: &'static str, cause: io::Error) -> PasswordError {
@@ -205,20 +192,6 @@ impl PasswordFile {
     /// Returns the error of a file that must be there and is not.
     pub(super) fn missing(&self) -> PasswordError {
         PasswordError::Malformed { path: self.0.clone(), problem: "there is no such file".into() }
-    }
-}
-
-/// Gives a file to the owner of its directory: the server that will read it runs as that
-/// user, while `vitrine password` may be run by root.
-fn give_to_owner(file: &File, dir: &File) -> io::Result<()> {
-    let (own, theirs) = (file.metadata()?, dir.metadata()?);
-    if (own.uid(), own.gid()) == (theirs.uid(), theirs.gid()) {
-        return Ok(());
-    }
-    match fchown(file, Some(theirs.uid()), Some(theirs.gid())) {
-        // Only root may give files away; anyone else who can write here keeps their own.
-        Err(fault) if fault.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        outcome => outcome,
     }
 }
 

@@ -62,6 +62,8 @@ fn case_with(config: Config) -> Case {
         ..StatusView::default()
     };
     let state = AdminState::new(Parts {
+        links: Arc::new(Links::open(dir.path())),
+        base_url: Arc::new(|| Some("https://cv.example.com".into())),
         metrics: store.clone(),
         logs: store.clone(),
         status: Arc::new(move || status.clone()),
@@ -562,4 +564,29 @@ async fn script_learns_that_the_session_ended() {
     };
     assert_eq!(case.send(head("")).await.status, StatusCode::SEE_OTHER);
     assert_ne!(case.send(head(&cookie)).await.status, StatusCode::SEE_OTHER);
+}
+
+#[actix_web::test]
+async fn private_links_are_made_and_revoked_by_who_means_it() {
+    let case = case();
+    let (cookie, csrf) = case.enter().await;
+    let form = |csrf: &str, days: &str| {
+        [("csrf", csrf.to_string()), ("note", "A & B".into()), ("days", days.into())]
+    };
+    let post = |uri: &str, form: &[(&str, String)]| {
+        test::TestRequest::post().uri(uri).insert_header(("Cookie", cookie.as_str())).set_form(form)
+    };
+    assert_eq!(case.send(post("/admin/links", &form("wrong", "3"))).await.status, StatusCode::FORBIDDEN);
+    let refused = case.send(post("/admin/links", &form(&csrf, "400"))).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text.contains("lasts from 1 to 366 days"), "{}", refused.text);
+    assert_eq!(case.send(post("/admin/links", &form(&csrf, "3"))).await.status, StatusCode::SEE_OTHER);
+    let page = case.get("/admin/links", &cookie).await.text;
+    assert!(page.contains("A &amp; B") && page.contains("https://cv.example.com/p/"), "{page}");
+    let id = page.split("/admin/links/").nth(1).unwrap().split('/').next().unwrap().to_string();
+    let revoke = format!("/admin/links/{id}/revoke");
+    let own = [("csrf", csrf.clone())];
+    assert_eq!(case.send(post(&revoke, &own)).await.status, StatusCode::SEE_OTHER);
+    assert!(case.get("/admin/links", &cookie).await.text.contains("There is no private link"));
+    assert_eq!(case.send(post(&revoke, &own)).await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }

@@ -116,6 +116,13 @@ fn grouped(value: f64) -> String {
     res
 }
 
+/// Writes a day, given in seconds since 1970, in UTC.
+pub fn day(seconds: u64) -> Markup {
+    let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let text = at.map_or(NONE.to_string(), |at| at.strftime("%Y-%m-%d").to_string());
+    html! { time datetime=(text) { (text) } }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,11 +7,13 @@
 
 mod chart;
 mod format;
+mod links;
 mod logs;
 mod panels;
 mod verdict;
 mod view;
 
+pub use links::links;
 pub use view::*;
 
 use maud::{DOCTYPE, Markup, html};
@@ -26,6 +28,7 @@ pub fn page(view: &AdminView) -> Markup {
             span.live id="live" data-live="" { "as of " (format::time(view.now)) }
             nav aria-label="Page" {
                 a href="/" { "CV" }
+                a href="/admin/links" { "Private links" }
                 form method="post" action="/admin/logout" {
                     (csrf_field(&view.csrf))
                     button.quiet type="submit" { "Log out" }

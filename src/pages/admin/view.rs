@@ -25,6 +25,38 @@ pub struct LoginView {
     pub is_overheard: bool,
 }
 
+/// The page of the private links.
+#[derive(Clone, Debug, Default)]
+pub struct LinksView {
+    /// Style and script.
+    pub assets: Assets,
+    /// Goes into every form.
+    pub csrf: String,
+    /// The links that work, the newest first.
+    pub links: Vec<LinkView>,
+    /// Why what was asked for was not done, in words for the owner.
+    pub notice: Option<String>,
+    /// Longest note.
+    pub note_max_chars: usize,
+    /// How many days are offered.
+    pub days_default: u64,
+    /// How many days are the most.
+    pub days_max: u64,
+}
+
+/// One private link.
+#[derive(Clone, Debug)]
+pub struct LinkView {
+    /// Names it to the server.
+    pub id: String,
+    /// For whom it is.
+    pub note: String,
+    /// What to give away.
+    pub url: String,
+    /// When it ends, in seconds since 1970.
+    pub expires: u64,
+}
+
 /// The whole page.
 #[derive(Clone, Debug)]
 pub struct AdminView {

@@ -1,0 +1,113 @@
+//! The page of the private links: makes and revokes them.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use super::AdminState;
+use super::browser::{LOGIN, html, see_other};
+use super::form::Timely;
+use super::guard::{self, Caller, CsrfForm};
+use crate::http::links::{DAYS_MAX, LinkError, NOTE_MAX_CHARS};
+use crate::pages::admin::{LinkView, LinksView};
+
+/// Where the page is.
+const PLACE: &str = "/admin/links";
+
+/// A link lasts so long unless the owner says otherwise: an application takes weeks.
+const DAYS_DEFAULT: u64 = 30;
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub(super) struct NewLink {
+    #[serde(flatten)]
+    csrf: CsrfForm,
+    #[serde(default)]
+    note: String,
+    #[serde(default)]
+    days: String,
+}
+
+/// `GET /admin/links`
+pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
+    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    show(&state, &req, session, None)
+}
+
+/// `POST /admin/links`
+pub(super) async fn create(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    Timely(form): Timely<NewLink>,
+) -> HttpResponse {
+    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let caller = Caller::Session(session);
+    if !guard::is_meant(&caller, &req, form.as_ref().map(|form| &form.csrf)) {
+        return guard::not_meant();
+    }
+    let made = form.ok_or(LinkError::Days).and_then(|form| {
+        let days = form.days.trim().parse().map_err(|_| LinkError::Days)?;
+        state.parts.links.create(&form.note, days, state.parts.clock.now_ms())
+    });
+    ended(&state, &req, caller, made.map(|_| ()))
+}
+
+/// `POST /admin/links/{id}/revoke`
+pub(super) async fn revoke(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    id: web::Path<String>,
+    Timely(form): Timely<CsrfForm>,
+) -> HttpResponse {
+    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let caller = Caller::Session(session);
+    if !guard::is_meant(&caller, &req, form.as_ref()) {
+        return guard::not_meant();
+    }
+    let revoked = state.parts.links.revoke(&id);
+    ended(&state, &req, caller, revoked)
+}
+
+/// Shows the page again, so that a reload of it repeats nothing; with what went wrong, if it did.
+fn ended(
+    state: &AdminState,
+    req: &HttpRequest,
+    caller: Caller,
+    outcome: Result<(), LinkError>,
+) -> HttpResponse {
+    match (outcome, caller) {
+        (Err(fault), Caller::Session(session)) => show(state, req, session, Some(fault)),
+        _ => see_other(PLACE),
+    }
+}
+
+fn show(
+    state: &AdminState,
+    req: &HttpRequest,
+    session: guard::Session,
+    fault: Option<LinkError>,
+) -> HttpResponse {
+    let (links, now) = (&state.parts.links, state.parts.clock.now_ms());
+    let base = (state.parts.base_url)().unwrap_or_else(|| {
+        let connection = req.connection_info();
+        let scheme = if (state.parts.peer)(req).is_secure { "https" } else { "http" };
+        format!("{scheme}://{}", connection.host())
+    });
+    let list = links.list(now).into_iter().map(|link| LinkView {
+        url: format!("{base}{}", links.path_of(&link)),
+        id: link.id,
+        note: link.note,
+        expires: link.expires,
+    });
+    let view = LinksView {
+        assets: state.parts.assets.clone(),
+        csrf: session.csrf,
+        links: list.collect(),
+        notice: fault.as_ref().map(ToString::to_string),
+        note_max_chars: NOTE_MAX_CHARS,
+        days_default: DAYS_DEFAULT,
+        days_max: DAYS_MAX,
+    };
+    let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    html(status, crate::pages::admin::links(&view).into_string())
+}
