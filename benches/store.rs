@@ -33,6 +33,10 @@ mod queries;
 mod random;
 #[path = "store/recording.rs"]
 mod recording;
+#[path = "store/scratch.rs"]
+mod scratch;
+#[path = "store/search.rs"]
+mod search;
 #[path = "store/series.rs"]
 mod series;
 #[path = "store/sizes.rs"]
@@ -42,7 +46,6 @@ mod table;
 #[path = "store/words.rs"]
 mod words;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -122,8 +125,7 @@ fn main() -> ExitCode {
     }
     let args = Args::parse();
     let began = Instant::now();
-    let dir = tempfile::Builder::new().prefix("vitrine-bench-").tempdir().unwrap();
-    remove_when_interrupted(dir.path().to_path_buf());
+    let dir = scratch::folder();
     let mut run = Run::new(args.seed, args.scale, dir.path().to_path_buf());
     // What changes the shared store comes last.
     let mut parts = args.only;
@@ -141,28 +143,4 @@ fn main() -> ExitCode {
     let n_missed: usize = sections.iter().map(Section::n_missed).sum();
     println!("\n{n_missed} budgets missed, {} s", began.elapsed().as_secs());
     if n_missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Removes the folder when the run is broken off; children end with this process.
-fn remove_when_interrupted(dir: PathBuf) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-    // Nobody waits for it: it ends with the process.
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            let mut terminated = signal(SignalKind::terminate()).unwrap();
-            let mut interrupted = signal(SignalKind::interrupt()).unwrap();
-            tokio::select! {
-                _ = terminated.recv() => {}
-                _ = interrupted.recv() => {}
-            }
-        });
-        // A child may still be writing; once it cannot make files any more, everything goes.
-        for _ in 0..100 {
-            if std::fs::remove_dir_all(&dir).is_ok() || !dir.exists() {
-                break;
-            }
-        }
-        std::process::exit(130);
-    });
 }

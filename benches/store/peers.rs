@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use super::feed::MetricSet;
 use super::history::{RAW_BYTES, Run, Sizes};
 use super::lines::{JOB, LineKind, Lines, NEEDLE, SUBSTRING};
 use super::measure::{disk_bytes, drop_page_cache, median, peak_rss_bytes};
+use super::search::find;
 use super::sizes::{CHANGING_SERIES, HOST_DATA};
 use super::table::{Row, Section, bytes, count, ms};
 
@@ -61,14 +62,6 @@ pub fn section(run: &mut Run) -> Section {
 
 fn skipped(name: &str, variables: &str) -> Row {
     Row::new(name, "skipped").note(format!("neither {variables} nor PATH has it"))
-}
-
-/// Returns the program that a variable names, or the one in `PATH`.
-fn find(variable: &str, name: &str) -> Option<String> {
-    let named = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let in_path = || std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file());
-    named.or_else(in_path).and_then(|path| path.into_os_string().into_string().ok())
 }
 
 // ---- metrics
