@@ -119,3 +119,17 @@ fn a_broken_cv_at_the_start_shows_the_last_good_one() {
         "{metrics}"
     );
 }
+
+#[test]
+fn a_watched_site_shows_a_change_by_itself() {
+    let dir = Folders::with_cv("basics: {name: Ada}\n");
+    let mut command = dir.serve();
+    command.env("VITRINE_WATCH", "true");
+    let mut vitrine = Vitrine::spawn(command, dir);
+    vitrine.dir().write("cv.yaml", "basics: {name: Bob the second}\n");
+    vitrine.wait_for_line("reloaded");
+    assert!(vitrine.get("/").text().contains("Bob the second"));
+    vitrine.dir().write("cv.yaml", "basics: [");
+    vitrine.wait_for_line("reload refused");
+    assert!(vitrine.get("/").text().contains("Bob the second"));
+}

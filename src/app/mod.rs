@@ -19,6 +19,7 @@ mod signals;
 mod site;
 mod start;
 mod status;
+mod watch;
 
 use std::fmt;
 use std::time::Duration;

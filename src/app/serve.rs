@@ -12,6 +12,7 @@ use super::pipeline::Pipeline;
 use super::reload::Reloader;
 use super::signals::Signals;
 use super::start::start;
+use super::watch::Watch;
 use super::{EXPORT_GRACE, Failure, STORE_GRACE, admin, control};
 use crate::config::{self, Layers};
 use crate::http::admin::Auth;
@@ -37,6 +38,7 @@ pub(super) struct Running {
     pub(super) server: http::Server,
     pub(super) pipeline: Pipeline,
     pub(super) forward: Option<Forward>,
+    pub(super) watch: Watch,
     pub(super) control: control::Socket,
     pub(super) requests: mpsc::Receiver<control::Request>,
     /// Tells streams to end; true once the stop began.
@@ -60,6 +62,9 @@ impl Running {
     async fn carry_out(&mut self, hangups: &mut mpsc::Receiver<()>) -> Infallible {
         loop {
             tokio::select! {
+                () = self.watch.changed(&self.reloader) => {
+                    _ = self.reload().await;
+                }
                 Some(()) = hangups.recv() => {
                     // The outcome is in the log, in `/admin` and in the metrics.
                     _ = self.reload().await;

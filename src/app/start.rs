@@ -15,6 +15,7 @@ use super::reload::{Reloader, balancer_config, keep, log_warnings, shown};
 use super::serve::{Running, Supervisor};
 use super::site::{self, Site, SiteError};
 use super::status::Status;
+use super::watch::Watch;
 use super::{Failure, admin, control, data, forward};
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
@@ -82,6 +83,8 @@ impl Base {
             .map_err(anyhow::Error::from)?;
 
         let assets = Arc::new(Assets::load());
+        // Before it is read: what changes while it is read is a change.
+        let watch = Watch::begin(&config.site);
         let (site, stale) = first_site(&self.loaded, &assets)?;
         info!("{}", shown(&site));
         log_warnings(&site, &self.loaded);
@@ -120,7 +123,18 @@ impl Base {
         }
         let supervisor = Supervisor::from_environment();
         supervisor.tell(|notifier| notifier.ready("serving"));
-        Ok(Running { reloader, auth, server, pipeline, forward, control, requests, stopping, supervisor })
+        Ok(Running {
+            reloader,
+            watch,
+            auth,
+            server,
+            pipeline,
+            forward,
+            control,
+            requests,
+            stopping,
+            supervisor,
+        })
     }
 
     /// Makes what the http threads share, and the other end of its ring.

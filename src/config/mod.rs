@@ -39,6 +39,8 @@ const ADMIN_PASSWORD: &str = "VITRINE_ADMIN_PASSWORD";
 pub struct Config {
     /// The folder with the CV.
     pub site: PathBuf,
+    /// Whether its files are watched, and reloaded when they change.
+    pub watch: bool,
     /// The folder that holds everything that must survive a restart.
     pub data: PathBuf,
     /// The public face.
@@ -61,6 +63,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             site: ".".into(),
+            watch: false,
             data: "vitrine-data".into(),
             http: http::Config::default(),
             admin: http::admin::Config::default(),

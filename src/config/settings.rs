@@ -122,6 +122,13 @@ pub const SETTINGS: &[Setting] = &[
         "folder with `cv.yaml` (or `resume.json`); without one the sample CV is shown"
     ),
     setting!(
+        "watch",
+        live,
+        watch,
+        "true or false",
+        "whether the site's files are watched, and a change shown at once without `vitrine reload`"
+    ),
+    setting!(
         "data",
         restart,
         data,
