@@ -27,6 +27,8 @@ mod nginx;
 mod page;
 #[path = "server/plain.rs"]
 mod plain;
+#[path = "server/process.rs"]
+mod process;
 #[path = "server/processor.rs"]
 mod processor;
 #[path = "server/programs.rs"]

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::child::{self, Process};
+use super::child;
+use super::process::Process;
 
 const APPLICATION: &str = include_str!("flask.py");
 

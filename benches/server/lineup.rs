@@ -7,13 +7,14 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::child::{self, Process};
+use super::child;
 use super::flask::Flask;
 use super::load::Shape;
 use super::machine::n_cores;
 use super::nginx::{AccessLog, Nginx, Sending};
 use super::page::Page;
 use super::plain::{By, LISTENING, Serve};
+use super::process::Process;
 use super::programs::Programs;
 
 /// As many replicas as vitrine replaces.

@@ -5,8 +5,9 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
-use super::child::{self, Process};
+use super::child;
 use super::page::Page;
+use super::process::Process;
 
 /// What nginx writes once it listens.
 const STARTED: &str = "start worker processes";
