@@ -50,6 +50,16 @@ pub enum When {
     Words(String),
 }
 
+impl When {
+    /// Returns the same without the day.
+    pub fn to_month(&self) -> When {
+        match self {
+            When::Date(date) => When::Date(PartialDate { day: None, ..*date }),
+            When::Words(_) => self.clone(),
+        }
+    }
+}
+
 /// How a stretch of time ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum End {

@@ -3,8 +3,8 @@
 //! | path | document |
 //! | --- | --- |
 //! | `/` | the page |
-//! | `/resume.json` | the same as JSON Resume |
-//! | `/<lang>/…` | both in another language |
+//! | `/resume.json`, `/cv.txt`, `/cv.md`, `/cv.vcf` | the same as JSON Resume, text, Markdown, vCard |
+//! | `/<lang>/…` | these in another language |
 //! | `/favicon.svg` | the initials |
 //! | `/photo.…` | the picture that the CV names, when it lies beside it |
 //! | `/sitemap.xml` | every page with its translations, when the site's address is known |
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::assets::Assets;
 use super::edition::Edition;
-use crate::cv::{self, Audience, Cv};
+use crate::cv::{self, Audience, Cv, Disclosed};
 use crate::pages::cv::{CvView, Translation};
 use crate::pages::{self, sitemap};
 
@@ -23,6 +23,42 @@ const STYLESHEET: &str = "cv.css";
 
 /// The script of the button that prints.
 const PRINT_SCRIPT: &str = "print.js";
+
+/// A form that the CV has beside the page.
+struct Form {
+    name: &'static str,
+    /// The route's template in the original, and in other languages.
+    routes: [&'static str; 2],
+    content_type: &'static str,
+    write: fn(&Disclosed) -> String,
+}
+
+const FORMS: [Form; 4] = [
+    Form {
+        name: "resume.json",
+        routes: ["/resume.json", "/{lang}/resume.json"],
+        content_type: "application/json; charset=utf-8",
+        write: cv::public_json,
+    },
+    Form {
+        name: "cv.txt",
+        routes: ["/cv.txt", "/{lang}/cv.txt"],
+        content_type: "text/plain; charset=utf-8",
+        write: pages::cv::text,
+    },
+    Form {
+        name: "cv.md",
+        routes: ["/cv.md", "/{lang}/cv.md"],
+        content_type: "text/markdown; charset=utf-8",
+        write: pages::cv::commonmark,
+    },
+    Form {
+        name: "cv.vcf",
+        routes: ["/cv.vcf", "/{lang}/cv.vcf"],
+        content_type: "text/vcard; charset=utf-8",
+        write: pages::cv::vcard,
+    },
+];
 
 /// The picture of the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +111,6 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
     for (idx, (cv, place)) in cvs.iter().zip(&places).enumerate() {
         let disclosed = cv.disclose(Audience::Public, config);
         let canonical = config.base_url.as_ref().map(|base| base.join(place));
-        let json = format!("{place}resume.json");
         let page = pages::cv::page(&CvView {
             cv: &disclosed,
             stylesheets: &stylesheets,
@@ -83,15 +118,21 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
             photo: photo.as_ref().filter(|_| disclosed.basics.image.is_some()).map(|photo| &*photo.path),
             canonical: canonical.as_deref(),
             translations: if cvs.len() > 1 { &translations } else { &[] },
-            json_url: Some(&json),
+            forms: place,
             pdf_url: has_pdf.then_some("/cv.pdf"),
             print_script: Some(assets.url(PRINT_SCRIPT)),
             noindex: config.noindex,
         });
-        let routes = if idx == 0 { ["/", "/resume.json"] } else { ["/{lang}/", "/{lang}/resume.json"] };
-        edition.add(place, routes[0], "text/html; charset=utf-8", page.into_string().into_bytes());
-        let public_json = cv::public_json(&disclosed).into_bytes();
-        edition.add(&json, routes[1], "application/json; charset=utf-8", public_json);
+        let route = if idx == 0 { "/" } else { "/{lang}/" };
+        edition.add(place, route, "text/html; charset=utf-8", page.into_string().into_bytes());
+        for form in FORMS {
+            edition.add(
+                &format!("{place}{}", form.name),
+                form.routes[idx.min(1)],
+                form.content_type,
+                (form.write)(&disclosed).into_bytes(),
+            );
+        }
         if idx == 0 {
             let favicon = pages::favicon(&disclosed).into_bytes();
             edition.add("/favicon.svg", "/favicon.svg", "image/svg+xml", favicon);
@@ -140,15 +181,17 @@ fn add_private(edition: &mut Edition, cvs: &[Cv], photo: Option<&Photo>, config:
             photo: photo.as_deref(),
             canonical: None,
             translations: if cvs.len() > 1 { &translations } else { &[] },
-            json_url: Some("resume.json"),
+            forms: "",
             pdf_url: None,
             print_script: Some(&print_script),
             noindex: true,
         });
         let place = place(idx, cv);
         edition.add_private(&place, "text/html; charset=utf-8", page.into_string().into_bytes());
-        let json = cv::public_json(&disclosed).into_bytes();
-        edition.add_private(&format!("{place}resume.json"), "application/json; charset=utf-8", json);
+        for form in FORMS {
+            let body = (form.write)(&disclosed).into_bytes();
+            edition.add_private(&format!("{place}{}", form.name), form.content_type, body);
+        }
     }
     if let Some(Photo { bytes, content_type, path }) = photo {
         edition.add_private(path.trim_start_matches('/'), content_type, bytes.clone());
@@ -186,7 +229,10 @@ mod tests {
     fn an_edition_of_the_sample_has_every_document() {
         let edition =
             edition(&[sample()], Beside::default(), &cv::Config::default(), &Arc::new(Assets::load()));
-        assert_eq!(paths(&edition), ["/", "/favicon.svg", "/resume.json", "/robots.txt"]);
+        assert_eq!(
+            paths(&edition),
+            ["/", "/cv.md", "/cv.txt", "/cv.vcf", "/favicon.svg", "/resume.json", "/robots.txt"]
+        );
     }
 
     #[test]
@@ -197,8 +243,10 @@ mod tests {
         let base_url = Some("https://cv.example.com".parse().unwrap());
         let config = cv::Config { base_url, ..cv::Config::default() };
         let edition = edition(&[original, russian], Beside::default(), &config, &Arc::new(Assets::load()));
-        let expect = ["/", "/favicon.svg", "/resume.json", "/robots.txt", "/ru/", "/ru/resume.json"];
-        assert_eq!(paths(&edition), [&expect[..], &["/sitemap.xml"]].concat());
+        for path in ["/", "/ru/", "/ru/resume.json", "/ru/cv.txt", "/ru/cv.md", "/ru/cv.vcf", "/sitemap.xml"]
+        {
+            assert!(paths(&edition).contains(&path), "{path}");
+        }
         assert_eq!(edition.moved("/ru"), Some("/ru/"));
         assert_eq!(edition.moved("/de"), None);
     }

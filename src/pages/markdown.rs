@@ -44,6 +44,65 @@ pub fn plain(text: &str) -> String {
     words.join(" ")
 }
 
+/// A paragraph or an item of a list, as the text that a reader sees.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Paragraph {
+    /// Its text on one line, links behind what they are of.
+    pub text: String,
+    /// Whether it is an item of a list.
+    pub is_item: bool,
+}
+
+/// Returns the paragraphs and items of a text of any length.
+pub fn paragraphs(text: &str) -> Vec<Paragraph> {
+    let (mut res, mut text_now, mut depth) = (Vec::new(), String::new(), 0_usize);
+    let mut links = Vec::new();
+    let mut end = |text: &mut String, is_item: bool| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        if !words.is_empty() {
+            res.push(Paragraph { text: words.join(" "), is_item });
+        }
+        text.clear();
+    };
+    for event in Parser::new(text) {
+        match event {
+            Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
+                text_now.push_str(&text);
+            }
+            Event::SoftBreak | Event::HardBreak => text_now.push(' '),
+            Event::Start(Tag::List(_)) => {
+                end(&mut text_now, depth > 0);
+                depth += 1;
+            }
+            Event::Start(Tag::Link { dest_url, .. }) => links.push((dest_url, text_now.len())),
+            Event::End(TagEnd::Link) => {
+                if let Some((url, from)) = links.pop()
+                    && Link::parse(&url).is_some()
+                    && text_now.get(from..).is_some_and(|text| !url.contains(text))
+                {
+                    text_now.push_str(&format!(" ({url})"));
+                }
+            }
+            Event::End(TagEnd::List(_)) => {
+                end(&mut text_now, depth > 0);
+                depth -= 1;
+            }
+            Event::End(TagEnd::Paragraph | TagEnd::Item | TagEnd::Heading(_) | TagEnd::CodeBlock) => {
+                end(&mut text_now, depth > 0);
+            }
+            _ => {}
+        }
+    }
+    end(&mut text_now, false);
+    res
+}
+
+/// Returns the text that a reader sees on one line, links behind what they are of.
+pub fn with_links(text: &str) -> String {
+    let texts: Vec<String> = paragraphs(text).into_iter().map(|paragraph| paragraph.text).collect();
+    texts.join(" ")
+}
+
 fn render(text: &str) -> String {
     let mut writer =
         Writer { html: String::with_capacity(text.len() + text.len() / 8), open_links: Vec::new() };

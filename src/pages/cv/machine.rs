@@ -4,8 +4,8 @@ use maud::{Markup, PreEscaped, html};
 use serde_json::{Map, Value, json};
 
 use super::labels::Labels;
-use super::{CvView, markdown};
-use crate::cv::{Cv, Link, SectionId};
+use super::{CvView, FORMS, markdown};
+use crate::cv::{Cv, End, Link, SectionId, Work};
 
 /// Longest description in characters; search engines cut at about this length.
 const DESCRIPTION_CHARS_MAX: usize = 160;
@@ -27,8 +27,8 @@ pub(super) fn head(view: &CvView<'_>, title: &str) -> Markup {
         @if let Some(original) = view.translations.first() {
             link rel="alternate" hreflang="x-default" href=(original.url);
         }
-        @if let Some(json_url) = view.json_url {
-            link rel="alternate" type="application/json" href=(json_url) title="JSON Resume";
+        @for (name, said, media_type) in FORMS {
+            link rel="alternate" type=(media_type) href={ (view.forms) (name) } title=(said);
         }
         meta property="og:type" content="profile";
         @if let Some(locale) = view.cv.lang.as_deref().and_then(Labels::locale_of) {
@@ -111,13 +111,14 @@ fn person(cv: &Cv, description: Option<&str>) -> Value {
     Value::Object(person)
 }
 
-/// The employer of a job that goes on.
+/// Returns the first job that goes on.
+pub(super) fn current_job(cv: &Cv) -> Option<&Work> {
+    let goes_on = |work: &&Work| work.period.start.is_some() && !matches!(work.period.end, End::At(_));
+    cv.work.iter().map(|entry| &entry.item).find(goes_on)
+}
+
 fn employer(cv: &Cv) -> Option<Value> {
-    let current = cv
-        .work
-        .iter()
-        .map(|entry| &entry.item)
-        .find(|work| work.period.start.is_some() && !matches!(work.period.end, crate::cv::End::At(_)))?;
+    let current = current_job(cv)?;
     Some(organization("Organization", current.name.as_ref()?, current.url.as_ref()))
 }
 

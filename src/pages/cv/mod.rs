@@ -25,17 +25,24 @@ use super::layout::{Head, direction, document};
 use super::markdown;
 use crate::cv::{Cv, Disclosed, Link, PartialDate};
 
+mod commonmark;
 mod countries;
 mod labels;
 mod machine;
+mod outline;
 mod parts;
+mod plain;
 mod sections;
 mod style;
 #[cfg(test)]
 mod tests;
+mod vcard;
 
+pub use commonmark::markdown as commonmark;
 use labels::Labels;
+pub use plain::text;
 pub use style::colors;
+pub use vcard::vcard;
 
 /// What the page needs to know; addresses are of this site, but for `canonical`.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +59,8 @@ pub struct CvView<'a> {
     pub canonical: Option<&'a str>,
     /// Every language of the site, this one included; empty when there is only one.
     pub translations: &'a [Translation],
-    /// The same CV as JSON Resume.
-    pub json_url: Option<&'a str>,
+    /// The folder in which the same CV is as JSON Resume, text, Markdown and vCard.
+    pub forms: &'a str,
     /// The owner's own PDF, if there is one.
     pub pdf_url: Option<&'a str>,
     /// Makes the button that prints work.
@@ -179,7 +186,8 @@ fn languages(view: &CvView<'_>, labels: &Labels) -> Markup {
 
 fn contacts(cv: &Cv, labels: &Labels) -> Markup {
     let basics = &cv.basics;
-    let lines = [place_line(cv), birth_line(cv, labels)];
+    let place = outline::place(cv).map(|place| html! { (place) });
+    let lines = [place, birth_line(cv, labels)];
     let has_any = lines.iter().any(Option::is_some)
         || basics.email.is_some()
         || basics.phone.is_some()
@@ -224,21 +232,6 @@ fn profile_line(profile: &crate::cv::Profile) -> Markup {
     }
 }
 
-fn place_line(cv: &Cv) -> Option<Markup> {
-    let location = &cv.basics.location;
-    let country = location.country_code.as_deref().map(countries::name);
-    let city = match (&location.postal_code, &location.city) {
-        (Some(code), Some(city)) => Some(format!("{code} {city}")),
-        (code, city) => code.clone().or_else(|| city.clone()),
-    };
-    let parts: Vec<&str> =
-        [location.address.as_deref(), city.as_deref(), location.region.as_deref(), country]
-            .into_iter()
-            .flatten()
-            .collect();
-    (!parts.is_empty()).then(|| html! { (parts.join(", ")) })
-}
-
 fn birth_line(cv: &Cv, labels: &Labels) -> Option<Markup> {
     let date = cv.basics.birth_date.as_ref()?;
     Some(html! { span.contact-label { (labels.born) } " " (parts::when(date, labels)) })
@@ -248,18 +241,24 @@ fn footer(view: &CvView<'_>, labels: &Labels) -> Markup {
     let modified = view.cv.meta.last_modified.as_deref();
     let modified = modified.and_then(|text| PartialDate::parse(text.get(..10).unwrap_or(text)));
     html! {
-        @if modified.is_some() || view.json_url.is_some() {
-            footer.cv-footer {
-                @if let Some(date) = modified {
-                    p { (labels.updated) " " (parts::date(date, labels)) }
-                }
-                @if let Some(json_url) = view.json_url {
-                    p { a href=(json_url) { "JSON Resume" } }
-                }
+        footer.cv-footer {
+            @if let Some(date) = modified {
+                p { (labels.updated) " " (parts::date(date, labels)) }
+            }
+            @for (name, said, _) in FORMS {
+                p { a href={ (view.forms) (name) } { (said) } }
             }
         }
     }
 }
+
+/// The other forms of the CV: file, name, media type.
+const FORMS: [(&str, &str, &str); 4] = [
+    ("cv.txt", "Text", "text/plain"),
+    ("cv.md", "Markdown", "text/markdown"),
+    ("cv.vcf", "vCard", "text/vcard"),
+    ("resume.json", "JSON Resume", "application/json"),
+];
 
 /// Writes every character as a character reference.
 ///

@@ -43,37 +43,58 @@ pub(super) enum OpenEnd {
 /// The months are shown, not the days: nobody asks on which day a job began, and most files
 /// have the first of the month there. The exact date stays in `datetime`.
 pub(super) fn period(period: &Period, open: OpenEnd, labels: &Labels) -> Markup {
-    let (start, end) = (period.start.as_ref(), &period.end);
-    let goes_on = *end == End::Ongoing || (*end == End::Unwritten && open == OpenEnd::GoesOn);
     html! {
-        @match (start, end) {
-            (None, End::At(end)) => {
+        @match Stretch::of(period, open) {
+            Stretch::Unknown => {}
+            Stretch::Until(end) => {
                 p.entry-dates { (labels.until) " " (to_month(end, labels)) }
             }
-            (None, End::Ongoing | End::Unwritten) => {}
-            (Some(start), End::At(end)) if same_month(start, end) => {
+            Stretch::At(start) => {
                 p.entry-dates { (to_month(start, labels)) }
             }
-            (Some(start), End::At(end)) => {
+            Stretch::Between(start, end) => {
                 p.entry-dates { (to_month(start, labels)) " – " (to_month(end, labels)) }
             }
-            (Some(start), End::Ongoing | End::Unwritten) if goes_on => {
+            Stretch::Since(start) => {
                 p.entry-dates { (to_month(start, labels)) " – " span.present { (labels.present) } }
-            }
-            (Some(start), End::Ongoing | End::Unwritten) => {
-                p.entry-dates { (to_month(start, labels)) }
             }
         }
     }
 }
 
-fn to_month(value: &When, labels: &Labels) -> Markup {
-    match value {
-        When::Date(full) => {
-            let month = PartialDate { day: None, ..*full };
-            html! { time datetime=(full) { (labels.date(month)) } }
+/// A stretch of time as it is said.
+pub(super) enum Stretch<'a> {
+    /// Nothing is known.
+    Unknown,
+    /// Only the end is known.
+    Until(&'a When),
+    /// Within one month, or at one time.
+    At(&'a When),
+    /// From one to the other.
+    Between(&'a When, &'a When),
+    /// It goes on.
+    Since(&'a When),
+}
+
+impl<'a> Stretch<'a> {
+    pub fn of(period: &'a Period, open: OpenEnd) -> Self {
+        let (start, end) = (period.start.as_ref(), &period.end);
+        let goes_on = *end == End::Ongoing || (*end == End::Unwritten && open == OpenEnd::GoesOn);
+        match (start, end) {
+            (None, End::At(end)) => Stretch::Until(end),
+            (None, End::Ongoing | End::Unwritten) => Stretch::Unknown,
+            (Some(start), End::At(end)) if same_month(start, end) => Stretch::At(start),
+            (Some(start), End::At(end)) => Stretch::Between(start, end),
+            (Some(start), End::Ongoing | End::Unwritten) if goes_on => Stretch::Since(start),
+            (Some(start), End::Ongoing | End::Unwritten) => Stretch::At(start),
         }
-        When::Words(words) => html! { (words) },
+    }
+}
+
+fn to_month(value: &When, labels: &Labels) -> Markup {
+    match (value, value.to_month()) {
+        (When::Date(full), When::Date(month)) => html! { time datetime=(full) { (labels.date(month)) } },
+        (_, words) => when(&words, labels),
     }
 }
 

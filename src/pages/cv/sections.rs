@@ -33,8 +33,7 @@ pub(super) fn section(cv: &Cv, section: SectionId, labels: &'static Labels) -> M
             .map_or_else(|| html! {}, |custom| each(&custom.items, |item| own(item, labels))),
     };
     let key = cv.section_key(section);
-    let title = cv.section_label(section).or_else(|| labels.section(section));
-    let title = title.unwrap_or_else(|| own_title(cv, section));
+    let title = heading(cv, section, labels);
     let title_id = format!("{key}-title");
     let lang = cv.section_lang(section);
     html! {
@@ -47,11 +46,13 @@ pub(super) fn section(cv: &Cv, section: SectionId, labels: &'static Labels) -> M
     }
 }
 
-fn own_title(cv: &Cv, section: SectionId) -> &str {
-    match section {
+/// Returns the heading of a section: the owner's, or that of its language.
+pub(super) fn heading<'a>(cv: &'a Cv, section: SectionId, labels: &Labels) -> &'a str {
+    let own_title = || match section {
         SectionId::Custom(idx) => cv.custom.get(idx).map_or("", |custom| &custom.title),
         known => known.key().unwrap_or(""),
-    }
+    };
+    cv.section_label(section).or_else(|| labels.section(section)).unwrap_or_else(own_title)
 }
 
 fn each<T>(entries: &[Entry<T>], render: impl Fn(&T) -> Markup) -> Markup {
@@ -82,7 +83,7 @@ fn work(entries: &[Entry<Work>], labels: &Labels) -> Markup {
     }
 }
 
-fn is_one_employer(before: &Work, after: &Work) -> bool {
+pub(super) fn is_one_employer(before: &Work, after: &Work) -> bool {
     let same_url = before.url.is_none() || after.url.is_none() || before.url == after.url;
     before.name.is_some() && before.name == after.name && same_url
 }

@@ -19,7 +19,7 @@ fn render(cv: &Disclosed) -> String {
         photo: None,
         canonical: Some("https://cv.example.com/"),
         translations: &[],
-        json_url: Some("/resume.json"),
+        forms: "/",
         pdf_url: None,
         print_script: Some("/assets/print.js"),
         noindex: false,
@@ -97,6 +97,75 @@ fn fixtures() -> Vec<PathBuf> {
 }
 
 /// Asserts that each value that anyone may see is on the page and each private one is not.
+/// Asserts that every value of a file that is not private is in the forms that are text.
+fn check_forms(path: &Path) {
+    let json = std::fs::read_to_string(path).unwrap();
+    let cv = disclosed("resume.json", &json, &Config::default());
+    let (text, markdown, card) = (text(&cv), commonmark(&cv), vcard(&cv));
+    assert!(text.lines().all(|line| !line.ends_with(' ')) && !text.contains("\n\n\n"), "{text}");
+    let is_long = |line: &&str| textwrap::core::display_width(line) > 78 && !line.contains("://");
+    assert_eq!(text.lines().find(is_long), None, "{}", path.display());
+    let (folded, shown) =
+        (fold(&text).to_lowercase(), fold(&visible(&format!("<body>{}", markdown_html(&markdown)))));
+    let mut values = Vec::new();
+    leaves(&serde_json::from_str(&json).unwrap(), "", &mut values);
+    for (key, value) in values {
+        let last = key.rsplit('.').next().unwrap();
+        let plain = fold(&markdown::plain(&fold(&value)));
+        match last {
+            _ if plain.is_empty() || key.starts_with(".$schema") || key.starts_with(".meta") => {}
+            "phone" | "address" | "postalCode" => {
+                let all = [&text, &markdown, &card];
+                assert!(all.iter().all(|form| !form.contains(&plain)), "{key} {plain:?} is private");
+            }
+            "startDate" | "endDate" | "date" | "releaseDate" | "countryCode" | "image" | "url" => {}
+            _ if plain.contains(" (") || plain.contains('@') => {}
+            // Links stand behind what they are of, and may part a value.
+            "summary" | "description" | "highlights" | "reference" => {
+                let first = plain.split_whitespace().next().unwrap();
+                assert!(folded.contains(&first.to_lowercase()) && shown.contains(first), "{key} {first:?}");
+            }
+            _ => {
+                assert!(folded.contains(&plain.to_lowercase()), "{key} {plain:?} is not in {text}");
+                assert!(shown.contains(&plain), "{key} {plain:?} is not in {shown}");
+            }
+        }
+    }
+}
+
+fn markdown_html(text: &str) -> String {
+    let mut html = String::new();
+    pulldown_cmark::html::push_html(&mut html, pulldown_cmark::Parser::new(text));
+    html
+}
+
+#[test]
+fn every_value_of_a_file_is_in_its_text_and_its_markdown() {
+    fixtures().iter().chain(&real_resumes()).for_each(|path| check_forms(path));
+}
+
+#[test]
+fn text_is_laid_out_for_reading() {
+    let cv = disclosed(
+        "cv.yaml",
+        "basics: {name: Ada, label: Engineer, email: a@b.example, summary: 'One [two](https://t.example/).\n\n- three'}\n\
+         work:\n- {name: X, url: 'https://x.example', position: Lead, startDate: 2020-03, highlights: ['*Did* it']}\n\
+         - {name: X, position: Junior, startDate: 2018, endDate: 2020-03}\n\
+         skills: [{name: Rust, keywords: [a, b]}, {name: Go, level: some}]",
+        &Config::default(),
+    );
+    let expect = "ADA\nEngineer\n\na@b.example\n\nOne two (https://t.example/).\n- three\n\n\
+        EXPERIENCE\n----------\n\nhttps://x.example\n\n"
+        .replace("https://x.example", "X (https://x.example)")
+        + "Lead\nMar 2020 – present\n- Did it\n\nJunior\n2018 – Mar 2020\n\n\
+        SKILLS\n------\n\nRust: a, b\nGo: some\n";
+    assert_eq!(text(&cv), expect);
+    let expect = "# Ada\n\n**Engineer**\n\n- [a&#64;b.example](<mailto:a&#64;b.example>)\n\nOne [two](https://t.example/).\n- three\n\n\
+        ## Experience\n\n### [X](<https://x.example>)\n\n#### Lead\n\n*Mar 2020 – present*\n\n- *Did* it\n\n\
+        #### Junior\n\n*2018 – Mar 2020*\n\n## Skills\n\n- **Rust**: a, b\n- **Go** (some)\n";
+    assert_eq!(commonmark(&cv), expect);
+}
+
 fn check_complete(path: &Path) {
     let text = std::fs::read_to_string(path).unwrap();
     let html = render(&disclosed("resume.json", &text, &Config::default()));
