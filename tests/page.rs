@@ -382,6 +382,15 @@ fn the_owner_s_style_comes_after_the_theme_and_stays_for_pages_that_are_open() {
     assert!(places.is_sorted(), "{places:?}");
     assert_eq!(stylesheet(&vitrine.get("/none").text()), first, "an error looks like the page");
 
+    vitrine.dir().write("cv.yaml", &format!("{CV}meta: {{theme: modern}}\n"));
+    vitrine.signal(rustix::process::Signal::HUP);
+    vitrine.wait_for_line("reloaded");
+    let css = vitrine.get(&stylesheet(&vitrine.get("/").text())).text();
+    assert!(css.contains("Inter Fallback") && css.ends_with("italic }"));
+    let font = css.split("url(\"").nth(1).unwrap().split('"').next().unwrap();
+    let font = vitrine.get(font);
+    assert_eq!((font.status, font.header("content-type")), (200, "font/woff2"));
+
     folder(vitrine.dir(), "theme");
     vitrine.dir().write("theme/style.css", "body { color: red }");
     vitrine.signal(rustix::process::Signal::HUP);

@@ -39,7 +39,7 @@ pub use lang::LangTag;
 pub use link::Link;
 pub use model::{
     Award, Basics, Certificate, CustomItem, CustomSection, Cv, Education, Entry, Image, Interest, Language,
-    Location, Meta, Profile, Project, Publication, Reference, SectionId, Skill, Volunteer, Work,
+    Location, Meta, Profile, Project, Publication, Reference, SectionId, Skill, Theme, Volunteer, Work,
 };
 pub use problem::{Place, Problem, Severity};
 pub use translate::Borrowed;

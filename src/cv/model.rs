@@ -172,6 +172,21 @@ sections! {
     }
 }
 
+/// A built-in look of the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// Quiet: a serif, dates in the margin.
+    #[default]
+    Classic,
+    /// A sans, who it is at the side, chips.
+    Modern,
+}
+
+impl Theme {
+    /// The words for them in `meta.theme`.
+    pub(super) const NAMES: [(&str, Theme); 2] = [("classic", Theme::Classic), ("modern", Theme::Modern)];
+}
+
 /// A section of the author's own.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CustomSection {
@@ -265,6 +280,13 @@ impl Cv {
             res.extend(found.filter(|section| !res.contains(section)));
         }
         res
+    }
+
+    /// Returns the built-in theme to show it in (`meta.theme`); a file that was made for another
+    /// program may name one that is not ours.
+    pub fn theme(&self) -> Theme {
+        let wanted = self.meta.theme.as_deref().unwrap_or_default();
+        Theme::NAMES.iter().find(|(name, _)| *name == wanted).map(|(_, theme)| *theme).unwrap_or_default()
     }
 
     /// Whether there is nothing to show.

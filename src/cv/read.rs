@@ -394,7 +394,7 @@ fn meta(fields: &mut Fields<'_, '_>, cv: &Cv) -> Meta {
             last_modified: fields.text(&["lastModified"]),
             sections: None,
             section_labels: fields.group(&["sectionLabels"], section_labels).0,
-            theme: fields.text(&["theme"]),
+            theme: theme(fields),
             colors: fields.group(&["themeOptions"], theme_options).0,
             extra: Vec::new(),
         };
@@ -426,6 +426,20 @@ fn meta(fields: &mut Fields<'_, '_>, cv: &Cv) -> Meta {
         );
     }
     res
+}
+
+/// Reads `meta.theme`. Names of other programs' themes are none of ours; a slip is told.
+fn theme(fields: &mut Fields<'_, '_>) -> Option<String> {
+    let (name, place) = fields.placed_text(&["theme"])?;
+    let known = || Theme::NAMES.iter().map(|(known, _)| *known);
+    if !known().any(|known| known == name)
+        && let Some(near) = nearest(&name, known())
+    {
+        let path = fields.path_of("theme");
+        let message = format!("there is no theme {}", quoted(&name));
+        fields.report.warn(place, path, message, format!("did you mean {}?", quoted(near)));
+    }
+    Some(name)
 }
 
 /// Reads what we know of `meta.themeOptions`; other themes keep many things there.

@@ -14,12 +14,19 @@ use std::sync::Arc;
 
 use super::assets::Assets;
 use super::edition::Edition;
-use crate::cv::{self, Audience, Cv, Disclosed};
+use crate::cv::{self, Audience, Cv, Disclosed, Theme};
 use crate::pages::cv::{CvView, Translation};
 use crate::pages::{self, sitemap};
 
-/// The style of the public pages.
-const STYLESHEET: &str = "cv.css";
+/// What the stylesheets of all themes begin with.
+const BASE: &str = "cv/base.css";
+
+fn stylesheet(theme: Theme) -> &'static str {
+    match theme {
+        Theme::Classic => "cv/classic.css",
+        Theme::Modern => "cv/modern.css",
+    }
+}
 
 /// The script of the button that prints.
 const PRINT_SCRIPT: &str = "print.js";
@@ -90,7 +97,11 @@ pub struct Beside {
 pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Assets>) -> Edition {
     let mut edition = Edition::new(assets.clone());
     let Beside { photo, style, theme, not_found, has_pdf } = beside;
-    let mut css = theme.unwrap_or_else(|| assets.stylesheet(STYLESHEET));
+    let built_in = || {
+        let theme = cvs.first().map(Cv::theme).unwrap_or_default();
+        assets.stylesheet(BASE) + &assets.stylesheet(stylesheet(theme))
+    };
+    let mut css = theme.unwrap_or_else(built_in);
     css.push_str(&cvs.first().map(pages::cv::colors).unwrap_or_default());
     css.push_str(&style.unwrap_or_default());
     edition.stylesheet = edition.add_part("cv", "css", css.into_bytes());

@@ -209,7 +209,7 @@ fn pages_can_be_written_out_to_look_at() {
         return;
     };
     let dir = Path::new(&dir);
-    std::fs::write(dir.join("cv.css"), include_str!("../../../assets/web/cv.css")).unwrap();
+    std::fs::write(dir.join("cv.css"), STYLES[0]).unwrap();
     std::fs::write(dir.join("sample.html"), render_yaml(cv::SAMPLE)).unwrap();
     for path in fixtures().iter().chain(&real_resumes()) {
         let text = std::fs::read_to_string(path).unwrap();
@@ -374,16 +374,55 @@ fn the_icon_has_the_initials() {
     }
 }
 
+/// The built-in styles as they are sent.
+const STYLES: [&str; 2] = [
+    concat!(
+        include_str!("../../../assets/web/cv/base.css"),
+        include_str!("../../../assets/web/cv/classic.css")
+    ),
+    concat!(
+        include_str!("../../../assets/web/cv/base.css"),
+        include_str!("../../../assets/web/cv/modern.css")
+    ),
+];
+
 #[test]
-fn the_stylesheet_is_small_and_asks_for_nothing() {
-    let css = include_str!("../../../assets/web/cv.css");
-    assert!(css.len() < 15_000, "{} bytes", css.len());
-    assert!(!css.contains("url(") && !css.contains("@import"));
+fn page_and_style_are_small_and_ask_for_nothing_but_fonts() {
+    let page = render_yaml(cv::SAMPLE);
+    for css in STYLES {
+        let packed = |text: &str| {
+            let mut packed = Vec::new();
+            let params = brotli::enc::BrotliEncoderParams::default();
+            brotli::BrotliCompress(&mut text.as_bytes(), &mut packed, &params).unwrap();
+            packed.len()
+        };
+        assert!(packed(css) + packed(&page) < 30_000, "{} and {} bytes", packed(css), packed(&page));
+        let own = css.matches("url(\"/assets/fonts/").count();
+        assert_eq!((css.matches("url(").count(), css.matches("@import").count()), (own, 0));
+    }
+}
+
+#[test]
+fn every_font_is_small_there_and_licensed() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/web/fonts");
+    let mut n_used = 0;
+    for name in STYLES.iter().flat_map(|css| css.split("/assets/fonts/").skip(1)) {
+        let file = dir.join(name.split('"').next().unwrap());
+        let n_bytes = file.metadata().unwrap_or_else(|_| panic!("{} is missing", file.display())).len();
+        assert!(n_bytes <= 40_000, "{} has {n_bytes} bytes", file.display());
+        n_used += 1;
+    }
+    let files = || std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(files().filter(|path| path.extension().unwrap() == "woff2").count(), n_used);
+    for licence in files().filter(|path| path.extension().unwrap() == "txt") {
+        assert!(std::fs::read_to_string(licence).unwrap().contains("SIL Open Font License"));
+    }
 }
 
 /// Returns the colour properties of the nth block of the stylesheet that sets them, as channels.
 fn colours(css: &str, block: usize) -> std::collections::BTreeMap<&str, [f64; 3]> {
-    let block = css.split(":root {").nth(block + 1).unwrap().split('}').next().unwrap();
+    let blocks = css.split(":root {").skip(1).map(|block| block.split('}').next().unwrap());
+    let block = blocks.filter(|block| block.contains("--paper: #")).nth(block).unwrap();
     let hex = |value: &str| -> [f64; 3] {
         let digits = value.trim().trim_start_matches('#');
         let digits = if digits.len() == 3 {
@@ -409,8 +448,7 @@ fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
 
 #[test]
 fn text_has_contrast_in_light_in_dark_and_on_paper() {
-    let css = include_str!("../../../assets/web/cv.css");
-    for block in 0..3 {
+    for (css, block) in STYLES.iter().flat_map(|css| (0..3).map(move |block| (css, block))) {
         let colours = colours(css, block);
         let of = |name: &str| contrast(colours[name], colours["--paper"]);
         assert!(of("--ink") >= 7.0, "{block}: {}", of("--ink"));
