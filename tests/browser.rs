@@ -21,7 +21,7 @@ use crate::harness::Vitrine;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What lets chromium run in a container, and keeps it from calling home.
-const CHROMIUM_FLAGS: &[&str] = &[
+pub const CHROMIUM_FLAGS: &[&str] = &[
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -93,7 +93,7 @@ impl Drop for Driver {
 }
 
 /// Finds a program in the search path.
-fn program(name: &str) -> Option<PathBuf> {
+pub fn program(name: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH")?;
     std::env::split_paths(&paths).map(|dir| dir.join(name)).find(|path| path.is_file())
 }

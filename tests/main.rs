@@ -11,6 +11,7 @@ mod harness;
 mod life;
 mod packaging;
 mod page;
+mod paper;
 mod password;
 mod readme;
 mod reload;

@@ -99,7 +99,8 @@ fn contacts(cv: &Cv, labels: &Labels) -> Vec<(Option<String>, Said)> {
 /// Returns where the person lives, as it is written on one line.
 pub(super) fn place(cv: &Cv) -> Option<String> {
     let location = &cv.basics.location;
-    let country = location.country_code.as_deref().map(countries::name);
+    let lang = cv.lang.as_deref().unwrap_or("en");
+    let country = location.country_code.as_deref().map(|code| countries::name(code, lang));
     let city = match (&location.postal_code, &location.city) {
         (Some(code), Some(city)) => Some(format!("{code} {city}")),
         (code, city) => code.clone().or_else(|| city.clone()),

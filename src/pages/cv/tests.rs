@@ -185,7 +185,7 @@ fn check_complete(path: &Path) {
             "startDate" | "endDate" | "date" | "releaseDate" => {
                 assert!(html.contains(&format!("datetime=\"{value}\"")), "{key} {value:?} is not shown");
             }
-            "countryCode" => assert!(seen.contains(countries::name(&value)), "{key} {value:?}"),
+            "countryCode" => assert!(seen.contains(countries::name(&value, "en")), "{key} {value:?}"),
             "url" => assert!(source.contains(&value), "{key} {value:?} is not linked"),
             "image" => {}
             _ => {

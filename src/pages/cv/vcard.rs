@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::labels::Labels;
-use super::{display_name, markdown};
+use super::{countries, display_name, markdown};
 use crate::cv::{Disclosed, PartialDate, When};
 
 /// Bytes of a line before it is folded, the line's end not counted (RFC 6350 section 3.2).
@@ -47,7 +47,8 @@ pub fn vcard(cv: &Disclosed) -> String {
         }
     }
     let location = &basics.location;
-    let country = location.country_code.as_deref().map(super::countries::name);
+    let lang = cv.lang.as_deref().unwrap_or("en");
+    let country = location.country_code.as_deref().map(|code| countries::name(code, lang));
     let address = [
         location.address.as_deref(),
         location.city.as_deref(),
