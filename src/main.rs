@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use vitrine::app::{Failure, commands};
 use vitrine::config::{ENV_PREFIX, Layers};
+use vitrine::cv::FileForm;
 
 /// Serves a CV and watches itself.
 ///
@@ -53,6 +54,21 @@ enum Command {
         /// The folder; it is created, and no file in it is overwritten
         dir: PathBuf,
     },
+    /// Turns any resume.json into tidy YAML, and YAML into JSON Resume
+    ///
+    /// Nothing is lost but comments: keys that vitrine does not know stay, older names become
+    /// those of today, keys get the order of the schema, empty values go. What is odd about
+    /// the file is told on standard error, as `vitrine check` does.
+    Import {
+        /// The file, JSON Resume of any age or YAML
+        file: PathBuf,
+        /// What to write [default: YAML from a .json file, JSON from any other]
+        #[arg(long, value_enum)]
+        to: Option<To>,
+        /// Where to write it; a file that is there is not overwritten [default: standard output]
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Makes the running vitrine apply what is on disk now, and says how that went
     Reload(Settings),
     /// Sets the admin password, also under a running vitrine
@@ -64,6 +80,13 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+}
+
+/// What `import` writes.
+#[derive(Clone, Copy, ValueEnum)]
+enum To {
+    Yaml,
+    Json,
 }
 
 impl Settings {
@@ -95,6 +118,13 @@ fn main() -> ExitCode {
         Some(Command::Serve(settings)) => commands::serve(settings.layers()),
         Some(Command::Check(settings)) => commands::check(&settings.layers()),
         Some(Command::Init { dir }) => commands::init(&dir),
+        Some(Command::Import { file, to, output }) => {
+            let form = to.map(|to| match to {
+                To::Yaml => FileForm::Yaml,
+                To::Json => FileForm::Json,
+            });
+            commands::import(&file, form, output.as_deref())
+        }
         Some(Command::Reload(settings)) => commands::reload(&settings.layers()),
         Some(Command::Password(settings)) => commands::password(&settings.layers()),
         Some(Command::Health { url, settings }) => commands::health(url, &settings.layers()),

@@ -8,6 +8,7 @@ mod browser;
 mod chaos;
 mod forward;
 mod harness;
+mod import;
 mod life;
 mod packaging;
 mod page;

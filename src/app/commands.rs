@@ -12,7 +12,7 @@ use super::control::{self, Command};
 use super::{Failure, data, serve as server, site};
 use crate::config::settings::SETTINGS;
 use crate::config::{self, Layers};
-use crate::cv;
+use crate::cv::{self, FileForm};
 use crate::http::admin::password as admin_password;
 use crate::record::access::cut;
 
@@ -70,6 +70,36 @@ pub fn init(dir: &Path) -> Result<(), Failure> {
         }
     }
     println!("\nnow edit the CV in {0} and run:\n\n    cd {0} && vitrine", dir.display());
+    Ok(())
+}
+
+/// Writes a CV's file anew: any JSON Resume as tidy YAML, YAML as JSON Resume.
+pub fn import(file: &Path, form: Option<FileForm>, output: Option<&Path>) -> Result<(), Failure> {
+    let bytes =
+        data::read_bounded(file, cv::SIZE_BYTES_MAX).with_context(|| format!("read {}", file.display()))?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let form = form.unwrap_or(match FileForm::of(&name) {
+        FileForm::Json => FileForm::Yaml,
+        FileForm::Yaml => FileForm::Json,
+    });
+    let (written, problems) = cv::rewrite(&cv::Source { name: &name, bytes: &bytes }, form);
+    let Some(written) = written else {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        return Err(Failure::Configuration(lines.join("\n")));
+    };
+    for problem in &problems {
+        eprintln!("warning: {problem}");
+    }
+    match output {
+        None => io::stdout().write_all(written.as_bytes()).context("write to standard output")?,
+        Some(path) => {
+            let mut file =
+                fs::OpenOptions::new().write(true).create_new(true).open(path).with_context(|| {
+                    format!("write {}: a file that is there is left as it is", path.display())
+                })?;
+            file.write_all(written.as_bytes()).with_context(|| format!("write {}", path.display()))?;
+        }
+    }
     Ok(())
 }
 

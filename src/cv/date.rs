@@ -119,10 +119,15 @@ const ONGOING: &[&str] = &[
     "至今",
 ];
 
+/// Whether a text says that something goes on.
+pub(super) fn is_ongoing(text: &str) -> bool {
+    ONGOING.contains(&text.trim().to_lowercase().as_str())
+}
+
 /// Reads the text of a date field.
 pub(super) fn read(text: &str) -> Read {
     let text = text.trim();
-    if ONGOING.contains(&text.to_lowercase().as_str()) {
+    if is_ongoing(text) {
         return Read::Ongoing;
     }
     if let Some(date) = exact(text) {

@@ -7,6 +7,7 @@ use super::link::{self, Link};
 use super::model::Entry;
 use super::node::{Key, Node, Value};
 use super::problem::{Place, Problem, Severity, quoted};
+use super::rewrite::Renames;
 
 /// Most problems that one file may report; a file with more is wrong in one way, many times.
 const PROBLEMS_MAX: usize = 100;
@@ -17,6 +18,7 @@ const ALIKE: f64 = 0.75;
 /// Collects the problems of one file.
 pub(super) struct Report {
     file: String,
+    renames: Renames,
     problems: Vec<Problem>,
     n_unlisted: usize,
     n_errors: usize,
@@ -24,7 +26,13 @@ pub(super) struct Report {
 
 impl Report {
     pub fn new(file: &str) -> Self {
-        Report { file: file.to_string(), problems: Vec::new(), n_unlisted: 0, n_errors: 0 }
+        Report {
+            file: file.to_string(),
+            renames: Renames::new(),
+            problems: Vec::new(),
+            n_unlisted: 0,
+            n_errors: 0,
+        }
     }
 
     fn add(&mut self, severity: Severity, place: Place, path: String, message: String, hint: String) {
@@ -43,6 +51,11 @@ impl Report {
 
     pub fn error(&mut self, place: Place, path: String, message: impl Into<String>, hint: impl Into<String>) {
         self.add(Severity::Error, place, path, message.into(), hint.into());
+    }
+
+    /// Returns the keys that have another name today.
+    pub fn renames(&self) -> &Renames {
+        &self.renames
     }
 
     pub fn has_errors(&self) -> bool {
@@ -117,6 +130,7 @@ impl<'r, 'n> Fields<'r, 'n> {
                 continue;
             }
             if *name != names[0] {
+                self.report.renames.insert(key.place, names[0]);
                 let message = format!("{} is an older name", quoted(name));
                 self.report.warn(key.place, path, message, format!("write {}", quoted(names[0])));
             }

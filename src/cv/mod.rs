@@ -27,10 +27,12 @@ mod model;
 pub mod node;
 mod problem;
 mod read;
+mod rewrite;
 #[cfg(test)]
 mod tests;
 mod translate;
 mod yaml;
+mod yaml_out;
 
 pub use date::{End, PartialDate, Period, When};
 pub use disclose::{Audience, Disclosed};
@@ -203,6 +205,39 @@ pub fn parse_translation(source: &Source<'_>, lang: &LangTag, original: &Cv) -> 
         cv.complete_from(original);
         cv
     })
+}
+
+/// A form that a CV's file can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileForm {
+    /// For people.
+    Yaml,
+    /// For programs: JSON Resume.
+    Json,
+}
+
+impl FileForm {
+    /// Returns the form of a file by its name.
+    pub fn of(name: &str) -> FileForm {
+        if name.ends_with(".json") { FileForm::Json } else { FileForm::Yaml }
+    }
+}
+
+/// Writes a CV's file anew in a form, with everything that is odd about it; an error in it
+/// stops that.
+pub fn rewrite(source: &Source<'_>, form: FileForm) -> (Option<String>, Vec<Problem>) {
+    let root = match tree(source) {
+        Ok(root) => root,
+        Err(fault) => return (None, vec![fault.into_problem(source.name)]),
+    };
+    let mut report = Report::new(source.name);
+    read::cv(&mut report, &root);
+    let write = match form {
+        FileForm::Yaml => rewrite::yaml,
+        FileForm::Json => rewrite::json,
+    };
+    let written = (!report.has_errors()).then(|| write(&root, report.renames()));
+    (written, report.finish())
 }
 
 fn parse_with(source: &Source<'_>, read: impl FnOnce(&mut Report, &Node) -> Cv) -> Parsed {
