@@ -112,6 +112,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("actix_tls", &["http"]),
     ("rustls", &["http"]),
     ("maud", &["pages", "http"]),
+    ("cosmic_text", &["pages"]),
+    ("png", &["pages"]),
     ("sled", &["store"]),
     ("opentelemetry_sdk", &["telemetry"]),
     ("opentelemetry_otlp", &["telemetry"]),

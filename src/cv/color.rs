@@ -44,6 +44,11 @@ impl fmt::Display for Color {
 pub const CONTRAST_MIN: f64 = 4.5;
 
 impl Color {
+    /// Returns red, green and blue.
+    pub fn channels(self) -> [u8; 3] {
+        [self.red, self.green, self.blue]
+    }
+
     /// Returns the contrast with another colour, 1 to 21 (WCAG 2.2, "contrast ratio").
     pub fn contrast(self, other: Color) -> f64 {
         let (a, b) = (self.luminance(), other.luminance());

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::assets::Assets;
 use super::edition::Edition;
-use crate::cv::{self, Audience, Cv, Disclosed, Theme};
+use crate::cv::{self, Audience, BaseUrl, Cv, Disclosed, Theme};
 use crate::pages::cv::{CvView, Translation};
 use crate::pages::{self, sitemap};
 
@@ -122,6 +122,9 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
     for (idx, (cv, place)) in cvs.iter().zip(&places).enumerate() {
         let disclosed = cv.disclose(Audience::Public, config);
         let canonical = config.base_url.as_ref().map(|base| base.join(place));
+        let host = config.base_url.as_ref().map(BaseUrl::host);
+        let card = pages::cv::card(&disclosed, host);
+        let card_url = card.map(|card| absolute(&edition.add_part("card", "png", card)));
         let page = pages::cv::page(&CvView {
             cv: &disclosed,
             stylesheets: &stylesheets,
@@ -130,6 +133,7 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
             canonical: canonical.as_deref(),
             translations: if cvs.len() > 1 { &translations } else { &[] },
             forms: place,
+            card_url: card_url.as_deref(),
             pdf_url: has_pdf.then_some("/cv.pdf"),
             print_script: Some(assets.url(PRINT_SCRIPT)),
             noindex: config.noindex,
@@ -193,6 +197,7 @@ fn add_private(edition: &mut Edition, cvs: &[Cv], photo: Option<&Photo>, config:
             canonical: None,
             translations: if cvs.len() > 1 { &translations } else { &[] },
             forms: "",
+            card_url: None,
             pdf_url: None,
             print_script: Some(&print_script),
             noindex: true,

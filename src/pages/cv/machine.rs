@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 use serde_json::{Map, Value, json};
 
 use super::labels::Labels;
-use super::{CvView, FORMS, markdown};
+use super::{CARD_HEIGHT, CARD_WIDTH, CvView, FORMS, markdown};
 use crate::cv::{Cv, End, Link, SectionId, Work};
 
 /// Longest description in characters; search engines cut at about this length.
@@ -37,6 +37,13 @@ pub(super) fn head(view: &CvView<'_>, title: &str) -> Markup {
         meta property="og:title" content=(title);
         @if let Some(description) = &description {
             meta property="og:description" content=(description);
+        }
+        @if let Some(card) = view.card_url {
+            meta property="og:image" content=(card);
+            meta property="og:image:width" content=(CARD_WIDTH);
+            meta property="og:image:height" content=(CARD_HEIGHT);
+            meta property="og:image:alt" content=(title);
+            meta name="twitter:card" content="summary_large_image";
         }
         script type="application/ld+json" { (PreEscaped(data_block(&json_ld(view, description.as_deref())))) }
     }

@@ -25,6 +25,7 @@ use super::layout::{Head, direction, document};
 use super::markdown;
 use crate::cv::{Cv, Disclosed, Link, PartialDate};
 
+mod card;
 mod commonmark;
 mod countries;
 mod labels;
@@ -38,6 +39,7 @@ mod style;
 mod tests;
 mod vcard;
 
+pub use card::{HEIGHT as CARD_HEIGHT, WIDTH as CARD_WIDTH, card};
 pub use commonmark::markdown as commonmark;
 use labels::Labels;
 pub use plain::text;
@@ -61,6 +63,8 @@ pub struct CvView<'a> {
     pub translations: &'a [Translation],
     /// The folder in which the same CV is as JSON Resume, text, Markdown and vCard.
     pub forms: &'a str,
+    /// The picture for a link to this page, as other sites find it.
+    pub card_url: Option<&'a str>,
     /// The owner's own PDF, if there is one.
     pub pdf_url: Option<&'a str>,
     /// Makes the button that prints work.

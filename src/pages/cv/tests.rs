@@ -20,6 +20,7 @@ fn render(cv: &Disclosed) -> String {
         canonical: Some("https://cv.example.com/"),
         translations: &[],
         forms: "/",
+        card_url: None,
         pdf_url: None,
         print_script: Some("/assets/print.js"),
         noindex: false,
