@@ -99,7 +99,7 @@ fn the_cv_is_served_as_json_resume_without_private_contacts() {
 
 #[test]
 fn each_language_has_a_page_and_they_name_each_other() {
-    let dir = Folders::with_cv(&format!("{CV}  summary: Hello\n"));
+    let dir = Folders::with_cv(&format!("{CV}  summary: Hello\nmeta: {{themeOptions: {{printQr: true}}}}\n"));
     dir.write("cv.ru.yaml", "basics: {label: Инженер}\n");
     dir.write("vitrine.toml", "[cv]\nbase_url = \"https://cv.example.com\"\n");
     let mut command = dir.serve();
@@ -126,6 +126,9 @@ fn each_language_has_a_page_and_they_name_each_other() {
     assert!(vitrine.get("/ru/resume.json").text().contains("Инженер"));
     assert!(vitrine.get("/sitemap.xml").text().contains("<loc>https://cv.example.com/ru/</loc>"));
     assert!(vitrine.get("/robots.txt").text().contains("Sitemap: https://cv.example.com/sitemap.xml"));
+
+    assert!(russian.contains("property=\"og:image\" content=\"https://cv.example.com/assets/card-"));
+    assert!(russian.contains("<figure class=\"print-qr\"><img src=\"/assets/qr-"), "{russian}");
 
     // A translation that breaks leaves all as it is, and all of it is kept for a later start.
     vitrine.dir().write("cv.ru.yaml", "basics: [");

@@ -114,6 +114,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("maud", &["pages", "http"]),
     ("cosmic_text", &["pages"]),
     ("png", &["pages"]),
+    ("qrcode", &["pages"]),
     ("sled", &["store"]),
     ("opentelemetry_sdk", &["telemetry"]),
     ("opentelemetry_otlp", &["telemetry"]),

@@ -168,7 +168,7 @@ sections! {
     Meta {
         canonical: Option<Link>, version: Option<String>, last_modified: Option<String>,
         sections: Option<Vec<String>>, section_labels: Vec<(String, String)>,
-        theme: Option<String>, colors: Vec<Chosen>, extra: Vec<(Key, Node)>,
+        theme: Option<String>, colors: Vec<Chosen>, print_qr: bool, extra: Vec<(Key, Node)>,
     }
 }
 

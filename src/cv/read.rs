@@ -395,9 +395,11 @@ fn meta(fields: &mut Fields<'_, '_>, cv: &Cv) -> Meta {
             sections: None,
             section_labels: fields.group(&["sectionLabels"], section_labels).0,
             theme: theme(fields),
-            colors: fields.group(&["themeOptions"], theme_options).0,
+            colors: Vec::new(),
+            print_qr: false,
             extra: Vec::new(),
         };
+        (res.colors, res.print_qr) = fields.group(&["themeOptions"], theme_options).0;
         let sections = fields.texts(&["sections"]);
         res.sections = (!sections.is_empty()).then_some(sections);
         // Registries and themes keep many things of their own here.
@@ -443,7 +445,7 @@ fn theme(fields: &mut Fields<'_, '_>) -> Option<String> {
 }
 
 /// Reads what we know of `meta.themeOptions`; other themes keep many things there.
-fn theme_options(fields: &mut Fields<'_, '_>) -> Vec<Chosen> {
+fn theme_options(fields: &mut Fields<'_, '_>) -> (Vec<Chosen>, bool) {
     let place = fields.place();
     let colors = fields.group(&["colors"], colors).0;
     for (role, scheme, contrast) in color::hard_to_read(&colors) {
@@ -454,8 +456,9 @@ fn theme_options(fields: &mut Fields<'_, '_>) -> Vec<Chosen> {
         );
         fields.report.warn(place, path, message, format!("choose a colour with at least {min}:1"));
     }
+    let print_qr = fields.flag("printQr").unwrap_or(false);
     fields.take_rest();
-    colors
+    (colors, print_qr)
 }
 
 /// Reads `name: colour`, or `name: [light, dark]`.

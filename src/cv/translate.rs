@@ -76,6 +76,7 @@ impl Cv {
         }
         fill(&mut self.meta.sections, &original.meta.sections);
         fill(&mut self.meta.theme, &original.meta.theme);
+        self.meta.print_qr |= original.meta.print_qr;
         fill_all(&mut self.meta.colors, &original.meta.colors);
         fill(&mut self.meta.last_modified, &original.meta.last_modified);
         // What the original keeps private stays so in every language.

@@ -123,6 +123,8 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
         let disclosed = cv.disclose(Audience::Public, config);
         let canonical = config.base_url.as_ref().map(|base| base.join(place));
         let host = config.base_url.as_ref().map(BaseUrl::host);
+        let qr = canonical.as_deref().filter(|_| cv.meta.print_qr).and_then(pages::cv::qr);
+        let qr_url = qr.map(|qr| edition.add_part("qr", "svg", qr.into_bytes()));
         let card = pages::cv::card(&disclosed, host);
         let card_url = card.map(|card| absolute(&edition.add_part("card", "png", card)));
         let page = pages::cv::page(&CvView {
@@ -134,6 +136,7 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
             translations: if cvs.len() > 1 { &translations } else { &[] },
             forms: place,
             card_url: card_url.as_deref(),
+            qr_url: qr_url.as_deref(),
             pdf_url: has_pdf.then_some("/cv.pdf"),
             print_script: Some(assets.url(PRINT_SCRIPT)),
             noindex: config.noindex,
@@ -198,6 +201,7 @@ fn add_private(edition: &mut Edition, cvs: &[Cv], photo: Option<&Photo>, config:
             translations: if cvs.len() > 1 { &translations } else { &[] },
             forms: "",
             card_url: None,
+            qr_url: None,
             pdf_url: None,
             print_script: Some(&print_script),
             noindex: true,

@@ -14,6 +14,7 @@
 //!   `.entry-description`, `.entry-summary`, `ul.highlights`, `ul.keywords`; short ones
 //!   (skills, languages, interests) are `.entry-compact` with `.entry-level`;
 //! - several positions at one employer are a `div.employer` around `article.entry.role`;
+//! - `figure.print-qr`, if the CV asks for it, is shown on paper alone;
 //! - `footer.cv-footer` is the last thing, and does not print.
 //!
 //! The page has one `h1`, no gaps between headings, no inline style, no script but a block
@@ -33,6 +34,7 @@ mod machine;
 mod outline;
 mod parts;
 mod plain;
+mod qr;
 mod sections;
 mod style;
 #[cfg(test)]
@@ -43,6 +45,7 @@ pub use card::{HEIGHT as CARD_HEIGHT, WIDTH as CARD_WIDTH, card};
 pub use commonmark::markdown as commonmark;
 use labels::Labels;
 pub use plain::text;
+pub use qr::qr;
 pub use style::colors;
 pub use vcard::vcard;
 
@@ -65,6 +68,8 @@ pub struct CvView<'a> {
     pub forms: &'a str,
     /// The picture for a link to this page, as other sites find it.
     pub card_url: Option<&'a str>,
+    /// The code of this page's address, for paper.
+    pub qr_url: Option<&'a str>,
     /// The owner's own PDF, if there is one.
     pub pdf_url: Option<&'a str>,
     /// Makes the button that prints work.
@@ -115,6 +120,12 @@ pub fn page(view: &CvView<'_>) -> Markup {
                 }
                 @for section in cv.section_order() {
                     (sections::section(cv, section, labels))
+                }
+                @if let (Some(qr_url), Some(canonical)) = (view.qr_url, view.canonical) {
+                    figure.print-qr {
+                        img src=(qr_url) alt="" width="90" height="90";
+                        figcaption { (canonical) }
+                    }
                 }
             }
             (footer(view, labels))

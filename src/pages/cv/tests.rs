@@ -21,6 +21,7 @@ fn render(cv: &Disclosed) -> String {
         translations: &[],
         forms: "/",
         card_url: None,
+        qr_url: None,
         pdf_url: None,
         print_script: Some("/assets/print.js"),
         noindex: false,
