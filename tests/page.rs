@@ -139,6 +139,12 @@ fn each_language_has_a_page_and_they_name_each_other() {
     assert!(again.get("/ru/").text().contains("Инженер"));
 }
 
+/// Returns the beginning of a picture of a size.
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let (width, height) = (width.to_be_bytes(), height.to_be_bytes());
+    [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], &width, &height, &[8, 2, 0, 0, 0]].concat()
+}
+
 #[test]
 fn the_photo_beside_the_cv_is_shown_and_a_missing_one_is_warned_about() {
     let dir = Folders::with_cv(&format!("{CV}  image: me.png\n"));
@@ -147,15 +153,20 @@ fn the_photo_beside_the_cv_is_shown_and_a_missing_one_is_warned_about() {
         ended.code == 0 && ended.out.contains("basics.image") && ended.out.contains("No such file"),
         "{ended:?}"
     );
-    dir.write("me.png", "a picture");
-    assert!(dir.run(&["check"]).out.contains("good, 0 warnings"));
+    for (bytes, expect) in [
+        (b"a picture".to_vec(), "it is not a picture, whatever its name says"),
+        (png(10_000, 10_000), "it has 100 megapixels, and 50 are the most that are shown"),
+        (png(400, 400), "good, 0 warnings"),
+    ] {
+        std::fs::write(dir.site().join("me.png"), bytes).unwrap();
+        let ended = dir.run(&["check"]);
+        assert!(ended.code == 0 && ended.out.contains(expect), "{ended:?}");
+    }
     let vitrine = Vitrine::start_on(dir);
     assert!(vitrine.get("/").text().contains("src=\"/photo.png\""));
     let photo = vitrine.get("/photo.png");
-    assert_eq!(
-        (photo.status, photo.header("content-type"), photo.text().as_str()),
-        (200, "image/png", "a picture")
-    );
+    assert_eq!((photo.status, photo.header("content-type")), (200, "image/png"));
+    assert_eq!(photo.body, png(400, 400));
 }
 
 #[test]

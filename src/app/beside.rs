@@ -17,6 +17,9 @@ const NOT_FOUND_MAX_BYTES: usize = 1_000_000;
 /// A photo of a page is well below 1 MB; past this a visitor on a phone waits for seconds.
 const PHOTO_MAX_BYTES: usize = 5_000_000;
 
+/// A good camera has as many; four bytes each are what a browser holds.
+const PHOTO_MAX_PIXELS: usize = 50_000_000;
+
 /// The formats that every browser shows, by their endings.
 const FORMATS: [(&str, &str); 4] =
     [("jpg", "image/jpeg"), ("jpeg", "image/jpeg"), ("png", "image/png"), ("webp", "image/webp")];
@@ -71,5 +74,13 @@ fn photo(folder: &Path, cv: &Cv) -> Result<Option<Photo>, String> {
         return Err(warn("it is a link out of the site folder".into()));
     }
     let bytes = read_bounded(&real, PHOTO_MAX_BYTES).map_err(|fault| warn(fault.to_string()))?;
+    // A few kilobytes can be a picture that a visitor's browser needs gigabytes to show.
+    let size = imagesize::blob_size(&bytes)
+        .map_err(|_| warn("it is not a picture, whatever its name says".into()))?;
+    let (n_pixels, max) = (size.width.saturating_mul(size.height), PHOTO_MAX_PIXELS);
+    if n_pixels > max {
+        let (n_megapixels, max) = (n_pixels / 1_000_000, max / 1_000_000);
+        return Err(warn(format!("it has {n_megapixels} megapixels, and {max} are the most that are shown")));
+    }
     Ok(Some(Photo { bytes, content_type, path: format!("/photo.{ending}") }))
 }
