@@ -14,6 +14,7 @@ mod packaging;
 mod page;
 mod paper;
 mod password;
+mod pictures;
 mod readme;
 mod reload;
 mod start;

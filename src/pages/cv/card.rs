@@ -166,7 +166,7 @@ impl Canvas {
         let mut res = Vec::new();
         let mut encoder = png::Encoder::new(&mut res, WIDTH, HEIGHT);
         encoder.set_color(png::ColorType::Rgb);
-        encoder.set_compression(png::Compression::High);
+        encoder.set_compression(png::Compression::Balanced);
         let mut writer = encoder.write_header().expect("writing to a vector cannot fail");
         writer.write_image_data(&self.pixels).expect("there are as many pixels as the header says");
         writer.finish().expect("writing to a vector cannot fail");
