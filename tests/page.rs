@@ -467,7 +467,9 @@ fn a_private_link_shows_every_contact_and_is_not_logged() {
     assert!(vitrine.get(&format!("{path}resume.json")).text().contains("1234"));
     let moved = vitrine.get(path.trim_end_matches('/'));
     assert_eq!(moved.status, 308);
-    for wrong in [path.replace("/p/", "/p/A"), "/p/x/".into(), format!("{path}none"), "/p/".into()] {
+    let elsewhere = "/p/%2f%2fevil.example".to_string();
+    for wrong in [path.replace("/p/", "/p/A"), "/p/x/".into(), format!("{path}none"), "/p/".into(), elsewhere]
+    {
         assert_eq!(vitrine.get(&wrong).status, 404, "{wrong}");
     }
     assert!(!vitrine.get("/").text().contains("1234"));

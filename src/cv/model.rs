@@ -4,7 +4,7 @@
 //! `reference` may hold Markdown. Lists keep the order of the file.
 
 use super::color::Chosen;
-use super::date::{Period, When};
+use super::date::{PartialDate, Period, When};
 use super::link::Link;
 use super::node::{Key, Node};
 use super::translate::Borrowed;
@@ -280,6 +280,12 @@ impl Cv {
             res.extend(found.filter(|section| !res.contains(section)));
         }
         res
+    }
+
+    /// Returns the day of `meta.lastModified`, when there is one in it.
+    pub fn modified(&self) -> Option<PartialDate> {
+        let text = self.meta.last_modified.as_deref()?;
+        PartialDate::parse(text.get(..10).unwrap_or(text))
     }
 
     /// Returns the built-in theme to show it in (`meta.theme`); a file that was made for another

@@ -228,9 +228,13 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 }
 
 async fn to_page(request: HttpRequest, token: web::Path<String>) -> HttpResponse {
-    let location = format!("{token}/");
+    let shared = &Thread::of(&request).shared;
     request.extensions_mut().insert(Answered { route: ROUTE, worker_id: None });
-    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, location)).finish()
+    // What is no token could be a part of another site's address.
+    if !shared.links.opens(&token, shared.clock.now_ms()) {
+        return Error::NoFile.response(&shared.edition.load());
+    }
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, format!("/p/{token}/"))).finish()
 }
 
 async fn page(request: HttpRequest, path: web::Path<(String, String)>) -> HttpResponse {

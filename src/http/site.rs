@@ -167,7 +167,7 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
     let mut robots = ROBOTS.to_string();
     if let (Some(base), false) = (&config.base_url, config.noindex) {
         let pages = cvs.iter().zip(&translations);
-        let pages = pages.map(|(cv, page)| (page, cv.meta.last_modified.as_deref())).collect::<Vec<_>>();
+        let pages = pages.map(|(cv, page)| (page, cv.modified())).collect::<Vec<_>>();
         edition.add("/sitemap.xml", "/sitemap.xml", "application/xml", sitemap::xml(&pages).into_bytes());
         robots.push_str(&format!("Sitemap: {}\n", base.join("/sitemap.xml")));
     }

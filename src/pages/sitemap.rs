@@ -4,9 +4,10 @@
 use maud::{PreEscaped, html};
 
 use super::cv::Translation;
+use crate::cv::PartialDate;
 
 /// Writes the sitemap; each page with the date of its last change, where it is known.
-pub fn xml(pages: &[(&Translation, Option<&str>)]) -> String {
+pub fn xml(pages: &[(&Translation, Option<PartialDate>)]) -> String {
     let urls = html! {
         @for (page, modified) in pages {
             url {

@@ -24,7 +24,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::layout::{Head, direction, document};
 use super::markdown;
-use crate::cv::{Cv, Disclosed, Link, PartialDate};
+use crate::cv::{Cv, Disclosed, Link};
 
 mod card;
 mod commonmark;
@@ -253,8 +253,7 @@ fn birth_line(cv: &Cv, labels: &Labels) -> Option<Markup> {
 }
 
 fn footer(view: &CvView<'_>, labels: &Labels) -> Markup {
-    let modified = view.cv.meta.last_modified.as_deref();
-    let modified = modified.and_then(|text| PartialDate::parse(text.get(..10).unwrap_or(text)));
+    let modified = view.cv.modified();
     html! {
         footer.cv-footer {
             @if let Some(date) = modified {

@@ -65,8 +65,7 @@ pub fn vcard(cv: &Disclosed) -> String {
     }
     card.text("LANG", cv.lang.as_deref());
     card.text("NOTE", basics.summary.as_deref().map(markdown::plain).as_deref());
-    let modified = cv.meta.last_modified.as_deref().and_then(|text| PartialDate::parse(text.get(..10)?));
-    if let Some(PartialDate { year, month: Some(month), day: Some(day) }) = modified {
+    if let Some(PartialDate { year, month: Some(month), day: Some(day) }) = cv.modified() {
         card.line("REV", &format!("{year:04}{month:02}{day:02}T000000Z"));
     }
     card.line("END", "VCARD");
