@@ -55,7 +55,9 @@ impl Representation {
             etag: header(&format!("\"{hash}{suffix}\"")),
         };
         let smaller = |compressed: &Vec<u8>| compressed.len() < body.len();
-        let compress = body.len() >= COMPRESS_MIN_BYTES && is_text(content_type);
+        // What hardly anybody asks for is not worth the time at each load.
+        let is_rare = caching == Caching::Never;
+        let compress = body.len() >= COMPRESS_MIN_BYTES && is_text(content_type) && !is_rare;
         let brotli = compress.then(|| brotli(&body)).filter(smaller).map(|body| variant(body, "-br"));
         let gzip = compress.then(|| gzip(&body)).filter(smaller).map(|body| variant(body, "-gz"));
         Representation {
