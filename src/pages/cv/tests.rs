@@ -199,6 +199,24 @@ fn check_complete(path: &Path) {
 }
 
 #[test]
+fn whoever_has_a_private_link_sees_what_is_private() {
+    for path in fixtures().iter().chain(&real_resumes()) {
+        let text = std::fs::read_to_string(path).unwrap();
+        let config = Config::default();
+        let parsed = cv::parse(&Source { name: "resume.json", bytes: text.as_bytes() }, &config);
+        let cv = parsed.cv.unwrap().disclose(Audience::LinkHolder, &config);
+        let forms = [visible(&render(&cv)), fold(&super::text(&cv)), cv::public_json(&cv)];
+        let mut values = Vec::new();
+        leaves(&serde_json::from_str(&text).unwrap(), "", &mut values);
+        let is_private =
+            |key: &str| [".phone", ".address", ".postalCode"].iter().any(|last| key.ends_with(last));
+        for (key, value) in values.iter().filter(|(key, value)| is_private(key) && !value.is_empty()) {
+            assert!(forms.iter().all(|form| form.contains(value)), "{key} {value:?} of {}", path.display());
+        }
+    }
+}
+
+#[test]
 fn every_value_of_a_file_is_on_the_page() {
     fixtures().iter().chain(&real_resumes()).for_each(|path| check_complete(path));
 }
