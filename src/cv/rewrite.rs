@@ -136,22 +136,33 @@ pub(super) fn yaml(root: &Node, renames: &Renames) -> String {
 
 /// Writes the file as JSON, all values as texts; what goes on has no end there.
 pub(super) fn json(root: &Node, renames: &Renames) -> String {
-    let value = json_of(&tidy(root, renames));
+    let value = json_of(&tidy(root, renames), false);
     serde_json::to_string_pretty(&value).expect("a tree of texts has a JSON form") + "\n"
 }
 
-fn json_of(node: &Node) -> Json {
+/// Sections in which an end that is not written means that it goes on.
+const GO_ON: [&str; 3] = ["work", "volunteer", "education"];
+
+/// Writes a value; an end that is "present" is left out where that says the same, and is
+/// empty elsewhere.
+fn json_of(node: &Node, goes_on: bool) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::Scalar(text) => text.clone().into(),
-        Value::List(items) => items.iter().map(json_of).collect(),
+        Value::List(items) => items.iter().map(|item| json_of(item, goes_on)).collect(),
         Value::Map(entries) => {
-            let is_kept = |(key, node): &&(Key, Node)| {
-                key.name != "endDate"
-                    || !matches!(&node.value, Value::Scalar(text) if super::date::is_ongoing(text))
+            let is_present = |key: &Key, node: &Node| {
+                key.name == "endDate" && node.value.scalar().is_some_and(super::date::is_ongoing)
             };
-            let entries = entries.iter().filter(is_kept);
-            Json::Object(entries.map(|(key, node)| (key.name.clone(), json_of(node))).collect())
+            let entries = entries.iter().filter_map(|(key, node)| match is_present(key, node) {
+                true if goes_on => None,
+                true => Some((key.name.clone(), "".into())),
+                false => {
+                    let goes_on = goes_on || GO_ON.contains(&&*key.name);
+                    Some((key.name.clone(), json_of(node, goes_on)))
+                }
+            });
+            Json::Object(entries.collect())
         }
     }
 }

@@ -4,7 +4,7 @@
 //! description, headings become paragraphs (the page's own headings must not be broken).
 
 use maud::{Escaper, Markup, PreEscaped};
-use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use std::fmt::Write;
 
 use crate::cv::Link;
@@ -42,6 +42,33 @@ pub fn plain(text: &str) -> String {
     }
     let words: Vec<&str> = res.split_whitespace().collect();
     words.join(" ")
+}
+
+/// Writes a text anew as Markdown of the subset: what is open is closed, and what the page
+/// would not show as a link or as markup is none here either.
+pub fn tidy(text: &str) -> String {
+    // A fence that is open at the end is closed only behind a line's end.
+    let (lines, mut open_links) = (format!("{text}\n"), Vec::new());
+    let events = Parser::new(&lines).filter_map(|event| match event {
+        Event::Start(Tag::Link { ref dest_url, .. }) => {
+            open_links.push(Link::parse(dest_url).is_some());
+            open_links.last().is_some_and(|is_safe| *is_safe).then_some(event)
+        }
+        Event::End(TagEnd::Link) => (open_links.pop() == Some(true)).then_some(event),
+        Event::Start(Tag::Heading { .. }) => Some(Event::Start(Tag::Paragraph)),
+        Event::End(TagEnd::Heading(_)) => Some(Event::End(TagEnd::Paragraph)),
+        Event::Start(Tag::Image { .. } | Tag::HtmlBlock) | Event::End(TagEnd::Image | TagEnd::HtmlBlock) => {
+            None
+        }
+        Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
+        Event::Rule => None,
+        other => Some(other),
+    });
+    let mut res = String::with_capacity(text.len());
+    let options = pulldown_cmark_to_cmark::Options { list_token: '-', ..Default::default() };
+    let written = pulldown_cmark_to_cmark::cmark_with_options(events, &mut res, Options::empty(), options);
+    // Only what begins without ending cannot be written, and every event here has its pair.
+    if written.is_ok() { res.trim().to_string() } else { plain(text) }
 }
 
 /// A paragraph or an item of a list, as the text that a reader sees.
@@ -190,6 +217,23 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_written_anew_is_closed_and_safe() {
+        assert_eq!(
+            tidy("Plain *text* and [a](https://a.example)."),
+            "Plain *text* and [a](https://a.example)."
+        );
+        assert_eq!(tidy("[x](javascript:alert(1)) y"), "x y");
+        assert_eq!(tidy("# Heading"), "Heading");
+        let fence = tidy("a\n\n```\ncode");
+        assert_eq!(
+            block(&format!("{fence}\n\nafter")).into_string().matches("<p>after</p>").count(),
+            1,
+            "{fence}"
+        );
+        assert!(!tidy("<script>x</script>").contains('\u{0}'));
+    }
 
     use super::*;
 

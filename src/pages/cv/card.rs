@@ -11,7 +11,7 @@ use cosmic_text::{
 };
 
 use super::labels::Labels;
-use super::{display_name, outline};
+use super::{contacts, display_name};
 use crate::cv::Disclosed;
 use crate::cv::color::Role;
 
@@ -73,7 +73,7 @@ pub fn card(cv: &Disclosed, host: Option<&str>) -> Option<Vec<u8>> {
     let name = canvas.lay_out(display_name(cv, labels), &name)?;
     let said = cv.basics.label.as_deref().filter(|_| cv.basics.name.is_some());
     let label = said.and_then(|said| canvas.lay_out(said, &label));
-    let place = outline::place(cv);
+    let place = contacts::place(cv);
     let notes: Vec<&str> = [place.as_deref(), host].into_iter().flatten().collect();
     let note = canvas.lay_out(&notes.join("  ·  "), &note);
 

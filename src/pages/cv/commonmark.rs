@@ -1,31 +1,37 @@
 //! The CV as Markdown (CommonMark), for whoever works on with it.
 
-use super::outline::{Item, Outline, Said};
+use super::contacts::{Contact, contacts};
+use super::labels::Labels;
+use super::outline::{self, Entry, Form, Part, Phrase};
+use super::{display_name, markdown};
 use crate::cv::Disclosed;
 
 /// Writes the CV as Markdown. Texts of the file that are Markdown stay what they are; all
 /// others are escaped, so that they are shown as written.
-pub fn markdown(cv: &Disclosed) -> String {
-    let outline = Outline::of(cv);
-    let mut blocks = vec![format!("# {}", escaped(&outline.name))];
-    blocks.extend(outline.label.as_ref().map(|label| format!("**{}**", escaped(label))));
-    let contacts = outline.contacts.iter().map(|(kind, said)| {
-        let kind = kind.as_ref().map_or(String::new(), |kind| format!("{}: ", escaped(kind)));
-        format!("- {kind}{}", link(said))
+pub fn commonmark(cv: &Disclosed) -> String {
+    let labels = Labels::of(cv.lang.as_deref().unwrap_or("en"));
+    let mut blocks = vec![format!("# {}", escaped(display_name(cv, labels)))];
+    let label = cv.basics.label.as_ref().filter(|_| cv.basics.name.is_some());
+    blocks.extend(label.map(|label| format!("**{}**", escaped(label))));
+    let contacts = contacts(cv, labels).into_iter().map(|Contact { kind, said }| {
+        let kind = kind.map_or(String::new(), |kind| format!("{}: ", escaped(kind)));
+        format!("- {kind}{}", link(&said))
     });
-    let contacts: Vec<String> = contacts.collect();
-    blocks.extend((!contacts.is_empty()).then(|| contacts.join("\n")));
-    blocks.extend(outline.summary.clone());
-    for section in &outline.sections {
-        blocks.push(format!("## {}", escaped(&section.title)));
-        // Entries of a line each are a list; with headings they would be longer than what they say.
-        if section.items.iter().all(is_line) {
-            blocks.push(
-                section.items.iter().map(|item| format!("- {}", line(item))).collect::<Vec<_>>().join("\n"),
-            );
-        } else {
-            section.items.iter().for_each(|item| push(&mut blocks, item));
+    push_lines(&mut blocks, contacts);
+    blocks.extend(cv.basics.summary.as_deref().map(markdown::tidy));
+    for id in cv.section_order() {
+        let labels = cv.section_lang(id).map_or(labels, Labels::of);
+        let section = outline::section(cv, id, labels);
+        if section.entries.is_empty() {
+            continue;
         }
+        blocks.push(format!("## {}", escaped(section.title)));
+        // Entries of a line each are a list; with headings they would be longer than what they say.
+        let is_compact = |entry: &&Entry<'_>| entry.form == Form::Compact;
+        push_lines(&mut blocks, section.entries.iter().filter(is_compact).map(compact));
+        section.entries.iter().filter(|entry| !is_compact(entry)).for_each(|entry| {
+            push(&mut blocks, entry, "###", labels);
+        });
     }
     blocks.join("\n\n") + "\n"
 }
@@ -33,55 +39,71 @@ pub fn markdown(cv: &Disclosed) -> String {
 /// Readers of Markdown show it as it is meant; who looks for addresses finds none.
 const AT: &str = "&#64;";
 
-fn is_line(item: &Item) -> bool {
-    item.org.is_empty() && item.dates.is_none() && item.texts.is_empty() && item.highlights.is_empty()
-}
-
-fn line(item: &Item) -> String {
-    let head = match (&item.title, &item.level) {
-        (Some(title), Some(level)) => format!("**{}** ({})", link(title), escaped(level)),
-        (Some(title), None) => format!("**{}**", link(title)),
-        (None, level) => escaped(level.as_deref().unwrap_or_default()),
-    };
-    let keywords = escaped(&item.keywords.join(", "));
-    match (head.is_empty(), keywords.is_empty()) {
-        (false, false) => format!("{head}: {keywords}"),
-        _ => head + &keywords,
+fn push_lines(blocks: &mut Vec<String>, lines: impl Iterator<Item = String>) {
+    let lines: Vec<String> = lines.collect();
+    if !lines.is_empty() {
+        blocks.push(lines.join("\n"));
     }
 }
 
-fn push(blocks: &mut Vec<String>, item: &Item) {
-    if let Some(title) = &item.title {
-        let marks = if item.is_role { "####" } else { "###" };
-        let level = item.level.as_ref().map_or(String::new(), |level| format!(" ({})", escaped(level)));
-        blocks.push(format!("{marks} {}{level}", link(title)));
+fn compact(entry: &Entry<'_>) -> String {
+    let (mut res, mut words) = (String::from("- "), String::new());
+    if let Some(title) = &entry.title {
+        res.push_str(&format!("**{}**", link(title)));
     }
-    let mut facts: Vec<String> = item.org.iter().map(link).collect();
-    facts.extend(item.dates.as_ref().map(|dates| format!("*{}*", escaped(dates))));
-    blocks.extend((!facts.is_empty()).then(|| facts.join(" · ")));
-    blocks.extend(item.texts.iter().cloned());
-    let highlights = item.highlights.iter().map(|text| format!("- {}", text.trim().replace('\n', "\n  ")));
-    let highlights: Vec<String> = highlights.collect();
-    blocks.extend((!highlights.is_empty()).then(|| highlights.join("\n")));
-    blocks.extend((!item.keywords.is_empty()).then(|| escaped(&item.keywords.join(", "))));
-}
-
-fn link(said: &Said) -> String {
-    match &said.url {
-        Some(url) => {
-            let url = url.replace(['<', '>'], "").replace('@', AT);
-            format!("[{}](<{url}>)", escaped(&said.text))
+    for part in &entry.body {
+        match part {
+            Part::Level(level) => res.push_str(&format!(" ({})", escaped(level))),
+            Part::Keywords(keywords) => words = escaped(&keywords.join(", ")),
+            _ => {}
         }
-        None => escaped(&said.text),
+    }
+    if entry.title.is_none() || words.is_empty() { res + &words } else { format!("{res}: {words}") }
+}
+
+fn push(blocks: &mut Vec<String>, entry: &Entry<'_>, marks: &str, labels: &Labels) {
+    blocks.extend(entry.title.as_ref().map(|title| format!("{marks} {}", link(title))));
+    let times = entry.times.iter().map(|time| format!("*{}*", escaped(&time.said(labels))));
+    let facts: Vec<String> = entry.org.iter().map(link).chain(times).collect();
+    blocks.extend((!facts.is_empty()).then(|| facts.join(" · ")));
+    for part in &entry.body {
+        match part {
+            Part::Description(text) | Part::Summary(text) => blocks.push(markdown::tidy(text)),
+            Part::Quote(text) => blocks.push(format!("> {}", markdown::tidy(text).replace('\n', "\n> "))),
+            Part::Highlights(texts) => {
+                push_lines(
+                    blocks,
+                    texts.iter().map(|text| format!("- {}", markdown::tidy(text).replace('\n', "\n  "))),
+                );
+            }
+            Part::Keywords(words) => blocks.push(escaped(&words.join(", "))),
+            Part::Score(score) => blocks.push(escaped(&format!("{} {score}", labels.grade))),
+            Part::Level(level) => blocks.push(escaped(level)),
+            Part::Speaker(name) => blocks.push(format!("– {}", escaped(name))),
+        }
+    }
+    entry.roles.iter().for_each(|role| push(blocks, role, "####", labels));
+}
+
+fn link(phrase: &Phrase<'_>) -> String {
+    match phrase.url {
+        Some(url) => {
+            let url = url.as_str().replace(['<', '>'], "").replace('@', AT);
+            format!("[{}](<{url}>)", escaped(&phrase.text))
+        }
+        None => escaped(&phrase.text),
     }
 }
 
 /// Puts a backslash before all that could be a mark (CommonMark 0.31 section 2.4).
 fn escaped(text: &str) -> String {
     let mut res = String::with_capacity(text.len());
-    for (idx, character) in text.split_whitespace().collect::<Vec<_>>().join(" ").char_indices() {
-        // A number with a dot, a dash or a plus makes a list only where a line begins.
-        let begins_list = idx == 0 && matches!(character, '-' | '+' | '=' | '~');
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let n_digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    for (idx, character) in text.char_indices().filter(|(_, character)| !character.is_control()) {
+        // A dash, a plus or a number makes a list only where a line begins.
+        let begins_list = (idx == 0 && matches!(character, '-' | '+' | '=' | '~'))
+            || (n_digits > 0 && idx == n_digits && matches!(character, '.' | ')'));
         if matches!(character, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '&' | '|')
             || begins_list
         {

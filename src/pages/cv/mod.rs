@@ -28,6 +28,7 @@ use crate::cv::{Cv, Disclosed, Link};
 
 mod card;
 mod commonmark;
+mod contacts;
 mod countries;
 mod labels;
 mod machine;
@@ -42,7 +43,7 @@ mod tests;
 mod vcard;
 
 pub use card::{HEIGHT as CARD_HEIGHT, WIDTH as CARD_WIDTH, card};
-pub use commonmark::markdown as commonmark;
+pub use commonmark::commonmark;
 use labels::Labels;
 pub use plain::text;
 pub use qr::qr;
@@ -157,7 +158,7 @@ fn header(view: &CvView<'_>, labels: &Labels, name: &str) -> Markup {
                     p.label lang=[view.cv.label_lang()] dir=[view.cv.label_lang().map(direction)] { (label) }
                 }
             }
-            (contacts(view.cv, labels))
+            (contact_list(view.cv, labels))
         }
     }
 }
@@ -199,9 +200,9 @@ fn languages(view: &CvView<'_>, labels: &Labels) -> Markup {
     }
 }
 
-fn contacts(cv: &Cv, labels: &Labels) -> Markup {
+fn contact_list(cv: &Cv, labels: &Labels) -> Markup {
     let basics = &cv.basics;
-    let place = outline::place(cv).map(|place| html! { (place) });
+    let place = contacts::place(cv).map(|place| html! { (place) });
     let lines = [place, birth_line(cv, labels)];
     let has_any = lines.iter().any(Option::is_some)
         || basics.email.is_some()
@@ -283,12 +284,10 @@ fn entities(text: &str) -> Markup {
 
 /// A number to call, or the words that stand for one ("on request").
 fn telephone(phone: &str) -> Markup {
-    let number: String = phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
     html! {
-        @if number.contains(|c: char| c.is_ascii_digit()) {
-            a href=(format!("tel:{number}")) { (phone) }
-        } @else {
-            (phone)
+        @match contacts::number(phone) {
+            Some(number) => { a href=(format!("tel:{number}")) { (phone) } }
+            None => { (phone) }
         }
     }
 }

@@ -1,265 +1,392 @@
-//! The CV as plain data in the order of the page, for the forms that are not HTML.
+//! The CV as it is read: headings, lines and texts in the order of the page, before any markup.
+//!
+//! What an entry is called, which line stands under its name, how its dates are said and what
+//! follows them is decided here, once. The page, the plain text and the Markdown write it
+//! down, each in its own way.
+
+use std::borrow::Cow;
 
 use super::labels::Labels;
-use super::parts::{OpenEnd, Stretch};
-use super::sections::{heading, is_one_employer};
-use super::{countries, display_name};
-use crate::cv::{Cv, Education, Entry, Link, Period, Project, SectionId, When, Work};
+use crate::cv::{
+    Award, Certificate, CustomItem, Cv, Education, End, Interest, Language, Link, Period, Project,
+    Publication, Reference, SectionId, Skill, Volunteer, When, Work,
+};
 
-/// A text, and what it links to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
-    pub text: String,
-    pub url: Option<String>,
+/// A section with its heading; one without entries is not shown.
+pub(super) struct Section<'a> {
+    /// Key in the file, and id on the page.
+    pub key: &'a str,
+    pub title: &'a str,
+    pub entries: Vec<Entry<'a>>,
 }
 
-impl Said {
-    fn plain(text: impl Into<String>) -> Self {
-        Said { text: text.into(), url: None }
-    }
-
-    fn linked(text: impl Into<String>, url: Option<&Link>) -> Self {
-        Said { text: text.into(), url: url.map(Link::to_string) }
-    }
-}
-
-/// Everything that is shown.
-pub(super) struct Outline {
-    pub name: String,
-    pub label: Option<String>,
-    /// Each with what kind it is of, where that is not clear by itself.
-    pub contacts: Vec<(Option<String>, Said)>,
-    /// Markdown.
-    pub summary: Option<String>,
-    pub sections: Vec<Section>,
-}
-
-pub(super) struct Section {
-    pub title: String,
-    pub items: Vec<Item>,
-}
-
-/// An entry, or an employer's heading above several.
+/// One entry, in the order in which its parts are read.
 #[derive(Default)]
-pub(super) struct Item {
-    /// Whether it stands under the employer before it.
-    pub is_role: bool,
-    pub title: Option<Said>,
-    /// Shown behind the title: the level of a skill.
-    pub level: Option<String>,
-    pub org: Vec<Said>,
-    pub dates: Option<String>,
-    /// Markdown, paragraphs each.
-    pub texts: Vec<String>,
-    /// Markdown, a line each.
-    pub highlights: Vec<String>,
-    pub keywords: Vec<String>,
+pub(super) struct Entry<'a> {
+    pub form: Form,
+    pub title: Option<Phrase<'a>>,
+    /// Says where: employer, place, publisher.
+    pub org: Vec<Phrase<'a>>,
+    pub times: Vec<Time<'a>>,
+    pub body: Vec<Part<'a>>,
+    /// Positions at this employer; then the entry itself has no dates.
+    pub roles: Vec<Entry<'a>>,
 }
 
-impl Outline {
-    pub fn of(cv: &Cv) -> Outline {
-        let labels = Labels::of(cv.lang.as_deref().unwrap_or("en"));
-        let name = display_name(cv, labels).to_string();
-        let label = cv.basics.label.clone().filter(|_| cv.basics.name.is_some());
-        let section = |id: SectionId| {
-            let items = items(cv, id, cv.section_lang(id).map_or(labels, Labels::of));
-            (!items.is_empty()).then(|| Section { title: heading(cv, id, labels).to_string(), items })
+/// How much an entry says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Lines and texts under a heading.
+    #[default]
+    Full,
+    /// A name and some words: a skill, a language, an interest.
+    Compact,
+    /// What somebody said.
+    Voice,
+}
+
+/// A text as written, not Markdown; a link where there is one.
+pub(super) struct Phrase<'a> {
+    pub text: Cow<'a, str>,
+    pub url: Option<&'a Link>,
+}
+
+impl<'a> Phrase<'a> {
+    pub fn new(text: impl Into<Cow<'a, str>>) -> Self {
+        Phrase { text: text.into(), url: None }
+    }
+
+    pub fn linked(text: impl Into<Cow<'a, str>>, url: Option<&'a Link>) -> Self {
+        Phrase { text: text.into(), url }
+    }
+}
+
+/// What an entry says below its heading.
+pub(super) enum Part<'a> {
+    /// What the employer does, as Markdown.
+    Description(&'a str),
+    /// Running text, as Markdown.
+    Summary(&'a str),
+    /// A list of what was achieved, each as Markdown.
+    Highlights(&'a [String]),
+    /// Words in a row, as written.
+    Keywords(&'a [String]),
+    /// How well a course was passed, as written.
+    Score(&'a str),
+    /// How well something is known, as written.
+    Level(&'a str),
+    /// What was said, as Markdown.
+    Quote(&'a str),
+    /// Who said it, as written.
+    Speaker(&'a str),
+}
+
+/// When something was. Only a point in time has its day: nobody asks on which day a job
+/// began, and most files have the first of the month there.
+#[derive(Clone, Copy)]
+pub(super) enum Time<'a> {
+    /// It happened once.
+    Point(&'a When),
+    /// It took no longer than a month, or only its start is known.
+    Month(&'a When),
+    /// Only its end is known.
+    Until(&'a When),
+    Between(&'a When, &'a When),
+    /// It goes on.
+    Since(&'a When),
+}
+
+/// What a start without an end means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OpenEnd {
+    /// A job: it goes on.
+    GoesOn,
+    /// A project: the start is its date.
+    IsAPoint,
+}
+
+impl<'a> Time<'a> {
+    /// Returns it in the words of a language.
+    pub fn said(self, labels: &Labels) -> String {
+        let when = |value: &When| match value {
+            When::Date(date) => labels.date(*date),
+            When::Words(words) => words.clone(),
         };
-        Outline {
-            name,
-            label,
-            contacts: contacts(cv, labels),
-            summary: cv.basics.summary.clone(),
-            sections: cv.section_order().into_iter().filter_map(section).collect(),
+        let month = |value: &When| when(&value.to_month());
+        match self {
+            Time::Point(point) => when(point),
+            Time::Month(start) => month(start),
+            Time::Until(end) => format!("{} {}", labels.until, month(end)),
+            Time::Between(start, end) => format!("{} – {}", month(start), month(end)),
+            Time::Since(start) => format!("{} – {}", month(start), labels.present),
+        }
+    }
+
+    /// Returns how a stretch of time is said; `None` when the file says nothing about it.
+    fn of(period: &'a Period, open: OpenEnd) -> Option<Self> {
+        let goes_on = period.end == End::Ongoing || open == OpenEnd::GoesOn;
+        match (&period.start, &period.end) {
+            (None, End::At(end)) => Some(Time::Until(end)),
+            (None, End::Ongoing | End::Unwritten) => None,
+            (Some(start), End::At(end)) if is_same_month(start, end) => Some(Time::Month(start)),
+            (Some(start), End::At(end)) => Some(Time::Between(start, end)),
+            (Some(start), End::Ongoing | End::Unwritten) if goes_on => Some(Time::Since(start)),
+            (Some(start), End::Ongoing | End::Unwritten) => Some(Time::Month(start)),
         }
     }
 }
 
-fn contacts(cv: &Cv, labels: &Labels) -> Vec<(Option<String>, Said)> {
-    let basics = &cv.basics;
-    let mut res = Vec::new();
-    res.extend(place(cv).map(|place| (None, Said::plain(place))));
-    let born = basics.birth_date.as_ref().map(|date| Said::plain(when(date, labels)));
-    res.extend(born.map(|date| (Some(labels.born.to_string()), date)));
-    let email = basics.email.as_ref();
-    res.extend(email.map(|email| (None, Said { text: email.clone(), url: Some(format!("mailto:{email}")) })));
-    res.extend(basics.phone.as_ref().map(|phone| (None, Said::plain(phone))));
-    res.extend(basics.url.as_ref().map(|url| (None, Said::linked(url.spoken(), Some(url)))));
-    res.extend(basics.profiles.iter().map(|Entry { item, .. }| {
-        let said = item.username.as_deref().or(item.url.as_ref().map(Link::spoken));
-        match (&item.network, said) {
-            (Some(network), Some(said)) => (Some(network.clone()), Said::linked(said, item.url.as_ref())),
-            (Some(network), None) => (None, Said::plain(network)),
-            (None, said) => (None, Said::linked(said.unwrap_or_default(), item.url.as_ref())),
-        }
-    }));
-    res
+fn is_same_month(start: &When, end: &When) -> bool {
+    match (start, end) {
+        (When::Date(start), When::Date(end)) => (start.year, start.month) == (end.year, end.month),
+        (start, end) => start == end,
+    }
 }
 
-/// Returns where the person lives, as it is written on one line.
-pub(super) fn place(cv: &Cv) -> Option<String> {
-    let location = &cv.basics.location;
-    let lang = cv.lang.as_deref().unwrap_or("en");
-    let country = location.country_code.as_deref().map(|code| countries::name(code, lang));
-    let city = match (&location.postal_code, &location.city) {
-        (Some(code), Some(city)) => Some(format!("{code} {city}")),
-        (code, city) => code.clone().or_else(|| city.clone()),
+/// Returns a section with its entries.
+pub(super) fn section<'a>(cv: &'a Cv, section: SectionId, labels: &Labels) -> Section<'a> {
+    let entries = match section {
+        SectionId::Work => work(&cv.work),
+        SectionId::Projects => each(&cv.projects, project),
+        SectionId::Volunteer => each(&cv.volunteer, volunteer),
+        SectionId::Education => each(&cv.education, education),
+        SectionId::Skills => each(&cv.skills, skill),
+        SectionId::Certificates => each(&cv.certificates, certificate),
+        SectionId::Awards => each(&cv.awards, award),
+        SectionId::Publications => each(&cv.publications, publication),
+        SectionId::Languages => each(&cv.languages, language),
+        SectionId::Interests => each(&cv.interests, interest),
+        SectionId::References => each(&cv.references, reference),
+        SectionId::Custom(idx) => cv.custom.get(idx).map_or_else(Vec::new, |custom| each(&custom.items, own)),
     };
-    let parts = [location.address.as_deref(), city.as_deref(), location.region.as_deref(), country];
-    let parts: Vec<&str> = parts.into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
+    let title = cv.section_label(section).or_else(|| labels.section(section));
+    Section { key: cv.section_key(section), title: title.unwrap_or_else(|| own_title(cv, section)), entries }
 }
 
-fn when(value: &When, labels: &Labels) -> String {
-    match value {
-        When::Date(date) => labels.date(*date),
-        When::Words(words) => words.clone(),
+fn own_title(cv: &Cv, section: SectionId) -> &str {
+    match section {
+        SectionId::Custom(idx) => cv.custom.get(idx).map_or("", |custom| &custom.title),
+        known => known.key().unwrap_or(""),
     }
 }
 
-fn dates(period: &Period, open: OpenEnd, labels: &Labels) -> Option<String> {
-    let month = |value: &When| when(&value.to_month(), labels);
-    match Stretch::of(period, open) {
-        Stretch::Unknown => None,
-        Stretch::Until(end) => Some(format!("{} {}", labels.until, month(end))),
-        Stretch::At(start) => Some(month(start)),
-        Stretch::Between(start, end) => Some(format!("{} – {}", month(start), month(end))),
-        Stretch::Since(start) => Some(format!("{} – {}", month(start), labels.present)),
+fn each<'a, T>(entries: &'a [crate::cv::Entry<T>], read: impl Fn(&'a T) -> Entry<'a>) -> Vec<Entry<'a>> {
+    entries.iter().map(|entry| read(&entry.item)).collect()
+}
+
+/// Says jobs; consecutive ones at one employer stand under its name.
+fn work(entries: &[crate::cv::Entry<Work>]) -> Vec<Entry<'_>> {
+    let groups = entries.chunk_by(|before, after| is_one_employer(&before.item, &after.item));
+    groups
+        .map(|group| match group {
+            [single] => job(&single.item),
+            several => employer(several),
+        })
+        .collect()
+}
+
+fn is_one_employer(before: &Work, after: &Work) -> bool {
+    let same_url = before.url.is_none() || after.url.is_none() || before.url == after.url;
+    before.name.is_some() && before.name == after.name && same_url
+}
+
+fn job(work: &Work) -> Entry<'_> {
+    let name = name_or_url(work.name.as_ref(), work.url.as_ref());
+    let (title, org) = occupation(work.position.as_ref(), name, work.url.as_ref());
+    let location = work.location.as_deref().map(Phrase::new);
+    Entry {
+        title: Some(title),
+        org: org.into_iter().chain(location).collect(),
+        times: Time::of(&work.period, OpenEnd::GoesOn).into_iter().collect(),
+        body: texts(work.description.as_ref(), work.summary.as_ref(), &work.highlights),
+        ..Entry::default()
     }
 }
 
-fn items(cv: &Cv, id: SectionId, labels: &Labels) -> Vec<Item> {
-    match id {
-        SectionId::Work => work(&cv.work, labels),
-        SectionId::Projects => each(&cv.projects, |item| project(item, labels)),
-        SectionId::Volunteer => each(&cv.volunteer, |item| Item {
-            dates: dates(&item.period, OpenEnd::GoesOn, labels),
-            texts: item.summary.iter().cloned().collect(),
-            highlights: item.highlights.clone(),
-            ..held(item.position.as_ref(), item.organization.as_ref(), item.url.as_ref())
-        }),
-        SectionId::Education => each(&cv.education, |item| education(item, labels)),
-        SectionId::Skills => each(&cv.skills, |item| Item {
-            level: item.level.clone(),
-            keywords: item.keywords.clone(),
-            ..titled(item.name.as_ref(), None)
-        }),
-        SectionId::Certificates => each(&cv.certificates, |item| Item {
-            dates: item.date.as_ref().map(|date| when(date, labels)),
-            ..made(item.name.as_ref(), item.issuer.as_ref(), item.url.as_ref())
-        }),
-        SectionId::Awards => each(&cv.awards, |item| Item {
-            dates: item.date.as_ref().map(|date| when(date, labels)),
-            texts: item.summary.iter().cloned().collect(),
-            ..made(item.title.as_ref(), item.awarder.as_ref(), None)
-        }),
-        SectionId::Publications => each(&cv.publications, |item| Item {
-            dates: item.release_date.as_ref().map(|date| when(date, labels)),
-            texts: item.summary.iter().cloned().collect(),
-            ..made(item.name.as_ref(), item.publisher.as_ref(), item.url.as_ref())
-        }),
-        SectionId::Languages => each(&cv.languages, |item| Item {
-            level: item.fluency.clone(),
-            ..titled(item.language.as_ref(), None)
-        }),
-        SectionId::Interests => each(&cv.interests, |item| Item {
-            keywords: item.keywords.clone(),
-            ..titled(item.name.as_ref(), None)
-        }),
-        SectionId::References => each(&cv.references, |item| Item {
-            texts: item.reference.iter().cloned().collect(),
-            ..titled(item.name.as_ref(), None)
-        }),
-        SectionId::Custom(idx) => cv.custom.get(idx).map_or_else(Vec::new, |custom| {
-            each(&custom.items, |item| Item {
-                dates: match &item.date {
-                    Some(date) => Some(when(date, labels)),
-                    None => dates(&item.period, OpenEnd::IsAPoint, labels),
-                },
-                texts: item.summary.iter().cloned().collect(),
-                highlights: item.highlights.clone(),
-                keywords: item.keywords.clone(),
-                ..made(item.title.as_ref(), item.subtitle.as_ref(), item.url.as_ref())
-            })
-        }),
-    }
-}
-
-fn each<T>(entries: &[Entry<T>], item: impl Fn(&T) -> Item) -> Vec<Item> {
-    entries.iter().map(|entry| item(&entry.item)).collect()
-}
-
-fn titled(title: Option<&String>, url: Option<&Link>) -> Item {
-    let title = title.map(String::as_str).or(url.map(Link::spoken));
-    Item { title: title.map(|title| Said::linked(title, url)), ..Item::default() }
-}
-
-/// A thing with a maker: the thing is linked, or the maker stands for it.
-fn made(thing: Option<&String>, maker: Option<&String>, url: Option<&Link>) -> Item {
-    match (thing, maker) {
-        (Some(thing), Some(maker)) => Item { org: vec![Said::plain(maker)], ..titled(Some(thing), url) },
-        (thing, maker) => titled(thing.or(maker), url),
-    }
-}
-
-/// A position somewhere: the place is linked, or stands for it.
-fn held(position: Option<&String>, place: Option<&String>, url: Option<&Link>) -> Item {
-    let place = place.map(String::as_str).or(url.map(Link::spoken));
+/// Returns heading and organization of something that people hold a position in.
+fn occupation<'a>(
+    position: Option<&'a String>,
+    name: Option<&'a str>,
+    url: Option<&'a Link>,
+) -> (Phrase<'a>, Option<Phrase<'a>>) {
     match position {
-        Some(position) => {
-            let org = place.map(|place| Said::linked(place, url)).into_iter().collect();
-            Item { org, ..titled(Some(position), None) }
-        }
-        None => Item { title: place.map(|place| Said::linked(place, url)), ..Item::default() },
+        Some(position) => (Phrase::new(position), name.map(|name| Phrase::linked(name, url))),
+        None => (Phrase::linked(name.unwrap_or("–"), url), None),
     }
 }
 
-fn work(entries: &[Entry<Work>], labels: &Labels) -> Vec<Item> {
-    let mut res = Vec::new();
-    for group in entries.chunk_by(|before, after| is_one_employer(&before.item, &after.item)) {
-        let several = group.len() > 1;
-        if several {
-            let first = &group[0].item;
-            let url = group.iter().find_map(|entry| entry.item.url.as_ref());
-            res.push(titled(first.name.as_ref(), url));
-        }
-        for work in group.iter().map(|entry| &entry.item) {
-            let place = if several { None } else { work.name.as_ref() };
-            let url = work.url.as_ref().filter(|_| !several);
-            let mut item =
-                held(work.position.as_ref().or(work.name.as_ref().filter(|_| several)), place, url);
-            item.is_role = several;
-            item.org.extend(work.location.as_ref().map(Said::plain));
-            item.dates = dates(&work.period, OpenEnd::GoesOn, labels);
-            item.texts = [&work.description, &work.summary].into_iter().flatten().cloned().collect();
-            item.highlights = work.highlights.clone();
-            res.push(item);
-        }
-    }
-    res
+fn name_or_url<'a>(name: Option<&'a String>, url: Option<&'a Link>) -> Option<&'a str> {
+    name.map(String::as_str).or(url.map(Link::spoken))
 }
 
-fn education(item: &Education, labels: &Labels) -> Item {
+fn texts<'a>(
+    description: Option<&'a String>,
+    summary: Option<&'a String>,
+    highlights: &'a [String],
+) -> Vec<Part<'a>> {
+    let running = [description.map(|text| Part::Description(text)), summary.map(|text| Part::Summary(text))];
+    running.into_iter().flatten().chain(list(highlights, Part::Highlights)).collect()
+}
+
+fn list<'a>(words: &'a [String], part: fn(&'a [String]) -> Part<'a>) -> Option<Part<'a>> {
+    (!words.is_empty()).then(|| part(words))
+}
+
+fn employer(entries: &[crate::cv::Entry<Work>]) -> Entry<'_> {
+    let first = &entries[0].item;
+    let name = first.name.as_deref().unwrap_or("–");
+    let url = entries.iter().find_map(|entry| entry.item.url.as_ref());
+    let common = |field: fn(&Work) -> Option<&String>| {
+        let value = field(first);
+        value.filter(|_| {
+            entries.iter().all(|entry| field(&entry.item).is_none_or(|other| Some(other) == value))
+        })
+    };
+    let location = common(|work| work.location.as_ref());
+    let about = common(|work| work.description.as_ref());
+    let roles = entries.iter().map(|entry| &entry.item).map(|work| Entry {
+        title: Some(Phrase::new(work.position.as_deref().unwrap_or(name))),
+        org: work.location.iter().filter(|_| location.is_none()).map(Phrase::new).collect(),
+        times: Time::of(&work.period, OpenEnd::GoesOn).into_iter().collect(),
+        body: texts(
+            work.description.as_ref().filter(|_| about.is_none()),
+            work.summary.as_ref(),
+            &work.highlights,
+        ),
+        ..Entry::default()
+    });
+    Entry {
+        title: Some(Phrase::linked(name, url)),
+        org: location.map(Phrase::new).into_iter().collect(),
+        body: texts(about, None, &[]),
+        roles: roles.collect(),
+        ..Entry::default()
+    }
+}
+
+fn volunteer(item: &Volunteer) -> Entry<'_> {
+    let organization = name_or_url(item.organization.as_ref(), item.url.as_ref());
+    let (title, org) = occupation(item.position.as_ref(), organization, item.url.as_ref());
+    Entry {
+        title: Some(title),
+        org: org.into_iter().collect(),
+        times: Time::of(&item.period, OpenEnd::GoesOn).into_iter().collect(),
+        body: texts(None, item.summary.as_ref(), &item.highlights),
+        ..Entry::default()
+    }
+}
+
+fn education(item: &Education) -> Entry<'_> {
+    let institution = name_or_url(item.institution.as_ref(), item.url.as_ref());
     let degree: Vec<&str> =
-        [&item.study_type, &item.area].into_iter().flatten().map(String::as_str).collect();
-    let degree = (!degree.is_empty()).then(|| degree.join(", "));
-    Item {
-        dates: dates(&item.period, OpenEnd::GoesOn, labels),
-        texts: item.score.iter().map(|score| format!("{} {score}", labels.grade)).collect(),
-        keywords: item.courses.clone(),
-        ..held(degree.as_ref(), item.institution.as_ref(), item.url.as_ref())
+        [item.study_type.as_deref(), item.area.as_deref()].into_iter().flatten().collect();
+    let (title, org) = if degree.is_empty() {
+        (Phrase::linked(institution.unwrap_or("–"), item.url.as_ref()), None)
+    } else {
+        let org = institution.map(|name| Phrase::linked(name, item.url.as_ref()));
+        (Phrase::new(degree.join(", ")), org)
+    };
+    let score = item.score.as_deref().map(Part::Score);
+    Entry {
+        title: Some(title),
+        org: org.into_iter().collect(),
+        times: Time::of(&item.period, OpenEnd::GoesOn).into_iter().collect(),
+        body: score.into_iter().chain(list(&item.courses, Part::Keywords)).collect(),
+        ..Entry::default()
     }
 }
 
-fn project(item: &Project, labels: &Labels) -> Item {
-    let roles = (!item.roles.is_empty()).then(|| item.roles.join(", "));
-    let org = [roles.as_ref(), item.entity.as_ref(), item.kind.as_ref()];
-    Item {
-        org: org.into_iter().flatten().map(Said::plain).collect(),
-        dates: dates(&item.period, OpenEnd::IsAPoint, labels),
-        texts: item.description.iter().cloned().collect(),
-        highlights: item.highlights.clone(),
-        keywords: item.keywords.clone(),
-        ..titled(item.name.as_ref(), item.url.as_ref())
+fn project(item: &Project) -> Entry<'_> {
+    let name = name_or_url(item.name.as_ref(), item.url.as_ref()).unwrap_or("–");
+    let roles = (!item.roles.is_empty()).then(|| Phrase::new(item.roles.join(", ")));
+    let mut body = texts(None, item.description.as_ref(), &item.highlights);
+    body.extend(list(&item.keywords, Part::Keywords));
+    Entry {
+        title: Some(Phrase::linked(name, item.url.as_ref())),
+        org: roles
+            .into_iter()
+            .chain([&item.entity, &item.kind].into_iter().flatten().map(Phrase::new))
+            .collect(),
+        times: Time::of(&item.period, OpenEnd::IsAPoint).into_iter().collect(),
+        body,
+        ..Entry::default()
+    }
+}
+
+/// Says something that happened once: the one who gave it stands in for a name that is missing.
+fn event<'a>(
+    name: Option<&'a String>,
+    giver: Option<&'a String>,
+    url: Option<&'a Link>,
+    date: Option<&'a When>,
+    summary: Option<&'a String>,
+) -> Entry<'a> {
+    let title = name_or_url(name.or(giver), url).unwrap_or("–");
+    Entry {
+        title: Some(Phrase::linked(title, url)),
+        org: giver.filter(|_| name.is_some()).map(Phrase::new).into_iter().collect(),
+        times: date.map(Time::Point).into_iter().collect(),
+        body: texts(None, summary, &[]),
+        ..Entry::default()
+    }
+}
+
+fn award(item: &Award) -> Entry<'_> {
+    event(item.title.as_ref(), item.awarder.as_ref(), None, item.date.as_ref(), item.summary.as_ref())
+}
+
+fn certificate(item: &Certificate) -> Entry<'_> {
+    event(item.name.as_ref(), item.issuer.as_ref(), item.url.as_ref(), item.date.as_ref(), None)
+}
+
+fn publication(item: &Publication) -> Entry<'_> {
+    let (name, publisher) = (item.name.as_ref(), item.publisher.as_ref());
+    event(name, publisher, item.url.as_ref(), item.release_date.as_ref(), item.summary.as_ref())
+}
+
+fn compact<'a>(name: Option<&'a String>, level: Option<&'a String>, words: &'a [String]) -> Entry<'a> {
+    let beside = level.filter(|_| name.is_some()).map(|level| Part::Level(level));
+    Entry {
+        form: Form::Compact,
+        title: name.or(level).map(Phrase::new),
+        body: beside.into_iter().chain(list(words, Part::Keywords)).collect(),
+        ..Entry::default()
+    }
+}
+
+fn skill(item: &Skill) -> Entry<'_> {
+    compact(item.name.as_ref(), item.level.as_ref(), &item.keywords)
+}
+
+fn language(item: &Language) -> Entry<'_> {
+    compact(item.language.as_ref(), item.fluency.as_ref(), &[])
+}
+
+fn interest(item: &Interest) -> Entry<'_> {
+    compact(item.name.as_ref(), None, &item.keywords)
+}
+
+fn reference(item: &Reference) -> Entry<'_> {
+    let quote = item.reference.as_deref().map(Part::Quote);
+    let speaker = item.name.as_deref().map(Part::Speaker);
+    Entry { form: Form::Voice, body: quote.into_iter().chain(speaker).collect(), ..Entry::default() }
+}
+
+fn own(item: &CustomItem) -> Entry<'_> {
+    let name = name_or_url(item.title.as_ref().or(item.subtitle.as_ref()), item.url.as_ref());
+    let mut body = texts(None, item.summary.as_ref(), &item.highlights);
+    body.extend(list(&item.keywords, Part::Keywords));
+    Entry {
+        title: name.map(|name| Phrase::linked(name, item.url.as_ref())),
+        org: item.subtitle.iter().filter(|_| item.title.is_some()).map(Phrase::new).collect(),
+        times: item
+            .date
+            .as_ref()
+            .map(Time::Point)
+            .into_iter()
+            .chain(Time::of(&item.period, OpenEnd::IsAPoint))
+            .collect(),
+        body,
+        ..Entry::default()
     }
 }

@@ -4,7 +4,8 @@ use maud::{Markup, html};
 
 use super::labels::Labels;
 use super::markdown;
-use crate::cv::{End, Link, PartialDate, Period, When};
+use super::outline::{Phrase, Time};
+use crate::cv::{Link, PartialDate, When};
 
 /// A text, as a link where there is one.
 pub(super) fn linked(text: &str, url: Option<&Link>) -> Markup {
@@ -14,6 +15,11 @@ pub(super) fn linked(text: &str, url: Option<&Link>) -> Markup {
             None => { (text) }
         }
     }
+}
+
+/// A phrase of the outline.
+pub(super) fn phrase(phrase: &Phrase<'_>) -> Markup {
+    linked(&phrase.text, phrase.url)
 }
 
 /// A date with its machine-readable form.
@@ -29,64 +35,18 @@ pub(super) fn when(value: &When, labels: &Labels) -> Markup {
     }
 }
 
-/// What a start without an end means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OpenEnd {
-    /// A job: it goes on.
-    GoesOn,
-    /// A project: the start is its date.
-    IsAPoint,
-}
-
-/// The line with the dates of a stretch of time; empty when the file has none.
-///
-/// The months are shown, not the days: nobody asks on which day a job began, and most files
-/// have the first of the month there. The exact date stays in `datetime`.
-pub(super) fn period(period: &Period, open: OpenEnd, labels: &Labels) -> Markup {
+/// The line with the dates of an entry; the exact ones stay in `datetime`.
+pub(super) fn dates(time: Time<'_>, labels: &Labels) -> Markup {
+    let month = |when| to_month(when, labels);
     html! {
-        @match Stretch::of(period, open) {
-            Stretch::Unknown => {}
-            Stretch::Until(end) => {
-                p.entry-dates { (labels.until) " " (to_month(end, labels)) }
+        p.entry-dates {
+            @match time {
+                Time::Point(point) => { (when(point, labels)) }
+                Time::Month(start) => { (month(start)) }
+                Time::Until(end) => { (labels.until) " " (month(end)) }
+                Time::Between(start, end) => { (month(start)) " – " (month(end)) }
+                Time::Since(start) => { (month(start)) " – " span.present { (labels.present) } }
             }
-            Stretch::At(start) => {
-                p.entry-dates { (to_month(start, labels)) }
-            }
-            Stretch::Between(start, end) => {
-                p.entry-dates { (to_month(start, labels)) " – " (to_month(end, labels)) }
-            }
-            Stretch::Since(start) => {
-                p.entry-dates { (to_month(start, labels)) " – " span.present { (labels.present) } }
-            }
-        }
-    }
-}
-
-/// A stretch of time as it is said.
-pub(super) enum Stretch<'a> {
-    /// Nothing is known.
-    Unknown,
-    /// Only the end is known.
-    Until(&'a When),
-    /// Within one month, or at one time.
-    At(&'a When),
-    /// From one to the other.
-    Between(&'a When, &'a When),
-    /// It goes on.
-    Since(&'a When),
-}
-
-impl<'a> Stretch<'a> {
-    pub fn of(period: &'a Period, open: OpenEnd) -> Self {
-        let (start, end) = (period.start.as_ref(), &period.end);
-        let goes_on = *end == End::Ongoing || (*end == End::Unwritten && open == OpenEnd::GoesOn);
-        match (start, end) {
-            (None, End::At(end)) => Stretch::Until(end),
-            (None, End::Ongoing | End::Unwritten) => Stretch::Unknown,
-            (Some(start), End::At(end)) if same_month(start, end) => Stretch::At(start),
-            (Some(start), End::At(end)) => Stretch::Between(start, end),
-            (Some(start), End::Ongoing | End::Unwritten) if goes_on => Stretch::Since(start),
-            (Some(start), End::Ongoing | End::Unwritten) => Stretch::At(start),
         }
     }
 }
@@ -98,30 +58,12 @@ fn to_month(value: &When, labels: &Labels) -> Markup {
     }
 }
 
-fn same_month(start: &When, end: &When) -> bool {
-    match (start, end) {
-        (When::Date(start), When::Date(end)) => (start.year, start.month) == (end.year, end.month),
-        (start, end) => start == end,
-    }
-}
-
-/// The line with the date of something that happened once.
-pub(super) fn point(value: Option<&When>, labels: &Labels) -> Markup {
-    html! {
-        @if let Some(value) = value {
-            p.entry-dates { (when(value, labels)) }
-        }
-    }
-}
-
 /// What was achieved, as a list.
 pub(super) fn highlights(texts: &[String]) -> Markup {
     html! {
-        @if !texts.is_empty() {
-            ul.highlights {
-                @for text in texts {
-                    li { (markdown::inline(text)) }
-                }
+        ul.highlights {
+            @for text in texts {
+                li { (markdown::inline(text)) }
             }
         }
     }
@@ -130,33 +72,22 @@ pub(super) fn highlights(texts: &[String]) -> Markup {
 /// Words in a row.
 pub(super) fn keywords(texts: &[String]) -> Markup {
     html! {
-        @if !texts.is_empty() {
-            ul.keywords {
-                @for text in texts {
-                    li { (text) }
-                }
+        ul.keywords {
+            @for text in texts {
+                li { (text) }
             }
         }
     }
 }
 
-/// Running text, as Markdown.
-pub(super) fn summary(text: Option<&String>) -> Markup {
-    html! {
-        @if let Some(text) = text {
-            div.entry-summary { (markdown::block(text)) }
-        }
-    }
-}
-
 /// Texts that say one thing together, with dots between them; empty when there are none.
-pub(super) fn org_line(parts: &[Option<Markup>]) -> Markup {
+pub(super) fn org_line(parts: &[Phrase<'_>]) -> Markup {
     html! {
-        @if parts.iter().any(Option::is_some) {
+        @if !parts.is_empty() {
             p.entry-org {
-                @for (idx, part) in parts.iter().flatten().enumerate() {
+                @for (idx, part) in parts.iter().enumerate() {
                     @if idx > 0 { span.dot { " · " } }
-                    (part)
+                    (phrase(part))
                 }
             }
         }

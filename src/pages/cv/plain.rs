@@ -1,9 +1,12 @@
 //! The CV as plain text, for those who paste it into a form or read it in a terminal.
 
 use textwrap::Options;
+use textwrap::core::display_width;
 
-use super::markdown;
-use super::outline::{Item, Outline, Said};
+use super::contacts::{Contact, contacts};
+use super::labels::Labels;
+use super::outline::{self, Entry, Form, Part, Phrase};
+use super::{display_name, markdown};
 use crate::cv::Disclosed;
 
 /// Columns of a line; a link may be longer and is not broken.
@@ -11,49 +14,46 @@ const COLUMNS: usize = 78;
 
 /// Writes the CV as text in lines of at most 78 columns, links written out.
 pub fn text(cv: &Disclosed) -> String {
-    let outline = Outline::of(cv);
+    let labels = Labels::of(cv.lang.as_deref().unwrap_or("en"));
     let mut res = Text(String::new());
-    res.paragraph(&outline.name.to_uppercase(), "");
-    if let Some(label) = &outline.label {
+    res.heading(display_name(cv, labels), "=");
+    if let Some(label) = cv.basics.label.as_ref().filter(|_| cv.basics.name.is_some()) {
         res.paragraph(label, "");
     }
     res.gap();
-    for (kind, said) in &outline.contacts {
-        let kind = kind.as_ref().map_or(String::new(), |kind| format!("{kind}: "));
-        res.paragraph(&format!("{kind}{}", with_link(said)), "");
+    for Contact { kind, said } in contacts(cv, labels) {
+        let kind = kind.map_or(String::new(), |kind| format!("{kind}: "));
+        res.paragraph(&format!("{kind}{}", with_link(&said)), "");
     }
-    if let Some(summary) = &outline.summary {
+    if let Some(summary) = &cv.basics.summary {
         res.gap();
         res.markdown(summary);
     }
-    for section in &outline.sections {
+    for id in cv.section_order() {
+        let labels = cv.section_lang(id).map_or(labels, Labels::of);
+        let section = outline::section(cv, id, labels);
+        if section.entries.is_empty() {
+            continue;
+        }
         res.gap();
-        res.heading(&section.title);
-        for (idx, item) in section.items.iter().enumerate() {
-            let is_short = item.is_short() && idx > 0 && section.items[idx - 1].is_short();
-            if !is_short {
+        res.heading(section.title, "-");
+        for (idx, entry) in section.entries.iter().enumerate() {
+            // Lines of a list stand together.
+            if idx == 0 || entry.form != Form::Compact {
                 res.gap();
             }
-            res.item(item);
+            res.entry(entry, labels);
         }
     }
     res.0
 }
 
 /// Returns a text with its link behind it, unless that says the same.
-fn with_link(said: &Said) -> String {
-    match &said.url {
-        Some(url) if url.starts_with("mailto:") => said.text.clone(),
-        Some(url) if url.contains(&said.text) => url.clone(),
-        Some(url) => format!("{} ({url})", said.text),
-        None => said.text.clone(),
-    }
-}
-
-impl Item {
-    /// Whether it is a line or two, so that a gap would be larger than it.
-    fn is_short(&self) -> bool {
-        self.org.is_empty() && self.dates.is_none() && self.texts.is_empty() && self.highlights.is_empty()
+fn with_link(phrase: &Phrase<'_>) -> String {
+    match phrase.url {
+        Some(url) if [url.spoken(), url.as_str()].contains(&&*phrase.text) => url.to_string(),
+        Some(url) => format!("{} ({url})", phrase.text),
+        None => phrase.text.to_string(),
     }
 }
 
@@ -75,15 +75,18 @@ impl Text {
         let indent = " ".repeat(mark.len());
         let options =
             Options::new(COLUMNS).initial_indent(mark).subsequent_indent(&indent).break_words(false);
-        for line in textwrap::wrap(text.trim(), options) {
+        // A terminal would take them for commands.
+        let text: String = text.trim().chars().filter(|c| !c.is_control()).collect();
+        for line in textwrap::wrap(&text, options) {
             self.0.push_str(line.trim_end());
             self.0.push('\n');
         }
     }
 
-    fn heading(&mut self, title: &str) {
-        self.paragraph(&title.to_uppercase(), "");
-        self.0.push_str(&"-".repeat(textwrap::core::display_width(&title.to_uppercase()).min(COLUMNS)));
+    /// Adds a line with a stroke below it.
+    fn heading(&mut self, title: &str, stroke: &str) {
+        self.paragraph(title, "");
+        self.0.push_str(&stroke.repeat(display_width(title).min(COLUMNS)));
         self.0.push('\n');
     }
 
@@ -97,31 +100,46 @@ impl Text {
         }
     }
 
-    fn item(&mut self, item: &Item) {
-        let title = item.title.as_ref().map(with_link);
-        let head = match (title, &item.level) {
-            (Some(title), Some(level)) => Some(format!("{title}: {level}")),
-            (title, level) => title.or_else(|| level.clone()),
-        };
-        let keywords = item.keywords.join(", ");
-        match head {
-            // A skill with its words is read on one line.
-            Some(head) if item.is_short() && !keywords.is_empty() => {
-                self.paragraph(&format!("{head}: {keywords}"), "");
-                return;
-            }
-            Some(head) => self.paragraph(&head, ""),
-            None => {}
+    fn entry(&mut self, entry: &Entry<'_>, labels: &Labels) {
+        if entry.form == Form::Compact {
+            self.paragraph(&compact(entry), "");
+            return;
         }
-        let org: Vec<String> = item.org.iter().map(with_link).collect();
-        if !org.is_empty() {
-            self.paragraph(&org.join(", "), "");
+        if let Some(title) = &entry.title {
+            self.paragraph(&with_link(title), "");
         }
-        if let Some(dates) = &item.dates {
-            self.paragraph(dates, "");
+        self.paragraph(&entry.org.iter().map(with_link).collect::<Vec<_>>().join(", "), "");
+        entry.times.iter().for_each(|time| self.paragraph(&time.said(labels), ""));
+        entry.body.iter().for_each(|part| self.part(part, labels));
+        for role in &entry.roles {
+            self.gap();
+            self.entry(role, labels);
         }
-        item.texts.iter().for_each(|text| self.markdown(text));
-        item.highlights.iter().for_each(|text| self.paragraph(&markdown::with_links(text), "- "));
-        self.paragraph(&keywords, "");
     }
+
+    fn part(&mut self, part: &Part<'_>, labels: &Labels) {
+        match part {
+            Part::Description(text) | Part::Summary(text) | Part::Quote(text) => self.markdown(text),
+            Part::Highlights(texts) => {
+                texts.iter().for_each(|text| self.paragraph(&markdown::with_links(text), "- "));
+            }
+            Part::Keywords(words) => self.paragraph(&words.join(", "), ""),
+            Part::Score(score) => self.paragraph(&format!("{} {score}", labels.grade), ""),
+            Part::Level(text) => self.paragraph(text, ""),
+            Part::Speaker(name) => self.paragraph(&format!("– {name}"), ""),
+        }
+    }
+}
+
+/// Returns a short entry on one line: `Rust (master): tokio, actix`.
+fn compact(entry: &Entry<'_>) -> String {
+    let (mut res, mut words) = (entry.title.as_ref().map(with_link).unwrap_or_default(), String::new());
+    for part in &entry.body {
+        match part {
+            Part::Level(level) => res.push_str(&format!(" ({level})")),
+            Part::Keywords(keywords) => words = keywords.join(", "),
+            _ => {}
+        }
+    }
+    if res.is_empty() || words.is_empty() { res + &words } else { format!("{res}: {words}") }
 }

@@ -156,13 +156,13 @@ fn text_is_laid_out_for_reading() {
          skills: [{name: Rust, keywords: [a, b]}, {name: Go, level: some}]",
         &Config::default(),
     );
-    let expect = "ADA\nEngineer\n\na@b.example\n\nOne two (https://t.example/).\n- three\n\n\
-        EXPERIENCE\n----------\n\nhttps://x.example\n\n"
+    let expect = "Ada\n===\nEngineer\n\na@b.example\n\nOne two (https://t.example/).\n- three\n\n\
+        Experience\n----------\n\nhttps://x.example\n\n"
         .replace("https://x.example", "X (https://x.example)")
         + "Lead\nMar 2020 – present\n- Did it\n\nJunior\n2018 – Mar 2020\n\n\
-        SKILLS\n------\n\nRust: a, b\nGo: some\n";
+        Skills\n------\n\nRust: a, b\nGo (some)\n";
     assert_eq!(text(&cv), expect);
-    let expect = "# Ada\n\n**Engineer**\n\n- [a&#64;b.example](<mailto:a&#64;b.example>)\n\nOne [two](https://t.example/).\n- three\n\n\
+    let expect = "# Ada\n\n**Engineer**\n\n- a&#64;b.example\n\nOne [two](https://t.example/).\n\n- three\n\n\
         ## Experience\n\n### [X](<https://x.example>)\n\n#### Lead\n\n*Mar 2020 – present*\n\n- *Did* it\n\n\
         #### Junior\n\n*2018 – Mar 2020*\n\n## Skills\n\n- **Rust**: a, b\n- **Go** (some)\n";
     assert_eq!(commonmark(&cv), expect);

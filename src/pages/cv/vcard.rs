@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::contacts::number;
 use super::labels::Labels;
 use super::{countries, display_name, markdown};
 use crate::cv::{Disclosed, PartialDate, When};
@@ -30,9 +31,10 @@ pub fn vcard(cv: &Disclosed) -> String {
     card.text("ORG", super::machine::current_job(cv).and_then(|work| work.name.as_deref()));
     card.text("EMAIL", basics.email.as_deref());
     if let Some(phone) = &basics.phone {
-        let number: String = phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
-        if number.contains(|c: char| c.is_ascii_digit()) {
-            card.line("TEL;VALUE=uri", &format!("tel:{number}"));
+        // Without a country's code it can be dialled only from within (RFC 3966 section 5.1.5).
+        match number(phone).filter(|number| number.starts_with('+')) {
+            Some(number) => card.line("TEL;VALUE=uri", &format!("tel:{number}")),
+            None => card.line("TEL;VALUE=text", &escaped(phone)),
         }
     }
     if let Some(url) = &basics.url {
