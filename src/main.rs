@@ -56,8 +56,9 @@ enum Command {
     },
     /// Turns any resume.json into tidy YAML, and YAML into JSON Resume
     ///
-    /// Nothing is lost but comments: keys that vitrine does not know stay, older names become
-    /// those of today, keys get the order of the schema, empty values go. What is odd about
+    /// Nothing is lost but comments, and that numbers become texts in JSON: keys that vitrine
+    /// does not know stay, older names become those of today, keys get the order of the
+    /// schema, empty values go. What is odd about
     /// the file is told on standard error, as `vitrine check` does.
     Import {
         /// The file, JSON Resume of any age or YAML

@@ -122,6 +122,12 @@ fn visitors_by_http_are_sent_to_https_and_proxies_are_not() {
     assert!(answer.contains(&format!("location: https://cv.example.com:{port}/a?b\r\n")), "{answer}");
     let answer = secure.vitrine.raw("GET /admin/login HTTP/1.1\r\nHost: a.b\r\nConnection: close\r\n\r\n");
     assert!(answer.contains(&format!("location: https://a.b:{port}/admin/login\r\n")), "{answer}");
+    for path in ["/p/x/", "/p/x", "/cv.pdf", "/static/a.txt"] {
+        let answer = secure
+            .vitrine
+            .raw(&format!("GET {path} HTTP/1.1\r\nHost: cv.example.com\r\nConnection: close\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 308") && answer.contains("cache-control: no-store"), "{answer}");
+    }
     let answer = secure.vitrine.raw("GET /health HTTP/1.1\r\nHost: a.b\r\nConnection: close\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     // By default this machine is a proxy that is trusted.

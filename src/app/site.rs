@@ -155,9 +155,8 @@ fn with_ignored(problems: Vec<Problem>, found: &cv::Found) -> Vec<String> {
     let mut res = texts(&problems);
     res.extend(found.ignored.iter().map(|ignored| {
         format!(
-            "{}: not read, because {} comes first: remove one of them",
-            ignored.display(),
-            found.path.display()
+            "{}: not read: another file of the same CV comes first, or there are too many languages",
+            ignored.display()
         )
     }));
     res

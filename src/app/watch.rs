@@ -1,6 +1,6 @@
 //! Notices that the files of the site changed, when `watch` is on.
 //!
-//! It looks twice a second rather than being told by the kernel: an editor may write beside
+//! It looks three times a second rather than being told by the kernel: an editor may write beside
 //! and rename, a folder may be mounted from elsewhere, and twenty names are quickly read.
 
 use std::path::{Path, PathBuf};
@@ -67,8 +67,8 @@ impl Watch {
 }
 
 fn look(site: &Path) -> Looks {
-    let names = std::fs::read_dir(site).into_iter().flatten().flatten().take(FILES_MAX);
-    let names = names.map(|entry| entry.file_name()).filter(|name| is_part(&name.to_string_lossy()));
+    let names = std::fs::read_dir(site).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let names = names.filter(|name| is_part(&name.to_string_lossy())).take(FILES_MAX);
     let paths = names.map(PathBuf::from).chain(OTHERS.map(PathBuf::from));
     let mut res: Looks = paths
         .filter_map(|name| {
@@ -81,7 +81,8 @@ fn look(site: &Path) -> Looks {
 }
 
 fn is_part(name: &str) -> bool {
-    let is_picture = [".jpg", ".jpeg", ".png", ".webp"].iter().any(|ending| name.ends_with(ending));
+    let ending = name.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let is_picture = ["jpg", "jpeg", "png", "webp"].contains(&&*ending);
     cv::FILE_NAMES.contains(&name) || cv::lang::of_file(name).is_some() || is_picture
 }
 

@@ -126,7 +126,7 @@ pub const SETTINGS: &[Setting] = &[
         live,
         watch,
         "true or false",
-        "whether the site's files are watched, and a change shown at once without `vitrine reload`"
+        "whether the files beside the CV are watched, and a change shown at once without `vitrine reload`"
     ),
     setting!(
         "data",
@@ -155,7 +155,7 @@ pub const SETTINGS: &[Setting] = &[
         live,
         cv.base_url,
         "the site's address, such as https://cv.example.com",
-        "public address of the site, for canonical links"
+        "public address of the site, for canonical links; who comes by its name with or without `www.`, or by http as a trusted proxy says, is sent there (not with `tls.redirect` off)"
     ),
     setting!(
         "cv.lang",

@@ -64,16 +64,24 @@ impl fmt::Display for LangTag {
     }
 }
 
+/// Scripts that tell pages of one language apart.
+const SCRIPTS: [&str; 12] =
+    ["Arab", "Cyrl", "Deva", "Grek", "Hans", "Hant", "Hebr", "Jpan", "Kore", "Latn", "Thai", "Tfng"];
+
 /// Returns the language that the name of a translation's file says: `cv.ru.yaml` → `ru`.
 ///
-/// A language of three letters alone is none here (`fil-PH` is): there are 7,000 of these, and
-/// `cv.old.yaml` or `cv.bak.yaml` must not become public by being called as one of them.
+/// Only tags that nobody writes by chance count: two letters with a well-known script or a
+/// region, three letters with one of these. There are 7,000 languages of three letters, and any
+/// word of five is a variant: `cv.old.yaml` and `cv.en-draft.yaml` must not become public.
 pub fn of_file(name: &str) -> Option<LangTag> {
     let (stem, ending) = name.rsplit_once('.')?;
     let (file, tag) = stem.split_once('.')?;
     let whole = format!("{file}.{ending}");
-    let is_meant = super::FILE_NAMES.contains(&whole.as_str()) && (tag.len() == 2 || tag.contains('-'));
-    if is_meant { tag.parse().ok() } else { None }
+    let tag: LangTag = tag.parse().ok().filter(|_| super::FILE_NAMES.contains(&whole.as_str()))?;
+    let (language, rest) = tag.0.split_once('-').unwrap_or((&tag.0, ""));
+    let is_meant = |part: &str| part.len() < 4 || SCRIPTS.contains(&part);
+    let is_none_by_chance = rest.split('-').all(is_meant) && (language.len() == 2 || !rest.is_empty());
+    is_none_by_chance.then_some(tag)
 }
 
 #[cfg(test)]
@@ -108,6 +116,18 @@ mod tests {
         let of = |name: &str| of_file(name).map(|tag| tag.to_string());
         assert_eq!(of("cv.ru.yaml").as_deref(), Some("ru"));
         assert_eq!(of("resume.pt-br.json").as_deref(), Some("pt-BR"));
+        assert_eq!(of("cv.zh-hant.yaml").as_deref(), Some("zh-Hant"));
+        assert_eq!(of("cv.fil-ph.yaml").as_deref(), Some("fil-PH"));
+        for name in [
+            "cv.en-draft.yaml",
+            "cv.en-full.yaml",
+            "cv.en-private.yaml",
+            "cv.de-backup.yaml",
+            "cv.my-draft.yaml",
+            "cv.old-version.yaml",
+        ] {
+            assert_eq!(of(name), None, "{name}");
+        }
         for name in [
             "cv.yaml",
             "cv.bak.yaml",

@@ -316,6 +316,9 @@ pub fn find(dir: &Path) -> Option<Found> {
     Some(Found { path, translations, ignored })
 }
 
+/// More languages than anybody writes; each is rendered for visitors and for private links.
+const TRANSLATIONS_MAX: usize = 32;
+
 /// Looks for translations: `cv.ru.yaml`. Of several in one language the first by
 /// [`FILE_NAMES`] counts.
 fn translations(dir: &Path, ignored: &mut Vec<PathBuf>) -> Vec<(LangTag, PathBuf)> {
@@ -336,6 +339,7 @@ fn translations(dir: &Path, ignored: &mut Vec<PathBuf>) -> Vec<(LangTag, PathBuf
     for (lang, _, path) in all {
         match res.last() {
             Some((last, _)) if *last == lang => ignored.push(path),
+            _ if res.len() >= TRANSLATIONS_MAX => ignored.push(path),
             _ => res.push((lang, path)),
         }
     }

@@ -48,6 +48,9 @@ const KEPT_FOR: Duration = Duration::from_secs(600);
 /// must not fill the memory.
 const KEPT_MAX: usize = 16;
 
+/// The route template of the photo.
+pub(super) const PHOTO_ROUTE: &str = "/photo.{ending}";
+
 /// The route template of embedded assets.
 const ASSET_ROUTE: &str = "/assets/{file}";
 
@@ -118,13 +121,18 @@ impl Edition {
 
     /// Keeps for a while what pages of the edition before this one show.
     pub fn succeed(&mut self, previous: &Edition, now: Instant) {
-        let shown = previous.documents.iter().filter(|(_, document)| document.representation.is_part());
+        // A photo that the owner took away is gone at once.
+        let has_photo = self.documents.values().any(|document| document.route == PHOTO_ROUTE);
+        let shown = previous.documents.iter().filter(|(_, document)| {
+            document.representation.is_part() && (has_photo || document.route != PHOTO_ROUTE)
+        });
         let shown = shown.map(|(path, document)| (path, (document.clone(), now + KEPT_FOR)));
         let kept = previous.kept.iter().filter(|(_, (_, until))| *until > now);
         let mut all: Vec<_> = shown.chain(kept.map(|(path, kept)| (path, kept.clone()))).collect();
         all.retain(|(path, _)| !self.documents.contains_key(*path));
-        // The newest first, so that of two at one path the newest is taken.
-        all.sort_by_key(|(_, (_, until))| std::cmp::Reverse(*until));
+        // The newest first, so that of two at one path the newest is taken; of these what a page
+        // cannot do without.
+        all.sort_by_key(|(path, (_, until))| (std::cmp::Reverse(*until), !path.ends_with(".css")));
         for (path, kept) in all {
             if self.kept.len() < KEPT_MAX {
                 self.kept.entry(path.clone()).or_insert(kept);
@@ -169,6 +177,15 @@ mod tests {
         late.succeed(&third, now + KEPT_FOR);
         assert!(late.find("/photo.png").is_none(), "ten minutes are over");
         assert!(late.find("/photo.webp").is_some(), "it was shown until now");
+    }
+
+    #[test]
+    fn a_photo_that_was_taken_away_is_gone_at_once() {
+        let now = Instant::now();
+        let mut without = Edition::new(Arc::new(Assets::load()));
+        without.add("/", "/", "text/html; charset=utf-8", b"1".to_vec());
+        without.succeed(&with("/photo.png", "1"), now);
+        assert!(without.find("/photo.png").is_none());
     }
 
     #[test]

@@ -49,11 +49,18 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 
 async fn answer(request: &HttpRequest, route: &'static str, file: Option<PathBuf>) -> HttpResponse {
     let thread = Thread::of(request);
+    let edition = thread.shared.edition.load_full();
     request.extensions_mut().insert(Answered { route, worker_id: None });
     if let Err(fault) = public::admit(request, thread) {
-        return fault.response(&thread.shared.edition.load());
+        return fault.response(&edition);
     }
-    let missing = || Error::NoFile.response(&thread.shared.edition.load());
+    // What lies in the other folder is asked for by machines, some of which follow no redirect.
+    if route != WELL_KNOWN.route
+        && let Some(elsewhere) = public::elsewhere(request, thread, &edition)
+    {
+        return elsewhere;
+    }
+    let missing = || Error::NoFile.response(&edition);
     let Some(file) = file else { return missing() };
     let site = thread.shared.switches.site.load_full();
     match thread.shared.lanes.blocking.run(move || open(&site, &file)).await {
@@ -85,7 +92,8 @@ fn names(path: &str) -> Option<PathBuf> {
 fn open(site: &Path, file: &Path) -> io::Result<NamedFile> {
     let path = site.join(file).canonicalize()?;
     // A link may lead anywhere; what it leads to must be the owner's to show.
-    let root = file.iter().next().map_or(site.to_path_buf(), |first| site.join(first)).canonicalize()?;
+    let folder = file.parent().and_then(|folder| folder.iter().next());
+    let root = folder.map_or(site.to_path_buf(), |folder| site.join(folder)).canonicalize()?;
     if !path.starts_with(root) || !path.is_file() {
         return Err(io::ErrorKind::NotFound.into());
     }

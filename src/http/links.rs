@@ -9,17 +9,19 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use super::edition::Edition;
 use super::error::Error;
 use super::observe::Answered;
 use super::server::Thread;
@@ -96,7 +98,10 @@ struct Stored {
 pub struct Links {
     path: PathBuf,
     key: [u8; 32],
-    links: Mutex<Vec<PrivateLink>>,
+    /// Read at each visit, which must not wait for a disk.
+    links: ArcSwap<Vec<PrivateLink>>,
+    /// Held while the file is written.
+    writing: Mutex<()>,
 }
 
 impl Links {
@@ -112,7 +117,7 @@ impl Links {
                 (rand::random(), Vec::new())
             }
         };
-        Links { path, key, links: Mutex::new(links) }
+        Links { path, key, links: ArcSwap::from_pointee(links), writing: Mutex::new(()) }
     }
 
     /// Makes a link.
@@ -150,7 +155,7 @@ impl Links {
 
     /// Returns the links that work, the newest first.
     pub fn list(&self, now: UnixMillis) -> Vec<PrivateLink> {
-        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let links = self.links.load();
         links.iter().rev().filter(|link| link.expires > seconds(now)).cloned().collect()
     }
 
@@ -175,8 +180,7 @@ impl Links {
         }
         let expires = u64::from_be_bytes(said[8..].try_into().expect("eight of sixteen bytes"));
         let id = hex::encode(&said[..8]);
-        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        expires > seconds(now) && links.iter().any(|link| link.id == id)
+        expires > seconds(now) && self.links.load().iter().any(|link| link.id == id)
     }
 
     fn mac(&self, bytes: &[u8]) -> Hmac<Sha256> {
@@ -187,15 +191,15 @@ impl Links {
         &self,
         change: impl FnOnce(&mut Vec<PrivateLink>) -> Result<(), LinkError>,
     ) -> Result<(), LinkError> {
-        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = links.clone();
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Vec::clone(&self.links.load());
         change(&mut changed)?;
         let stored =
             Stored { version: FILE_VERSION, key: hex::encode(self.key), links: std::mem::take(&mut changed) };
         let text = serde_json::to_string_pretty(&stored).expect("plain fields can be written as JSON");
         secret_file::write(&self.path, &text)
             .map_err(|cause| LinkError::File { path: self.path.clone(), cause })?;
-        *links = stored.links;
+        self.links.store(Arc::new(stored.links));
         Ok(())
     }
 }
@@ -227,12 +231,24 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.service(scope);
 }
 
-async fn to_page(request: HttpRequest, token: web::Path<String>) -> HttpResponse {
-    let shared = &Thread::of(&request).shared;
+/// Answers who has sent enough, or came where others could read along.
+fn turned_away(request: &HttpRequest, thread: &Thread, edition: &Edition) -> Option<HttpResponse> {
     request.extensions_mut().insert(Answered { route: ROUTE, worker_id: None });
+    match public::admit(request, thread) {
+        Ok(()) => public::elsewhere(request, thread, edition),
+        Err(fault) => Some(fault.response(edition)),
+    }
+}
+
+async fn to_page(request: HttpRequest, token: web::Path<String>) -> HttpResponse {
+    let thread = Thread::of(&request);
+    let (shared, edition) = (&thread.shared, thread.shared.edition.load_full());
+    if let Some(refusal) = turned_away(&request, thread, &edition) {
+        return refusal;
+    }
     // What is no token could be a part of another site's address.
     if !shared.links.opens(&token, shared.clock.now_ms()) {
-        return Error::NoFile.response(&shared.edition.load());
+        return Error::NoFile.response(&edition);
     }
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, format!("/p/{token}/"))).finish()
 }
@@ -241,9 +257,8 @@ async fn page(request: HttpRequest, path: web::Path<(String, String)>) -> HttpRe
     let thread = Thread::of(&request);
     let (token, rest) = path.into_inner();
     let (shared, edition) = (&thread.shared, thread.shared.edition.load_full());
-    request.extensions_mut().insert(Answered { route: ROUTE, worker_id: None });
-    if let Err(fault) = public::admit(&request, thread) {
-        return fault.response(&edition);
+    if let Some(refusal) = turned_away(&request, thread, &edition) {
+        return refusal;
     }
     let found = edition.private(&rest).filter(|_| shared.links.opens(&token, shared.clock.now_ms()));
     let Some(found) = found else { return Error::NoFile.response(&edition) };

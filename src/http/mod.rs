@@ -188,6 +188,9 @@ impl Switches {
     /// Returns where a request belongs that came to another name of the site, or reached a
     /// trusted proxy without TLS; none when it is right where it is.
     fn own_place(&self, req: &HttpRequest, base_url: &BaseUrl) -> Option<String> {
+        if !self.redirects.load(Ordering::Relaxed) {
+            return None;
+        }
         let trusted = self.trusted_proxies.load();
         redirect::own_place(req, base_url, client::is_plain_at_proxy(req, &trusted))
     }

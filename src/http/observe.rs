@@ -297,7 +297,8 @@ impl Drop for Guard {
 fn path_of(path: &str) -> Cow<'static, str> {
     match path {
         "/" => Cow::Borrowed("/"),
-        _ if path.starts_with("/p/") => Cow::Borrowed(links::ROUTE),
+        // However it was spelled.
+        _ if path.contains("/p/") || path.contains("/%70/") => Cow::Borrowed(links::ROUTE),
         _ => Cow::Owned(cut(path, PATH_MAX_BYTES).to_string()),
     }
 }

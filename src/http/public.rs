@@ -136,10 +136,8 @@ fn find(
 pub(super) async fn public(request: HttpRequest) -> HttpResponse {
     let thread = Thread::of(&request).clone();
     let edition = thread.shared.edition.load_full();
-    let switches = &thread.shared.switches;
-    let own_place = || switches.own_place(&request, edition.base_url.as_ref()?);
-    if let Some(place) = switches.secure_place(&request).or_else(own_place) {
-        return HttpResponse::PermanentRedirect().insert_header((header::LOCATION, place)).finish();
+    if let Some(elsewhere) = elsewhere(&request, &thread, &edition) {
+        return elsewhere;
     }
     let (answered, response) = match serve(&request, &thread, edition.clone()).await {
         Ok(served) => served,
@@ -153,6 +151,22 @@ pub(super) async fn public(request: HttpRequest) -> HttpResponse {
     };
     request.extensions_mut().insert(answered);
     response
+}
+
+/// Sends a visitor on who came without TLS, or to another name of the site; none when they are
+/// right here. Whatever is the site's own asks this first.
+pub(super) fn elsewhere(request: &HttpRequest, thread: &Thread, edition: &Edition) -> Option<HttpResponse> {
+    let switches = &thread.shared.switches;
+    let own_place = || switches.own_place(request, edition.base_url.as_ref()?);
+    let place = switches.secure_place(request).or_else(own_place)?;
+    // A browser must not remember what the owner may have to mend.
+    let mut response = HttpResponse::PermanentRedirect();
+    Some(
+        response
+            .insert_header((header::LOCATION, place))
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .finish(),
+    )
 }
 
 /// Refuses the request of an address that has enough connections, or has sent enough.
@@ -240,6 +254,13 @@ fn respond(
     }
     if status == StatusCode::NOT_MODIFIED {
         return Ok((route, response.finish()));
+    }
+    if part == Part::Beyond {
+        // Nothing of the document: no cache may take it for that.
+        let mut response = HttpResponse::RangeNotSatisfiable();
+        response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+        let range = content_range(&part, n_bytes).unwrap_or_default();
+        return Ok((route, response.insert_header((header::CONTENT_RANGE, range)).finish()));
     }
     response.insert_header((header::ACCEPT_RANGES, HeaderValue::from_static("bytes")));
     if let Some(range) = content_range(&part, n_bytes) {

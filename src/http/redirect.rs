@@ -21,10 +21,15 @@ pub(super) fn secure_place(req: &HttpRequest, port: u16) -> Option<String> {
 /// trial, is left alone.
 pub(super) fn own_place(req: &HttpRequest, base_url: &BaseUrl, is_plain: bool) -> Option<String> {
     let host = req.headers().get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok()?;
-    let host = host.host().to_lowercase();
-    let own = base_url.host();
-    let is_other_name = host.strip_prefix("www.") == Some(own) || own.strip_prefix("www.") == Some(&host);
-    let is_downgraded = is_plain && base_url.is_secure() && (host == own || is_other_name);
+    let (host, own) = (host.host(), base_url.host());
+    let is_www = |long: &str, short: &str| {
+        let start = long.len().checked_sub(short.len()).filter(|start| *start == "www.".len());
+        start.and_then(|start| long.split_at_checked(start)).is_some_and(|(start, rest)| {
+            start.eq_ignore_ascii_case("www.") && rest.eq_ignore_ascii_case(short)
+        })
+    };
+    let is_other_name = is_www(host, own) || is_www(own, host);
+    let is_downgraded = is_plain && base_url.is_secure() && (host.eq_ignore_ascii_case(own) || is_other_name);
     let path = req.uri().path_and_query().map_or("/", |path| path.as_str());
     (is_other_name || is_downgraded).then(|| base_url.join(path))
 }

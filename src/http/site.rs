@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use super::assets::Assets;
-use super::edition::Edition;
+use super::edition::{Edition, PHOTO_ROUTE};
 use crate::cv::{self, Audience, BaseUrl, Cv, Disclosed, Theme};
 use crate::pages::cv::{CvView, Translation};
 use crate::pages::{self, sitemap};
@@ -162,7 +162,7 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
     let is_shown = |cv: &Cv| cv.disclose(Audience::Public, config).basics.image.is_some();
     let photo = photo.filter(|_| cvs.first().is_some_and(is_shown));
     if let Some(photo) = photo {
-        edition.add(&photo.path, "/photo.{ending}", photo.content_type, photo.bytes);
+        edition.add(&photo.path, PHOTO_ROUTE, photo.content_type, photo.bytes);
     }
     let mut robots = ROBOTS.to_string();
     if let (Some(base), false) = (&config.base_url, config.noindex) {

@@ -1,8 +1,10 @@
 //! The page of the private links: makes and revokes them.
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
+use tracing::info;
 
 use super::AdminState;
 use super::browser::{LOGIN, html, see_other};
@@ -45,11 +47,18 @@ pub(super) async fn create(
     if !guard::is_meant(&caller, &req, form.as_ref().map(|form| &form.csrf)) {
         return guard::not_meant();
     }
-    let made = form.ok_or(LinkError::Days).and_then(|form| {
+    let Some(form) = form else { return see_other(PLACE) };
+    let (links, now) = (state.parts.links.clone(), state.parts.clock.now_ms());
+    let work = move || {
         let days = form.days.trim().parse().map_err(|_| LinkError::Days)?;
-        state.parts.links.create(&form.note, days, state.parts.clock.now_ms())
-    });
-    ended(&state, &req, caller, made.map(|_| ()))
+        let link = links.create(&form.note, days, now)?;
+        info!("the private link {} was made, for {days} days", link.id);
+        Ok(())
+    };
+    match state.parts.heavy.run(work).await {
+        Ok(made) => ended(&state, &req, caller, made),
+        Err(_) => busy(),
+    }
 }
 
 /// `POST /admin/links/{id}/revoke`
@@ -64,8 +73,21 @@ pub(super) async fn revoke(
     if !guard::is_meant(&caller, &req, form.as_ref()) {
         return guard::not_meant();
     }
-    let revoked = state.parts.links.revoke(&id);
-    ended(&state, &req, caller, revoked)
+    let (links, id) = (state.parts.links.clone(), id.into_inner());
+    let work = move || {
+        links.revoke(&id)?;
+        info!("the private link {id} was revoked");
+        Ok(())
+    };
+    match state.parts.heavy.run(work).await {
+        Ok(revoked) => ended(&state, &req, caller, revoked),
+        Err(_) => busy(),
+    }
+}
+
+/// Answers when the lane for what waits for a disk is full.
+fn busy() -> HttpResponse {
+    HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, 1)).finish()
 }
 
 /// Shows the page again, so that a reload of it repeats nothing; with what went wrong, if it did.

@@ -95,24 +95,6 @@ fn link(phrase: &Phrase<'_>) -> String {
     }
 }
 
-/// Puts a backslash before all that could be a mark (CommonMark 0.31 section 2.4).
 fn escaped(text: &str) -> String {
-    let mut res = String::with_capacity(text.len());
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let n_digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    for (idx, character) in text.char_indices().filter(|(_, character)| !character.is_control()) {
-        // A dash, a plus or a number makes a list only where a line begins.
-        let begins_list = (idx == 0 && matches!(character, '-' | '+' | '=' | '~'))
-            || (n_digits > 0 && idx == n_digits && matches!(character, '.' | ')'));
-        if matches!(character, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '&' | '|')
-            || begins_list
-        {
-            res.push('\\');
-        }
-        match character {
-            '@' => res.push_str(AT),
-            other => res.push(other),
-        }
-    }
-    res
+    markdown::escape(text).replace('@', AT)
 }

@@ -1,7 +1,7 @@
 //! The CV as plain text, for those who paste it into a form or read it in a terminal.
 
-use textwrap::Options;
 use textwrap::core::display_width;
+use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::contacts::{Contact, contacts};
 use super::labels::Labels;
@@ -69,14 +69,23 @@ impl Text {
 
     /// Adds lines, the first one with `mark` before it and the others as far in.
     fn paragraph(&mut self, text: &str, mark: &str) {
-        if text.trim().is_empty() {
+        // A terminal would take control characters for commands.
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let text: String = words.join(" ").chars().filter(|c| !c.is_control()).collect();
+        if text.is_empty() {
             return;
         }
+        // What has a link in it is parted at spaces alone.
+        let has_link = text.contains("://");
+        let separator =
+            if has_link { WordSeparator::AsciiSpace } else { WordSeparator::UnicodeBreakProperties };
         let indent = " ".repeat(mark.len());
-        let options =
-            Options::new(COLUMNS).initial_indent(mark).subsequent_indent(&indent).break_words(false);
-        // A terminal would take them for commands.
-        let text: String = text.trim().chars().filter(|c| !c.is_control()).collect();
+        let options = Options::new(COLUMNS)
+            .initial_indent(mark)
+            .subsequent_indent(&indent)
+            .break_words(false)
+            .word_splitter(WordSplitter::NoHyphenation)
+            .word_separator(separator);
         for line in textwrap::wrap(&text, options) {
             self.0.push_str(line.trim_end());
             self.0.push('\n');
