@@ -2,18 +2,18 @@
 //! 630, drawn when the CV is loaded.
 //!
 //! Text is shaped and laid out by cosmic-text, right to left where it is so, in typefaces of
-//! the program. What they cannot write is left out, and a name that they cannot write has no
-//! picture: none is better than one of empty boxes.
+//! the program. Pictures among the letters are left out, and so is a line that the typefaces
+//! cannot write; a name that they cannot write has no picture: none is better than one of
+//! empty boxes. The photo is not drawn: that needs a decoder of every format that it may have.
 
 use cosmic_text::{
-    Align, Attrs, Buffer, Color, Ellipsize, EllipsizeHeightLimit, Family, FontSystem, Metrics, Shaping,
-    SwashCache, Weight, fontdb,
+    Align, Attrs, Buffer, Color, Family, FontSystem, Metrics, Shaping, SwashCache, Weight, Wrap, fontdb,
 };
 
 use super::labels::Labels;
-use super::{contacts, display_name};
-use crate::cv::Disclosed;
+use super::{countries, display_name};
 use crate::cv::color::Role;
+use crate::cv::{Cv, Disclosed};
 
 /// The size that sites ask for.
 pub const WIDTH: u32 = 1_200;
@@ -33,49 +33,70 @@ const INK: [u8; 3] = [0x1f, 0x23, 0x28];
 const SOFT: [u8; 3] = [0x5b, 0x61, 0x68];
 const ACCENT: [u8; 3] = [0x20, 0x50, 0x6a];
 
-const BOLD: &str = "Source Serif 4 SemiBold";
-const REGULAR: &str = "Source Serif 4";
+const FAMILY: &str = "Source Serif 4";
 
-/// The typefaces, by script.
-const FONTS: [&[u8]; 9] = [
+/// The typefaces, by script: as TTF, others are passed over in silence.
+const FONTS: [&[u8]; 13] = [
     include_bytes!("../../../assets/fonts/serif-600-latin.ttf"),
     include_bytes!("../../../assets/fonts/serif-600-latin-ext.ttf"),
+    include_bytes!("../../../assets/fonts/serif-600-vietnamese.ttf"),
     include_bytes!("../../../assets/fonts/serif-600-cyrillic.ttf"),
+    include_bytes!("../../../assets/fonts/serif-600-cyrillic-ext.ttf"),
     include_bytes!("../../../assets/fonts/serif-600-greek.ttf"),
     include_bytes!("../../../assets/fonts/serif-400-latin.ttf"),
     include_bytes!("../../../assets/fonts/serif-400-latin-ext.ttf"),
+    include_bytes!("../../../assets/fonts/serif-400-vietnamese.ttf"),
     include_bytes!("../../../assets/fonts/serif-400-cyrillic.ttf"),
+    include_bytes!("../../../assets/fonts/serif-400-cyrillic-ext.ttf"),
     include_bytes!("../../../assets/fonts/serif-400-greek.ttf"),
     include_bytes!("../../../assets/fonts/arabic-600.ttf"),
 ];
 
+/// How large a name is, and in how many lines: the first that has room for all of its words,
+/// or else the last, with an ellipsis. Each is as high as the others.
+const NAME_SIZES: [(f32, usize); 3] = [(92.0, 2), (76.0, 2), (62.0, 3)];
+
+/// How many shades each ink has, from none to full; three inks of 64 fit into a palette.
+const N_SHADES: u8 = 64;
+
+/// What is drawn with: a pixel is `ink × N_SHADES + shade`.
+#[derive(Clone, Copy)]
+enum Ink {
+    Accent,
+    Main,
+    Soft,
+}
+
 /// How a text is set.
+#[derive(Clone, Copy)]
 struct Style {
-    family: &'static str,
     weight: u16,
     size: f32,
     n_lines: usize,
-    color: [u8; 3],
+    ink: Ink,
+}
+
+fn line_height(style: &Style) -> f32 {
+    (style.size * 1.16).round()
 }
 
 /// Draws the picture, with the host of the site when it has one; none for a name in a script
 /// that the typefaces do not have.
 pub fn card(cv: &Disclosed, host: Option<&str>) -> Option<Vec<u8>> {
     let labels = Labels::of(cv.lang.as_deref().unwrap_or("en"));
-    let accent = cv.meta.colors.iter().find(|chosen| chosen.role == Role::Accent);
-    let accent = accent.map_or(ACCENT, |chosen| chosen.light.channels());
+    let label = Style { weight: 400, size: 44.0, n_lines: 2, ink: Ink::Accent };
+    let note = Style { size: 32.0, n_lines: 1, ink: Ink::Soft, ..label };
+    let name = Style { weight: 600, ink: Ink::Main, ..label };
     let mut canvas = Canvas::new();
-    canvas.fill(0, 0, WIDTH, BAR, accent);
-    let name = Style { family: BOLD, weight: 600, size: 92.0, n_lines: 2, color: INK };
-    let label = Style { family: REGULAR, weight: 400, size: 44.0, n_lines: 2, color: accent };
-    let note = Style { family: REGULAR, weight: 400, size: 32.0, n_lines: 1, color: SOFT };
-
-    let name = canvas.lay_out(display_name(cv, labels), &name)?;
+    let name = canvas.lay_out_name(display_name(cv, labels), name)?;
+    // The other lines begin where the name does, whatever they are written in.
+    let align = if name.is_rtl() { Align::Right } else { Align::Left };
     let said = cv.basics.label.as_deref().filter(|_| cv.basics.name.is_some());
-    let label = said.and_then(|said| canvas.lay_out(said, &label));
-    let place = contacts::place(cv);
-    let notes: Vec<&str> = [place.as_deref(), host].into_iter().flatten().collect();
-    let note = canvas.lay_out(&notes.join("  ·  "), &note);
+    let label = said.and_then(|said| canvas.lay_out(said, &label, Some(align)));
+    let place = place(cv);
+    let mut notes: Vec<&str> = [place.as_deref(), host].into_iter().flatten().collect();
+    notes.retain(|said| canvas.lay_out(said, &note, None).is_some());
+    let note = canvas.lay_out(&notes.join(" · "), &note, Some(align));
 
     let gap = 28.0;
     let height = name.height + label.as_ref().map_or(0.0, |label| gap + label.height);
@@ -88,14 +109,68 @@ pub fn card(cv: &Disclosed, host: Option<&str>) -> Option<Vec<u8>> {
     if let Some(note) = note {
         canvas.draw(&note, HEIGHT as f32 - 72.0 - note.height);
     }
-    Some(canvas.png())
+    Some(canvas.png(&palette(cv)))
+}
+
+/// Returns the colours of all inks in all shades, the chosen ones where there are any: each was
+/// held against the paper that was chosen with it, so the paper is taken as well.
+fn palette(cv: &Cv) -> Vec<u8> {
+    let chosen = |role| cv.meta.colors.iter().find(|chosen| chosen.role == role);
+    let color = |role, default| chosen(role).map_or(default, |chosen| chosen.light.channels());
+    let paper = color(Role::Paper, PAPER);
+    let inks = [color(Role::Accent, ACCENT), color(Role::Ink, INK), color(Role::Soft, SOFT)];
+    let full = u16::from(N_SHADES - 1);
+    let mix = |shade: u16, under: u8, over: u8| {
+        ((u16::from(over) * shade + u16::from(under) * (full - shade) + full / 2) / full) as u8
+    };
+    let shades = inks.into_iter().flat_map(|ink| (0..=full).map(move |shade| (ink, shade)));
+    shades.flat_map(|(ink, shade)| [0, 1, 2].map(|idx| mix(shade, paper[idx], ink[idx]))).collect()
+}
+
+/// Returns city and country: a street is of no use to who only sees a link.
+fn place(cv: &Cv) -> Option<String> {
+    let location = &cv.basics.location;
+    let lang = cv.lang.as_deref().unwrap_or("en");
+    let country = location.country_code.as_deref().map(|code| countries::name(code, lang));
+    let parts: Vec<&str> = [location.city.as_deref(), country].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Returns a text as one line of writing: what is no writing is left out, and what could not be
+/// seen is cut off.
+fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let words = words.map(|word| word.replace(is_picture, "")).filter(|word| !word.is_empty());
+    words.collect::<Vec<String>>().join(" ").chars().take(TEXT_MAX_CHARS).collect()
+}
+
+/// Returns the beginning of a text, without that many characters at its end and the word that
+/// they were in.
+fn shortened(text: &str, n_less: usize) -> &str {
+    let end = text.char_indices().rev().nth(n_less - 1).map_or(0, |(at, _)| at);
+    let rest = &text[..end];
+    let rest = rest.rfind(' ').map_or(rest, |at| &rest[..at]);
+    rest.trim_end_matches([' ', ',', ';', ':', '.', '-', '–', '—', '&', '(', '،'])
+}
+
+/// Whether a character is an arrow, a symbol or an emoji, or says how one looks.
+fn is_picture(c: char) -> bool {
+    matches!(c, '\u{2190}'..='\u{2bff}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f000}'..='\u{1faff}' | '\u{e0000}'..='\u{e01ef}')
 }
 
 /// A text with its place in lines.
 struct Laid {
     buffer: Buffer,
-    color: [u8; 3],
+    ink: Ink,
     height: f32,
+    /// Whether every word is there, in one piece.
+    is_whole: bool,
+}
+
+impl Laid {
+    fn is_rtl(&self) -> bool {
+        self.buffer.layout_runs().next().is_some_and(|run| run.rtl)
+    }
 }
 
 struct Canvas {
@@ -105,68 +180,95 @@ struct Canvas {
 }
 
 impl Canvas {
+    /// Returns the paper with its bar.
     fn new() -> Self {
         let mut db = fontdb::Database::new();
         FONTS.iter().for_each(|font| db.load_font_data(font.to_vec()));
         let fonts = FontSystem::new_with_locale_and_db("en".to_string(), db);
-        let pixels = PAPER.repeat((WIDTH * HEIGHT) as usize);
+        let mut pixels = vec![0; (WIDTH * HEIGHT) as usize];
+        pixels[..(WIDTH * BAR) as usize].fill(Ink::Accent as u8 * N_SHADES + N_SHADES - 1);
         Canvas { fonts, glyphs: SwashCache::new(), pixels }
     }
 
-    fn fill(&mut self, x: u32, y: u32, width: u32, height: u32, color: [u8; 3]) {
-        for row in y..y + height {
-            let from = ((row * WIDTH + x) * 3) as usize;
-            self.pixels[from..from + (width * 3) as usize]
-                .chunks_exact_mut(3)
-                .for_each(|pixel| pixel.copy_from_slice(&color));
+    /// Lays a name out as large as it can be.
+    fn lay_out_name(&mut self, name: &str, style: Style) -> Option<Laid> {
+        let mut res = None;
+        for (size, n_lines) in NAME_SIZES {
+            res = self.lay_out(name, &Style { size, n_lines, ..style }, None);
+            if res.as_ref().is_none_or(|laid| laid.is_whole) {
+                break;
+            }
         }
+        res
     }
 
     /// Lays a text out in its lines; none when it is empty, or the typefaces cannot write it.
-    fn lay_out(&mut self, text: &str, style: &Style) -> Option<Laid> {
-        let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
-        let text: String = words.join(" ").trim().chars().take(TEXT_MAX_CHARS).collect();
+    /// Without an alignment it begins where its script does. What has no room is cut off at a
+    /// word: the ellipsis of cosmic-text comes after a space, and with one before the last line.
+    fn lay_out(&mut self, text: &str, style: &Style, align: Option<Align>) -> Option<Laid> {
+        let text = one_line(text);
         if text.is_empty() {
             return None;
         }
-        let line_height = (style.size * 1.16).round();
-        let mut buffer = Buffer::new(&mut self.fonts, Metrics::new(style.size, line_height));
-        buffer.set_size(Some(TEXT_WIDTH), Some(line_height * style.n_lines as f32));
-        buffer.set_ellipsize(Ellipsize::End(EllipsizeHeightLimit::Lines(style.n_lines)));
-        let attrs = Attrs::new().family(Family::Name(style.family)).weight(Weight(style.weight));
-        let is_rtl = text.chars().any(|c| matches!(c, '\u{590}'..='\u{8ff}'));
-        let align = if is_rtl { Some(Align::Right) } else { None };
-        buffer.set_text(&text, &attrs, Shaping::Advanced, align);
-        buffer.shape_until_scroll(&mut self.fonts, false);
+        let mut buffer = self.shape(&text, style, align, Wrap::Word);
+        let has_room = |buffer: &Buffer| buffer.layout_runs().count() <= style.n_lines;
+        let is_whole = has_room(&buffer) && buffer.layout_runs().all(|run| run.line_w <= TEXT_WIDTH);
+        if !is_whole {
+            buffer = self.shape(&text, style, align, Wrap::WordOrGlyph);
+            let seen = buffer.layout_runs().take(style.n_lines).flat_map(|run| run.glyphs);
+            let seen = seen.map(|glyph| glyph.end).max().unwrap_or(0);
+            // At 300 characters it is over after nine steps.
+            let mut n_less = 1;
+            while !has_room(&buffer) {
+                let text = format!("{}…", shortened(&text[..seen], n_less));
+                buffer = self.shape(&text, style, align, Wrap::WordOrGlyph);
+                n_less *= 2;
+            }
+        }
         let glyphs = || buffer.layout_runs().flat_map(|run| run.glyphs.iter());
         if glyphs().next().is_none() || glyphs().any(|glyph| glyph.glyph_id == 0) {
             return None;
         }
-        let n_lines = buffer.layout_runs().count().min(style.n_lines);
-        Some(Laid { buffer, color: style.color, height: line_height * n_lines as f32 })
+        let height = line_height(style) * buffer.layout_runs().count() as f32;
+        Some(Laid { buffer, ink: style.ink, height, is_whole })
+    }
+
+    fn shape(&mut self, text: &str, style: &Style, align: Option<Align>, wrap: Wrap) -> Buffer {
+        let mut res = Buffer::new(&mut self.fonts, Metrics::new(style.size, line_height(style)));
+        let attrs = Attrs::new().family(Family::Name(FAMILY)).weight(Weight(style.weight));
+        res.set_text(text, &attrs, Shaping::Advanced, align);
+        res.set_size(Some(TEXT_WIDTH), None);
+        res.set_wrap(wrap);
+        res.shape_until_scroll(&mut self.fonts, false);
+        res
     }
 
     fn draw(&mut self, laid: &Laid, top: f32) {
-        let Laid { buffer, color: [red, green, blue], .. } = laid;
-        let (mut buffer, top) = (buffer.clone(), top.round() as i32);
-        let pixels = &mut self.pixels;
-        let color = Color::rgb(*red, *green, *blue);
+        let (mut buffer, top) = (laid.buffer.clone(), top.round() as i32);
+        let (pixels, ink) = (&mut self.pixels, laid.ink as u8 * N_SHADES);
+        let color = Color::rgb(0, 0, 0);
         buffer.draw(&mut self.fonts, &mut self.glyphs, color, |x, y, width, height, color| {
+            let shade = color.a() / (256 / u16::from(N_SHADES)) as u8;
             let (x, y) = (x + MARGIN, y + top);
             for (x, y) in (y..y + height as i32).flat_map(|y| (x..x + width as i32).map(move |x| (x, y))) {
                 if (0..WIDTH as i32).contains(&x) && (0..HEIGHT as i32).contains(&y) {
-                    let from = (y as usize * WIDTH as usize + x as usize) * 3;
-                    blend(&mut pixels[from..from + 3], color);
+                    let pixel = &mut pixels[y as usize * WIDTH as usize + x as usize];
+                    // Where two glyphs meet, the darker stays.
+                    if shade > *pixel % N_SHADES {
+                        *pixel = ink + shade;
+                    }
                 }
             }
         });
     }
 
-    fn png(self) -> Vec<u8> {
+    fn png(self, palette: &[u8]) -> Vec<u8> {
         let mut res = Vec::new();
         let mut encoder = png::Encoder::new(&mut res, WIDTH, HEIGHT);
-        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_palette(palette);
         encoder.set_compression(png::Compression::Balanced);
+        encoder.set_filter(png::Filter::NoFilter);
         let mut writer = encoder.write_header().expect("writing to a vector cannot fail");
         writer.write_image_data(&self.pixels).expect("there are as many pixels as the header says");
         writer.finish().expect("writing to a vector cannot fail");
@@ -174,22 +276,16 @@ impl Canvas {
     }
 }
 
-fn blend(pixel: &mut [u8], color: Color) {
-    let alpha = u32::from(color.a());
-    for (under, over) in pixel.iter_mut().zip([color.r(), color.g(), color.b()]) {
-        *under = ((u32::from(over) * alpha + u32::from(*under) * (255 - alpha)) / 255) as u8;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
     use crate::cv::{Audience, Config, Source, parse};
 
     fn drawn(basics: serde_json::Value) -> Option<Vec<u8>> {
-        let text = serde_json::json!({ "basics": basics }).to_string();
+        let text = json!({ "basics": basics }).to_string();
         let config = Config::default();
         let parsed = parse(&Source { name: "cv.json", bytes: text.as_bytes() }, &config);
         card(&parsed.cv?.disclose(Audience::Public, &config), Some("cv.example.com"))
@@ -197,7 +293,9 @@ mod tests {
 
     /// Returns the pixels that are no paper, by row and column, of a picture of the right size.
     fn marked(png: &[u8]) -> Vec<(u32, u32)> {
-        let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
+        decoder.set_transformations(png::Transformations::EXPAND);
+        let mut reader = decoder.read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
         assert_eq!((info.width, info.height), (WIDTH, HEIGHT));
@@ -207,47 +305,114 @@ mod tests {
     }
 
     #[test]
+    fn every_typeface_is_read() {
+        assert_eq!(Canvas::new().fonts.db().len(), FONTS.len());
+    }
+
+    #[test]
     fn names_of_four_scripts_are_written_within_the_margins() {
         let dir = std::env::var("VITRINE_PAGES_DIR").ok();
+        let long_label = "Engineer of very long titles that go on and on ".repeat(4);
         for (file, name, label) in [
             ("latin", "Mira Lindqvist", "Backend engineer, payments and reliability"),
             ("accents", "Łukasz Žižka-Đorđević", "Inżynier"),
+            ("vietnamese", "Nguyễn Thị Hồng Phượng", "Kỹ sư phần mềm"),
             ("cyrillic", "Мира Линдквист", "Инженер подъёмных кранов"),
+            ("kazakh", "Әлия Қасымова", "Бағдарламашы"),
             ("greek", "Μίρα Λίντκβιστ", "Μηχανικός"),
             ("arabic", "ميرا لندكفست", "مهندسة برمجيات"),
-            (
-                "long",
-                "Wolfeschlegelsteinhausenbergerdorff the Extraordinarily Long Named Person of Great Patience",
-                "Engineer of very long titles that go on and on and do not end before the line does, nor the one after it, as far as anyone can see",
-            ),
+            ("persian", "علی\u{200c}رضا پژوهشگر", "Backend engineer"),
+            ("long", "Maria del Carmen Fernández-Villaverde y Álvarez de Toledo Gonzaga", &long_label),
+            ("endless", &"Wolfeschlegelsteinhausenbergerdorff".repeat(9), &long_label),
             ("one", "Mira", ""),
         ] {
-            let png =
-                drawn(serde_json::json!({"name": name, "label": label})).unwrap_or_else(|| panic!("{name}"));
+            let basics = json!({"name": name, "label": label});
+            let png = drawn(basics.clone()).unwrap_or_else(|| panic!("{name}"));
             let marked = marked(&png);
-            assert!(marked.len() > 1_000 && png.len() < 100_000, "{name}: {} bytes", png.len());
+            assert!(marked.len() > 1_000 && png.len() < 60_000, "{name}: {} bytes", png.len());
             let (left, right) = (marked.iter().map(|at| at.0).min(), marked.iter().map(|at| at.0).max());
             assert!(left.unwrap() > 80 && right.unwrap() < WIDTH - 80, "{name}: {left:?} to {right:?}");
+            let is_apart = marked.iter().all(|(_, y)| !(485..515).contains(y));
+            assert!(is_apart, "{name}: the host stands apart from what is above");
             if let Some(dir) = &dir {
                 std::fs::write(std::path::Path::new(dir).join(format!("card-{file}.png")), &png).unwrap();
             }
-            assert_eq!(drawn(serde_json::json!({"name": name, "label": label})), Some(png), "{name}");
+            assert_eq!(drawn(basics), Some(png), "{name}: the same each time");
         }
     }
 
     #[test]
+    fn every_line_begins_where_the_name_does() {
+        let edges = |name: &str, label: &str| {
+            let marked = marked(&drawn(json!({"name": name, "label": label})).unwrap());
+            let columns = || marked.iter().map(|at| at.0);
+            (columns().min().unwrap(), columns().max().unwrap())
+        };
+        let (left, right) = edges("ميرا", "Engineer");
+        assert!(left > WIDTH / 2 && right > WIDTH - 120, "{left} to {right}");
+        let (left, right) = edges("Mira (ميرا)", "مهندسة");
+        assert!(left < 120 && right < WIDTH * 3 / 4, "{left} to {right}");
+    }
+
+    #[test]
+    fn a_name_is_as_large_as_has_room_for_its_words() {
+        fn check(name: &str, size: f32, n_lines: usize, is_whole: bool) {
+            let style = Style { weight: 600, size: 0.0, n_lines: 0, ink: Ink::Main };
+            let laid = Canvas::new().lay_out_name(name, style).unwrap();
+            let found = (laid.buffer.metrics().font_size, laid.buffer.layout_runs().count(), laid.is_whole);
+            assert_eq!(found, (size, n_lines, is_whole), "{name}");
+        }
+        check("Mira", 92.0, 1, true);
+        check("Maximilian Alexander von Lindqvist", 92.0, 2, true);
+        check("Wolfeschlegelsteinhausen", 76.0, 1, true);
+        check("Maria del Carmen Fernández-Villaverde y Álvarez de Toledo Gonzaga", 62.0, 3, true);
+        check(&"Maria ".repeat(1_000), 62.0, 3, false);
+        check(&"Maria".repeat(1_000), 62.0, 3, false);
+    }
+
+    #[test]
     fn what_cannot_be_written_is_left_out() {
-        assert_eq!(drawn(serde_json::json!({"name": "王小明"})), None);
-        let without = drawn(serde_json::json!({"name": "Ada", "label": "工程师"})).unwrap();
-        assert_eq!(without, drawn(serde_json::json!({"name": "Ada"})).unwrap());
+        assert_eq!(drawn(json!({"name": "王小明"})), None);
+        let plain = drawn(json!({"name": "Ada", "label": "Engineer"})).unwrap();
+        let with_pictures = drawn(json!({"name": "Ada\u{200d} 🚀", "label": "❤️  Engineer ✨"}));
+        assert_eq!(with_pictures.as_ref(), Some(&plain));
+        let without = drawn(json!({"name": "Ada"})).unwrap();
+        assert_eq!(drawn(json!({"name": "Ada", "label": "工程师"})), Some(without.clone()));
+        let far = json!({"name": "Ada", "location": {"city": "上海"}});
+        assert_eq!(drawn(far), Some(without), "the host is written without the place");
+    }
+
+    #[test]
+    fn chosen_colors_come_with_their_paper() {
+        let colors = json!({"paper": "#102030", "accent": "#e0d0c0"});
+        let cv = json!({"basics": {"name": "Ada"}, "meta": {"themeOptions": {"colors": colors}}}).to_string();
+        let config = Config::default();
+        let parsed = parse(&Source { name: "cv.json", bytes: cv.as_bytes() }, &config);
+        let cv = parsed.cv.unwrap().disclose(Audience::Public, &config);
+        let (paper, accent) = (0, usize::from(N_SHADES - 1) * 3);
+        let palette = palette(&cv);
+        assert_eq!(palette[paper..paper + 3], [0x10, 0x20, 0x30]);
+        assert_eq!(palette[accent..accent + 3], [0xe0, 0xd0, 0xc0]);
+    }
+
+    #[test]
+    fn the_street_is_not_written() {
+        let city = json!({"name": "Ada", "location": {"city": "Malmö", "countryCode": "SE"}});
+        let mut street = city.clone();
+        street["location"]["address"] = json!("Storgatan 1");
+        street["location"]["postalCode"] = json!("211 42");
+        assert_ne!(drawn(city.clone()), drawn(json!({"name": "Ada"})));
+        assert_eq!(drawn(city), drawn(street));
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(12))]
+        #![proptest_config(ProptestConfig::with_cases(16))]
 
         #[test]
-        fn no_text_makes_it_panic(name: String, label in "\\PC{0,400}") {
-            drawn(serde_json::json!({"name": format!("A{name}"), "label": label}));
+        fn no_text_makes_it_panic(name: String, label in "\\PC{0,400}", city in "[\\pM\\pC\\s]{0,99}", repeated in 1..500_usize) {
+            let location = json!({"city": city.repeat(repeated)});
+            let basics = json!({"name": format!("A{name}").repeat(repeated), "label": label, "location": location});
+            prop_assert!(drawn(basics).is_none_or(|png| png.len() < 100_000));
         }
     }
 }
