@@ -10,8 +10,9 @@ use cosmic_text::{
     Align, Attrs, Buffer, Color, Family, FontSystem, Metrics, Shaping, SwashCache, Weight, Wrap, fontdb,
 };
 
+use super::contacts::country;
 use super::labels::Labels;
-use super::{countries, display_name};
+use super::{display_name, shown_label};
 use crate::cv::color::Role;
 use crate::cv::{Cv, Disclosed};
 
@@ -83,7 +84,7 @@ fn line_height(style: &Style) -> f32 {
 /// Draws the picture, with the host of the site when it has one; none for a name in a script
 /// that the typefaces do not have.
 pub fn card(cv: &Disclosed, host: Option<&str>) -> Option<Vec<u8>> {
-    let labels = Labels::of(cv.lang.as_deref().unwrap_or("en"));
+    let labels = Labels::of_cv(cv);
     let label = Style { weight: 400, size: 44.0, n_lines: 2, ink: Ink::Accent };
     let note = Style { size: 32.0, n_lines: 1, ink: Ink::Soft, ..label };
     let name = Style { weight: 600, ink: Ink::Main, ..label };
@@ -91,8 +92,7 @@ pub fn card(cv: &Disclosed, host: Option<&str>) -> Option<Vec<u8>> {
     let name = canvas.lay_out_name(display_name(cv, labels), name)?;
     // The other lines begin where the name does, whatever they are written in.
     let align = if name.is_rtl() { Align::Right } else { Align::Left };
-    let said = cv.basics.label.as_deref().filter(|_| cv.basics.name.is_some());
-    let label = said.and_then(|said| canvas.lay_out(said, &label, Some(align)));
+    let label = shown_label(cv).and_then(|said| canvas.lay_out(said, &label, Some(align)));
     let place = place(cv);
     let mut notes: Vec<&str> = [place.as_deref(), host].into_iter().flatten().collect();
     notes.retain(|said| canvas.lay_out(said, &note, None).is_some());
@@ -129,10 +129,8 @@ fn palette(cv: &Cv) -> Vec<u8> {
 
 /// Returns city and country: a street is of no use to who only sees a link.
 fn place(cv: &Cv) -> Option<String> {
-    let location = &cv.basics.location;
-    let lang = cv.lang.as_deref().unwrap_or("en");
-    let country = location.country_code.as_deref().map(|code| countries::name(code, lang));
-    let parts: Vec<&str> = [location.city.as_deref(), country].into_iter().flatten().collect();
+    let parts = [cv.basics.location.city.as_deref(), country(cv)];
+    let parts: Vec<&str> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
@@ -282,13 +280,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cv::{Audience, Config, Source, parse};
+    use crate::cv::Config;
+    use crate::pages::cv::tests::disclosed;
 
     fn drawn(basics: serde_json::Value) -> Option<Vec<u8>> {
         let text = json!({ "basics": basics }).to_string();
-        let config = Config::default();
-        let parsed = parse(&Source { name: "cv.json", bytes: text.as_bytes() }, &config);
-        card(&parsed.cv?.disclose(Audience::Public, &config), Some("cv.example.com"))
+        card(&disclosed("cv.json", &text, &Config::default()), Some("cv.example.com"))
     }
 
     /// Returns the pixels that are no paper, by row and column, of a picture of the right size.
@@ -386,9 +383,7 @@ mod tests {
     fn chosen_colors_come_with_their_paper() {
         let colors = json!({"paper": "#102030", "accent": "#e0d0c0"});
         let cv = json!({"basics": {"name": "Ada"}, "meta": {"themeOptions": {"colors": colors}}}).to_string();
-        let config = Config::default();
-        let parsed = parse(&Source { name: "cv.json", bytes: cv.as_bytes() }, &config);
-        let cv = parsed.cv.unwrap().disclose(Audience::Public, &config);
+        let cv = disclosed("cv.json", &cv, &Config::default());
         let (paper, accent) = (0, usize::from(N_SHADES - 1) * 3);
         let palette = palette(&cv);
         assert_eq!(palette[paper..paper + 3], [0x10, 0x20, 0x30]);

@@ -3,34 +3,28 @@
 use super::contacts::{Contact, contacts};
 use super::labels::Labels;
 use super::outline::{self, Entry, Form, Part, Phrase};
-use super::{display_name, markdown};
+use super::{display_name, markdown, shown_label};
 use crate::cv::Disclosed;
 
 /// Writes the CV as Markdown. Texts of the file that are Markdown stay what they are; all
 /// others are escaped, so that they are shown as written.
 pub fn commonmark(cv: &Disclosed) -> String {
-    let labels = Labels::of(cv.lang.as_deref().unwrap_or("en"));
+    let labels = Labels::of_cv(cv);
     let mut blocks = vec![format!("# {}", escaped(display_name(cv, labels)))];
-    let label = cv.basics.label.as_ref().filter(|_| cv.basics.name.is_some());
-    blocks.extend(label.map(|label| format!("**{}**", escaped(label))));
-    let contacts = contacts(cv, labels).into_iter().map(|Contact { kind, said }| {
+    blocks.extend(shown_label(cv).map(|label| format!("**{}**", escaped(label))));
+    let contacts = contacts(cv, labels).into_iter().map(|Contact { kind, said, .. }| {
         let kind = kind.map_or(String::new(), |kind| format!("{}: ", escaped(kind)));
         format!("- {kind}{}", link(&said))
     });
     push_lines(&mut blocks, contacts);
     blocks.extend(cv.basics.summary.as_deref().map(markdown::tidy));
-    for id in cv.section_order() {
-        let labels = cv.section_lang(id).map_or(labels, Labels::of);
-        let section = outline::section(cv, id, labels);
-        if section.entries.is_empty() {
-            continue;
-        }
+    for section in outline::sections(cv, labels) {
         blocks.push(format!("## {}", escaped(section.title)));
         // Entries of a line each are a list; with headings they would be longer than what they say.
         let is_compact = |entry: &&Entry<'_>| entry.form == Form::Compact;
         push_lines(&mut blocks, section.entries.iter().filter(is_compact).map(compact));
         section.entries.iter().filter(|entry| !is_compact(entry)).for_each(|entry| {
-            push(&mut blocks, entry, "###", labels);
+            push(&mut blocks, entry, "###", section.labels);
         });
     }
     blocks.join("\n\n") + "\n"

@@ -1,4 +1,4 @@
-//! How the person is reached, as plain data for the forms that are not HTML.
+//! How the person is reached, as plain data for every form.
 
 use super::countries;
 use super::labels::Labels;
@@ -9,40 +9,64 @@ use crate::cv::{Cv, Link, When};
 pub(super) struct Contact<'a> {
     pub kind: Option<&'a str>,
     pub said: Phrase<'a>,
+    pub means: Means<'a>,
 }
 
-/// Returns every contact in the order of the page; of an address for mail the link is implied.
+/// What a form may do with a contact beyond saying it.
+#[derive(Clone, Copy)]
+pub(super) enum Means<'a> {
+    /// An address for mail.
+    Mail,
+    /// A number, or the words that stand for one.
+    Telephone,
+    /// The person's own site.
+    Site,
+    /// The date of birth.
+    Born(&'a When),
+    /// A place, an account somewhere.
+    Other,
+}
+
+/// Returns every contact in the order of the page.
 pub(super) fn contacts<'a>(cv: &'a Cv, labels: &'a Labels) -> Vec<Contact<'a>> {
     let basics = &cv.basics;
-    let plain = |said: Phrase<'a>| Contact { kind: None, said };
-    let born = basics.birth_date.as_ref().map(|date| match date {
-        When::Date(date) => Phrase::new(labels.date(*date)),
-        When::Words(words) => Phrase::new(words),
+    let contact = |means, said| Contact { kind: None, said, means };
+    let born = basics.birth_date.as_ref().map(|date| Contact {
+        kind: Some(labels.born),
+        said: Phrase::new(match date {
+            When::Date(date) => labels.date(*date),
+            When::Words(words) => words.clone(),
+        }),
+        means: Means::Born(date),
     });
     let profiles = basics.profiles.iter().map(|entry| {
         let (network, url) = (entry.item.network.as_deref(), entry.item.url.as_ref());
         match (network, entry.item.username.as_deref().or(url.map(Link::spoken))) {
-            (kind, Some(said)) => Contact { kind, said: Phrase::linked(said, url) },
-            (network, None) => plain(Phrase::new(network.unwrap_or_default())),
+            (kind, Some(said)) => Contact { kind, ..contact(Means::Other, Phrase::linked(said, url)) },
+            (network, None) => contact(Means::Other, Phrase::new(network.unwrap_or_default())),
         }
     });
-    let place = place(cv).map(|place| plain(Phrase::new(place)));
-    let born = born.map(|said| Contact { kind: Some(labels.born), said });
-    let email = basics.email.as_ref().map(|email| plain(Phrase::new(email)));
-    let phone = basics.phone.as_ref().map(|phone| plain(Phrase::new(phone)));
-    let url = basics.url.as_ref().map(|url| plain(Phrase::linked(url.spoken(), Some(url))));
+    let place = place(cv).map(|place| contact(Means::Other, Phrase::new(place)));
+    let email = basics.email.as_ref().map(|email| contact(Means::Mail, Phrase::new(email)));
+    let phone = basics.phone.as_ref().map(|phone| contact(Means::Telephone, Phrase::new(phone)));
+    let url = basics.url.as_ref().map(|url| contact(Means::Site, Phrase::linked(url.spoken(), Some(url))));
     [place, born, email, phone, url].into_iter().flatten().chain(profiles).collect()
 }
 
+/// Returns the country's name in the language of the CV.
+pub(super) fn country(cv: &Cv) -> Option<&str> {
+    let code = cv.basics.location.country_code.as_deref()?;
+    Some(countries::name(code, cv.lang.as_deref().unwrap_or("en")))
+}
+
 /// Returns where the person lives, as it is written on one line.
-pub(super) fn place(cv: &Cv) -> Option<String> {
-    let (location, lang) = (&cv.basics.location, cv.lang.as_deref().unwrap_or("en"));
-    let country = location.country_code.as_deref().map(|code| countries::name(code, lang));
+fn place(cv: &Cv) -> Option<String> {
+    let location = &cv.basics.location;
     let city = match (&location.postal_code, &location.city) {
         (Some(code), Some(city)) => Some(format!("{code} {city}")),
         (code, city) => code.clone().or_else(|| city.clone()),
     };
-    let parts = [location.address.as_deref(), city.as_deref(), location.region.as_deref(), country];
+    let parts = [location.address.as_deref(), city.as_deref(), location.region.as_deref(), country(cv)];
     let parts: Vec<&str> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }

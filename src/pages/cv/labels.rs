@@ -2,7 +2,7 @@
 //!
 //! A new language is one more [`Labels`] in [`ALL`].
 
-use crate::cv::{PartialDate, SectionId};
+use crate::cv::{Cv, PartialDate, SectionId};
 
 /// Everything that the page says of its own accord.
 #[derive(Debug)]
@@ -325,6 +325,11 @@ fn year_month_day(date: PartialDate, month: Option<&str>) -> String {
 }
 
 impl Labels {
+    /// Returns the words for the language of a CV.
+    pub fn of_cv(cv: &Cv) -> &'static Labels {
+        Labels::of(cv.lang.as_deref().unwrap_or("en"))
+    }
+
     /// Returns the words for a language, by its primary tag; the English ones when it has none.
     pub fn of(lang: &str) -> &'static Labels {
         Labels::known(lang).unwrap_or(&ALL[0])

@@ -24,7 +24,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::layout::{Head, direction, document};
 use super::markdown;
-use crate::cv::{Cv, Disclosed, Link};
+use crate::cv::{Cv, Disclosed};
 
 mod card;
 mod commonmark;
@@ -44,6 +44,7 @@ mod vcard;
 
 pub use card::{HEIGHT as CARD_HEIGHT, WIDTH as CARD_WIDTH, card};
 pub use commonmark::commonmark;
+use contacts::{Contact, Means, contacts};
 use labels::Labels;
 pub use plain::text;
 pub use qr::qr;
@@ -94,7 +95,7 @@ pub struct Translation {
 pub fn page(view: &CvView<'_>) -> Markup {
     let cv: &Cv = view.cv;
     let lang = cv.lang.as_deref().unwrap_or("en");
-    let labels = Labels::of(lang);
+    let labels = Labels::of_cv(cv);
     let name = display_name(cv, labels);
     let title = match (&cv.basics.name, &cv.basics.label) {
         (Some(name), Some(label)) => format!("{name} – {label}"),
@@ -119,8 +120,8 @@ pub fn page(view: &CvView<'_>) -> Markup {
                         (markdown::block(summary))
                     }
                 }
-                @for section in cv.section_order() {
-                    (sections::section(cv, section, labels))
+                @for section in outline::sections(cv, labels) {
+                    (sections::section(&section))
                 }
                 @if let (Some(qr_url), Some(canonical)) = (view.qr_url, view.canonical) {
                     figure.print-qr {
@@ -145,8 +146,12 @@ fn display_name<'a>(cv: &'a Cv, labels: &Labels) -> &'a str {
     cv.basics.name.as_deref().or(cv.basics.label.as_deref()).unwrap_or(labels.unnamed)
 }
 
+/// The label, unless it stands where the name belongs.
+fn shown_label(cv: &Cv) -> Option<&str> {
+    cv.basics.label.as_deref().filter(|_| cv.basics.name.is_some())
+}
+
 fn header(view: &CvView<'_>, labels: &Labels, name: &str) -> Markup {
-    let basics = &view.cv.basics;
     html! {
         header.cv-header {
             @if let Some(photo) = view.photo {
@@ -154,7 +159,7 @@ fn header(view: &CvView<'_>, labels: &Labels, name: &str) -> Markup {
             }
             div.cv-title {
                 h1.name { (name) }
-                @if let (Some(label), true) = (&basics.label, basics.name.is_some()) {
+                @if let Some(label) = shown_label(view.cv) {
                     p.label lang=[view.cv.label_lang()] dir=[view.cv.label_lang().map(direction)] { (label) }
                 }
             }
@@ -201,56 +206,34 @@ fn languages(view: &CvView<'_>, labels: &Labels) -> Markup {
 }
 
 fn contact_list(cv: &Cv, labels: &Labels) -> Markup {
-    let basics = &cv.basics;
-    let place = contacts::place(cv).map(|place| html! { (place) });
-    let lines = [place, birth_line(cv, labels)];
-    let has_any = lines.iter().any(Option::is_some)
-        || basics.email.is_some()
-        || basics.phone.is_some()
-        || basics.url.is_some()
-        || !basics.profiles.is_empty();
+    let contacts = contacts(cv, labels);
     html! {
-        @if has_any {
+        @if !contacts.is_empty() {
             ul.contacts aria-label=(labels.contact) {
-                @for line in lines.iter().flatten() {
-                    li.contact { (line) }
-                }
-                @if let Some(email) = &basics.email {
+                @for contact in &contacts {
                     li.contact {
-                        a href=(entities(&format!("mailto:{email}"))) { (entities(email)) }
+                        @if let Some(kind) = contact.kind { span.contact-label { (kind) } " " }
+                        (contact_said(contact, labels))
                     }
                 }
-                @if let Some(phone) = &basics.phone {
-                    li.contact { (telephone(phone)) }
-                }
-                @if let Some(url) = &basics.url {
-                    li.contact { a href=(url.as_str()) rel="me" { (url.spoken()) } }
-                }
-                @for profile in basics.profiles.iter().map(|entry| &entry.item) {
-                    li.contact { (profile_line(profile)) }
-                }
             }
         }
     }
 }
 
-fn profile_line(profile: &crate::cv::Profile) -> Markup {
-    let said = profile.username.as_deref().or(profile.url.as_ref().map(Link::spoken));
-    html! {
-        @match (&profile.network, said) {
-            (Some(network), Some(said)) => {
-                span.contact-label { (network) } " " (parts::linked(said, profile.url.as_ref()))
-            }
-            (Some(network), None) => { (network) }
-            (None, Some(said)) => { (parts::linked(said, profile.url.as_ref())) }
-            (None, None) => {}
+fn contact_said(contact: &Contact<'_>, labels: &Labels) -> Markup {
+    let said = &contact.said;
+    match contact.means {
+        Means::Mail => {
+            html! { a href=(entities(&format!("mailto:{}", said.text))) { (entities(&said.text)) } }
         }
+        Means::Telephone => telephone(&said.text),
+        Means::Site => {
+            html! { @if let Some(url) = said.url { a href=(url.as_str()) rel="me" { (said.text) } } }
+        }
+        Means::Born(date) => parts::when(date, labels),
+        Means::Other => parts::phrase(said),
     }
-}
-
-fn birth_line(cv: &Cv, labels: &Labels) -> Option<Markup> {
-    let date = cv.basics.birth_date.as_ref()?;
-    Some(html! { span.contact-label { (labels.born) } " " (parts::when(date, labels)) })
 }
 
 fn footer(view: &CvView<'_>, labels: &Labels) -> Markup {

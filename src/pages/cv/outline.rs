@@ -14,6 +14,10 @@ use crate::cv::{
 
 /// A section with its heading; one without entries is not shown.
 pub(super) struct Section<'a> {
+    /// Its language, when it is not that of the CV.
+    pub lang: Option<&'a str>,
+    /// The words of the language that it is in.
+    pub labels: &'static Labels,
     /// Key in the file, and id on the page.
     pub key: &'a str,
     pub title: &'a str,
@@ -143,8 +147,16 @@ fn is_same_month(start: &When, end: &When) -> bool {
     }
 }
 
-/// Returns a section with its entries.
-pub(super) fn section<'a>(cv: &'a Cv, section: SectionId, labels: &Labels) -> Section<'a> {
+/// Returns the sections that are shown, in their order.
+pub(super) fn sections<'a>(cv: &'a Cv, labels: &'static Labels) -> impl Iterator<Item = Section<'a>> {
+    let sections = cv.section_order().into_iter().map(move |id| section(cv, id, labels));
+    sections.filter(|section| !section.entries.is_empty())
+}
+
+fn section<'a>(cv: &'a Cv, section: SectionId, labels: &'static Labels) -> Section<'a> {
+    // What is in another language has its words and dates in it too.
+    let lang = cv.section_lang(section);
+    let labels = lang.map_or(labels, Labels::of);
     let entries = match section {
         SectionId::Work => work(&cv.work),
         SectionId::Projects => each(&cv.projects, project),
@@ -160,7 +172,8 @@ pub(super) fn section<'a>(cv: &'a Cv, section: SectionId, labels: &Labels) -> Se
         SectionId::Custom(idx) => cv.custom.get(idx).map_or_else(Vec::new, |custom| each(&custom.items, own)),
     };
     let title = cv.section_label(section).or_else(|| labels.section(section));
-    Section { key: cv.section_key(section), title: title.unwrap_or_else(|| own_title(cv, section)), entries }
+    let title = title.unwrap_or_else(|| own_title(cv, section));
+    Section { lang, labels, key: cv.section_key(section), title, entries }
 }
 
 fn own_title(cv: &Cv, section: SectionId) -> &str {

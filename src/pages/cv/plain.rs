@@ -6,7 +6,7 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 use super::contacts::{Contact, contacts};
 use super::labels::Labels;
 use super::outline::{self, Entry, Form, Part, Phrase};
-use super::{display_name, markdown};
+use super::{display_name, markdown, shown_label};
 use crate::cv::Disclosed;
 
 /// Columns of a line; a link may be longer and is not broken.
@@ -14,14 +14,14 @@ const COLUMNS: usize = 78;
 
 /// Writes the CV as text in lines of at most 78 columns, links written out.
 pub fn text(cv: &Disclosed) -> String {
-    let labels = Labels::of(cv.lang.as_deref().unwrap_or("en"));
+    let labels = Labels::of_cv(cv);
     let mut res = Text(String::new());
     res.heading(display_name(cv, labels), "=");
-    if let Some(label) = cv.basics.label.as_ref().filter(|_| cv.basics.name.is_some()) {
+    if let Some(label) = shown_label(cv) {
         res.paragraph(label, "");
     }
     res.gap();
-    for Contact { kind, said } in contacts(cv, labels) {
+    for Contact { kind, said, .. } in contacts(cv, labels) {
         let kind = kind.map_or(String::new(), |kind| format!("{kind}: "));
         res.paragraph(&format!("{kind}{}", with_link(&said)), "");
     }
@@ -29,12 +29,7 @@ pub fn text(cv: &Disclosed) -> String {
         res.gap();
         res.markdown(summary);
     }
-    for id in cv.section_order() {
-        let labels = cv.section_lang(id).map_or(labels, Labels::of);
-        let section = outline::section(cv, id, labels);
-        if section.entries.is_empty() {
-            continue;
-        }
+    for section in outline::sections(cv, labels) {
         res.gap();
         res.heading(section.title, "-");
         for (idx, entry) in section.entries.iter().enumerate() {
@@ -42,7 +37,7 @@ pub fn text(cv: &Disclosed) -> String {
             if idx == 0 || entry.form != Form::Compact {
                 res.gap();
             }
-            res.entry(entry, labels);
+            res.entry(entry, section.labels);
         }
     }
     res.0

@@ -4,25 +4,18 @@ use maud::{Markup, html};
 
 use super::labels::Labels;
 use super::markdown;
-use super::outline::{self, Entry, Form, Part};
+use super::outline::{Entry, Form, Part, Section};
 use super::parts::{dates, highlights, keywords, org_line, phrase};
-use crate::cv::{Cv, SectionId};
 use crate::pages::layout::direction;
 
-/// Renders a section; nothing when it has no entries.
-pub(super) fn section(cv: &Cv, id: SectionId, labels: &'static Labels) -> Markup {
-    // What is in another language has its words and dates in it too.
-    let lang = cv.section_lang(id);
-    let labels = lang.map_or(labels, Labels::of);
-    let section = outline::section(cv, id, labels);
+/// Renders a section.
+pub(super) fn section(section: &Section<'_>) -> Markup {
     let title_id = format!("{}-title", section.key);
     html! {
-        @if !section.entries.is_empty() {
-            section.cv-section id=(section.key) aria-labelledby=(title_id) lang=[lang]
-                dir=[lang.map(direction)] {
-                h2.section-title id=(title_id) { (section.title) }
-                @for entry in &section.entries { (self::entry(entry, labels)) }
-            }
+        section.cv-section id=(section.key) aria-labelledby=(title_id) lang=[section.lang]
+            dir=[section.lang.map(direction)] {
+            h2.section-title id=(title_id) { (section.title) }
+            @for entry in &section.entries { (self::entry(entry, section.labels)) }
         }
     }
 }

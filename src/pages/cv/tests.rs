@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::*;
 use crate::cv::{self, Audience, Config, Disclosed, Private, Source};
 
-fn disclosed(name: &str, text: &str, config: &Config) -> Disclosed {
+pub(super) fn disclosed(name: &str, text: &str, config: &Config) -> Disclosed {
     let parsed = cv::parse(&Source { name, bytes: text.as_bytes() }, config);
     let cv = parsed.cv.unwrap_or_else(|| panic!("{name}: {:?}", parsed.problems));
     cv.disclose(Audience::Public, config)

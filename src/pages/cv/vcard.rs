@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::contacts::number;
+use super::contacts::{country, number};
 use super::labels::Labels;
-use super::{countries, display_name, markdown};
+use super::{display_name, markdown};
 use crate::cv::{Disclosed, PartialDate, When};
 
 /// Bytes of a line before it is folded, the line's end not counted (RFC 6350 section 3.2).
@@ -18,7 +18,7 @@ const PARTICLES: [&str; 17] = [
 
 /// Writes the person as a vCard.
 pub fn vcard(cv: &Disclosed) -> String {
-    let labels = Labels::of(cv.lang.as_deref().unwrap_or("en"));
+    let labels = Labels::of_cv(cv);
     let (basics, name) = (&cv.basics, display_name(cv, labels));
     let mut card = Card(String::new());
     card.line("BEGIN", "VCARD");
@@ -49,14 +49,12 @@ pub fn vcard(cv: &Disclosed) -> String {
         }
     }
     let location = &basics.location;
-    let lang = cv.lang.as_deref().unwrap_or("en");
-    let country = location.country_code.as_deref().map(|code| countries::name(code, lang));
     let address = [
         location.address.as_deref(),
         location.city.as_deref(),
         location.region.as_deref(),
         location.postal_code.as_deref(),
-        country,
+        country(cv),
     ];
     if address.iter().any(Option::is_some) {
         let parts = address.map(|part| escaped(part.unwrap_or_default()));
@@ -146,13 +144,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cv::{Audience, Config, Private, Source, parse};
+    use crate::cv::{Config, Private};
+    use crate::pages::cv::tests::disclosed;
 
     fn card(json: &serde_json::Value, show: &[Private]) -> String {
         let text = json.to_string();
         let config = Config { show: show.to_vec(), ..Config::default() };
-        let parsed = parse(&Source { name: "cv.json", bytes: text.as_bytes() }, &config);
-        vcard(&parsed.cv.unwrap().disclose(Audience::Public, &config))
+        vcard(&disclosed("cv.json", &text, &config))
     }
 
     /// Reads a card back: names with their parameters, and values.
