@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::data::read_bounded;
 use crate::cv::{Cv, Image};
+use crate::http::files::PDF;
 use crate::http::site::{Beside, Photo};
 
 /// A stylesheet is read before the page is shown; the built-in one has 12 kB.
@@ -19,6 +20,13 @@ const PHOTO_MAX_BYTES: usize = 5_000_000;
 
 /// A good camera has as many; four bytes each are what a browser holds.
 const PHOTO_MAX_PIXELS: usize = 50_000_000;
+
+const STYLE: &str = "style.css";
+const THEME: &str = "theme/style.css";
+const NOT_FOUND: &str = "404.html";
+
+/// What lies there under a name of its own.
+pub const NAMES: [&str; 4] = [STYLE, THEME, NOT_FOUND, PDF];
 
 /// The formats that every browser shows, by their endings.
 const FORMATS: [(&str, &str); 4] =
@@ -36,9 +44,9 @@ pub fn read(folder: &Path, cv: &Cv) -> (Beside, Vec<String>) {
             None
         }
     };
-    let style = file("style.css", STYLE_MAX_BYTES);
-    let theme = file("theme/style.css", STYLE_MAX_BYTES);
-    let not_found = file("404.html", NOT_FOUND_MAX_BYTES);
+    let style = file(STYLE, STYLE_MAX_BYTES);
+    let theme = file(THEME, STYLE_MAX_BYTES);
+    let not_found = file(NOT_FOUND, NOT_FOUND_MAX_BYTES);
     let mut text = |name: &str, bytes: Option<Vec<u8>>| match String::from_utf8(bytes?) {
         Ok(text) => Some(text),
         Err(_) => {
@@ -46,13 +54,24 @@ pub fn read(folder: &Path, cv: &Cv) -> (Beside, Vec<String>) {
             None
         }
     };
-    let (style, theme) = (text("style.css", style), text("theme/style.css", theme));
+    let (style, theme) = (text(STYLE, style), text(THEME, theme));
     let photo = photo(folder, cv).unwrap_or_else(|warning| {
         warnings.push(warning);
         None
     });
-    let has_pdf = folder.join("cv.pdf").is_file();
+    let has_pdf = folder.join(PDF).is_file();
     (Beside { photo, style, theme, not_found, has_pdf }, warnings)
+}
+
+/// Returns ending and media type of a picture, by its name.
+fn format_of(path: &Path) -> Option<(&'static str, &'static str)> {
+    let ending = path.extension()?.to_string_lossy().to_lowercase();
+    FORMATS.into_iter().find(|(known, _)| *known == ending)
+}
+
+/// Whether a file could be the CV's picture, by its name.
+pub fn is_picture(name: &str) -> bool {
+    format_of(Path::new(name)).is_some()
 }
 
 /// Reads the CV's picture; an error is a warning for the owner, and the page goes without.
@@ -63,9 +82,7 @@ fn photo(folder: &Path, cv: &Cv) -> Result<Option<Photo>, String> {
     let path = folder.join(name);
     let warn =
         |fault: String| format!("basics.image: {}: {fault}; the page is shown without it", path.display());
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let format = FORMATS.iter().find(|(known, _)| *known == ending);
-    let Some((ending, content_type)) = format else {
+    let Some((ending, content_type)) = format_of(&path) else {
         return Err(warn("not a picture that browsers show: use jpg, png or webp".into()));
     };
     let inside = path.canonicalize().and_then(|real| Ok((real, folder.canonicalize()?)));

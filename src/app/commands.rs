@@ -84,8 +84,7 @@ pub fn import(file: &Path, form: Option<FileForm>, output: Option<&Path>) -> Res
     });
     let (written, problems) = cv::rewrite(&cv::Source { name: &name, bytes: &bytes }, form);
     let Some(written) = written else {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        return Err(Failure::Configuration(lines.join("\n")));
+        return Err(Failure::Configuration(site::lines(&problems)));
     };
     for problem in &problems {
         eprintln!("warning: {problem}");

@@ -4,7 +4,7 @@
 //! and what is changed last cannot fail. Whatever is wrong leaves all of the old in
 //! place and is told at once in the log, to `/admin`, as a metric and to whoever asked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -91,6 +91,12 @@ impl Reloader {
     /// Returns the configuration in force.
     pub fn loaded(&self) -> Loaded {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the site's folder while it is watched.
+    pub fn watched(&self) -> Option<PathBuf> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.config.watch.then(|| loaded.config.site.clone())
     }
 
     /// Reads, validates, builds and proves; changes nothing.

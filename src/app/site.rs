@@ -71,7 +71,8 @@ impl SiteError {
     }
 }
 
-fn lines(problems: &[Problem]) -> String {
+/// Returns problems as a line each.
+pub fn lines(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }
 

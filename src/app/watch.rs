@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::beside;
 use super::reload::Reloader;
 use crate::cv;
 
@@ -15,9 +16,6 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 /// More files of a folder are not looked at.
 const FILES_MAX: usize = 1_000;
-
-/// Other files of the folder that a page is made of, beside the CV and pictures.
-const OTHERS: [&str; 4] = ["style.css", "theme/style.css", "404.html", "cv.pdf"];
 
 /// What the files looked like: name, time of the last change, size.
 type Looks = Vec<(PathBuf, SystemTime, u64)>;
@@ -40,13 +38,12 @@ impl Watch {
     pub async fn changed(&mut self, reloader: &Reloader) {
         loop {
             tokio::time::sleep(PAUSE).await;
-            let config = reloader.loaded().config;
-            if !config.watch {
+            let Some(site) = reloader.watched() else {
                 // What changes meanwhile is the owner's to reload.
                 *self = Watch::default();
                 continue;
-            }
-            let looks = tokio::task::spawn_blocking(move || look(&config.site)).await;
+            };
+            let looks = tokio::task::spawn_blocking(move || look(&site)).await;
             if looks.is_ok_and(|looks| self.take(looks)) {
                 return;
             }
@@ -69,7 +66,7 @@ impl Watch {
 fn look(site: &Path) -> Looks {
     let names = std::fs::read_dir(site).into_iter().flatten().flatten().map(|entry| entry.file_name());
     let names = names.filter(|name| is_part(&name.to_string_lossy())).take(FILES_MAX);
-    let paths = names.map(PathBuf::from).chain(OTHERS.map(PathBuf::from));
+    let paths = names.map(PathBuf::from).chain(beside::NAMES.map(PathBuf::from));
     let mut res: Looks = paths
         .filter_map(|name| {
             let metadata = site.join(&name).metadata().ok()?;
@@ -81,9 +78,7 @@ fn look(site: &Path) -> Looks {
 }
 
 fn is_part(name: &str) -> bool {
-    let ending = name.rsplit('.').next().unwrap_or_default().to_lowercase();
-    let is_picture = ["jpg", "jpeg", "png", "webp"].contains(&&*ending);
-    cv::FILE_NAMES.contains(&name) || cv::lang::of_file(name).is_some() || is_picture
+    cv::FILE_NAMES.contains(&name) || cv::lang::of_file(name).is_some() || beside::is_picture(name)
 }
 
 #[cfg(test)]

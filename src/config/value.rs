@@ -254,26 +254,32 @@ impl Form for LogAddresses {
     const KINDS: &'static [Kind] = &[Kind::Truth, Kind::Text];
 
     fn read(text: &str) -> Result<Self, String> {
-        let found = LOG_ADDRESSES.iter().find(|(word, _)| *word == text.trim());
-        found.map(|(_, wanted)| *wanted).ok_or_else(String::new)
+        read_word(&LOG_ADDRESSES, text)
     }
 
     fn show(&self) -> String {
-        let found = LOG_ADDRESSES.iter().find(|(_, wanted)| wanted == self);
-        found.map(|(word, _)| word.to_string()).unwrap_or_default()
+        show_word(&LOG_ADDRESSES, self)
     }
 }
 
 impl Form for Selection {
     fn read(text: &str) -> Result<Self, String> {
-        let found = SELECTIONS.iter().find(|(word, _)| *word == text.trim());
-        found.map(|(_, selection)| *selection).ok_or_else(String::new)
+        read_word(&SELECTIONS, text)
     }
 
     fn show(&self) -> String {
-        let found = SELECTIONS.iter().find(|(_, selection)| selection == self);
-        found.map(|(word, _)| word.to_string()).unwrap_or_default()
+        show_word(&SELECTIONS, self)
     }
+}
+
+fn read_word<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, String> {
+    let found = words.iter().find(|(word, _)| *word == text.trim());
+    found.map(|(_, value)| *value).ok_or_else(String::new)
+}
+
+fn show_word<T: PartialEq>(words: &[(&str, T)], value: &T) -> String {
+    let found = words.iter().find(|(_, known)| known == value);
+    found.map(|(word, _)| word.to_string()).unwrap_or_default()
 }
 
 /// Reads a whole number inside bounds.

@@ -74,14 +74,20 @@ const SCRIPTS: [&str; 12] =
 /// region, three letters with one of these. There are 7,000 languages of three letters, and any
 /// word of five is a variant: `cv.old.yaml` and `cv.en-draft.yaml` must not become public.
 pub fn of_file(name: &str) -> Option<LangTag> {
+    translation(name).map(|(tag, _)| tag)
+}
+
+/// Returns that language, and the place of the name among [`FILE_NAMES`](super::FILE_NAMES).
+pub(super) fn translation(name: &str) -> Option<(LangTag, usize)> {
     let (stem, ending) = name.rsplit_once('.')?;
     let (file, tag) = stem.split_once('.')?;
     let whole = format!("{file}.{ending}");
-    let tag: LangTag = tag.parse().ok().filter(|_| super::FILE_NAMES.contains(&whole.as_str()))?;
+    let rank = super::FILE_NAMES.iter().position(|known| *known == whole)?;
+    let tag: LangTag = tag.parse().ok()?;
     let (language, rest) = tag.0.split_once('-').unwrap_or((&tag.0, ""));
     let is_meant = |part: &str| part.len() < 4 || SCRIPTS.contains(&part);
     let is_none_by_chance = rest.split('-').all(is_meant) && (language.len() == 2 || !rest.is_empty());
-    is_none_by_chance.then_some(tag)
+    is_none_by_chance.then_some((tag, rank))
 }
 
 #[cfg(test)]

@@ -327,10 +327,7 @@ fn translations(dir: &Path, ignored: &mut Vec<PathBuf>) -> Vec<(LangTag, PathBuf
     let names = names.filter_map(|entry| entry.file_name().into_string().ok());
     let mut all: Vec<(LangTag, usize, PathBuf)> = names
         .filter_map(|name| {
-            let lang = lang::of_file(&name)?;
-            let plain = name.split('.').next().zip(name.rsplit('.').next());
-            let plain = plain.map(|(stem, ending)| format!("{stem}.{ending}"))?;
-            let rank = FILE_NAMES.iter().position(|known| *known == plain)?;
+            let (lang, rank) = lang::translation(&name)?;
             Some((lang, rank, dir.join(name)))
         })
         .collect();

@@ -19,17 +19,19 @@ use super::server::Thread;
 
 /// A served folder: its route's template and its path within the site's folder.
 #[derive(Clone, Copy)]
-struct Served {
-    route: &'static str,
+pub(super) struct Served {
+    pub(super) route: &'static str,
     folder: &'static str,
 }
 
-const STATIC: Served = Served { route: "/static/{file}", folder: "static" };
-const WELL_KNOWN: Served = Served { route: "/.well-known/{file}", folder: ".well-known" };
+pub(super) const STATIC: Served = Served { route: "/static/{file}", folder: "static" };
+pub(super) const WELL_KNOWN: Served = Served { route: "/.well-known/{file}", folder: ".well-known" };
 
-/// The owner's PDF of the CV.
-pub(super) const PDF: &str = "cv.pdf";
-const PDF_ROUTE: &str = "/cv.pdf";
+/// The owner's PDF of the CV, in the site's folder.
+pub const PDF: &str = "cv.pdf";
+
+/// Where it is served.
+pub(super) const PDF_ROUTE: &str = "/cv.pdf";
 
 /// Adds the routes.
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {

@@ -10,7 +10,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
@@ -25,7 +24,7 @@ use super::edition::Edition;
 use super::error::Error;
 use super::observe::Answered;
 use super::server::Thread;
-use super::{negotiate, public, secret_file};
+use super::{public, secret_file};
 use crate::clock::UnixMillis;
 
 /// The file's name inside the data directory.
@@ -130,7 +129,7 @@ impl Links {
             return Err(LinkError::Note);
         }
         let created = seconds(now);
-        let expires = created + Duration::from_secs(days * 86_400).as_secs();
+        let expires = created + days * 86_400;
         let link =
             PrivateLink { id: hex::encode(rand::random::<[u8; 8]>()), note: note.into(), created, expires };
         self.change(|links| {
@@ -192,10 +191,9 @@ impl Links {
         change: impl FnOnce(&mut Vec<PrivateLink>) -> Result<(), LinkError>,
     ) -> Result<(), LinkError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = Vec::clone(&self.links.load());
-        change(&mut changed)?;
-        let stored =
-            Stored { version: FILE_VERSION, key: hex::encode(self.key), links: std::mem::take(&mut changed) };
+        let mut links = Vec::clone(&self.links.load());
+        change(&mut links)?;
+        let stored = Stored { version: FILE_VERSION, key: hex::encode(self.key), links };
         let text = serde_json::to_string_pretty(&stored).expect("plain fields can be written as JSON");
         secret_file::write(&self.path, &text)
             .map_err(|cause| LinkError::File { path: self.path.clone(), cause })?;
@@ -262,18 +260,12 @@ async fn page(request: HttpRequest, path: web::Path<(String, String)>) -> HttpRe
     }
     let found = edition.private(&rest).filter(|_| shared.links.opens(&token, shared.clock.now_ms()));
     let Some(found) = found else { return Error::NoFile.response(&edition) };
-    let accepted = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    let (encoding, variant) = found.variant(negotiate::encodings(accepted));
-    let mut response = HttpResponse::Ok();
-    response
+    HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, found.content_type.clone()))
         .insert_header((header::CACHE_CONTROL, found.cache_control.clone()))
         .insert_header((header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
-        .insert_header(("x-robots-tag", HeaderValue::from_static("noindex, nofollow")));
-    if let Some(token) = encoding.token() {
-        response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static(token)));
-    }
-    response.body(variant.body.clone())
+        .insert_header(("x-robots-tag", HeaderValue::from_static("noindex, nofollow")))
+        .body(found.identity().clone())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub mod assets;
 pub mod client;
 pub mod edition;
 mod error;
-mod files;
+pub mod files;
 mod limits;
 pub mod links;
 pub mod negotiate;

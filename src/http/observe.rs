@@ -26,7 +26,7 @@ use pin_project_lite::pin_project;
 
 use super::server::Thread;
 use super::watchdog;
-use super::{Switches, links};
+use super::{Switches, files, links};
 use crate::clock::UnixNanos;
 use crate::record::AccessRecord;
 use crate::record::access::{PATH_MAX_BYTES, USER_AGENT_MAX_BYTES, cut};
@@ -46,10 +46,10 @@ const OTHER_ROUTES: &[&str] = &[
     "/ready",
     "/metrics",
     "/.well-known/acme-challenge/{token}",
-    "/.well-known/{file}",
-    "/static/{file}",
+    files::WELL_KNOWN.route,
+    files::STATIC.route,
+    files::PDF_ROUTE,
     links::ROUTE,
-    "/cv.pdf",
     "/admin",
     "/admin/login",
     "/admin/logout",

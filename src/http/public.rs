@@ -239,11 +239,19 @@ fn respond(
     let (_, variant) = representation.variant([encoding; 3]);
     let n_bytes = variant.body.len();
     let part = if status == StatusCode::OK { Part::of(request, &variant.etag, n_bytes) } else { Part::Whole };
-    let mut response = HttpResponse::build(match part {
-        Part::Whole => status,
-        Part::Bytes(_) => StatusCode::PARTIAL_CONTENT,
-        Part::Beyond => StatusCode::RANGE_NOT_SATISFIABLE,
-    });
+    let range = content_range(&part, n_bytes);
+    let (status, body) = match part {
+        Part::Whole => (status, variant.body.clone()),
+        Part::Bytes(range) => (StatusCode::PARTIAL_CONTENT, variant.body.slice(range)),
+        Part::Beyond => {
+            // Nothing of the document: no cache may take it for that.
+            let mut response = HttpResponse::RangeNotSatisfiable();
+            response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+            response.insert_header((header::CONTENT_RANGE, range.unwrap_or_default()));
+            return Ok((route, response.finish()));
+        }
+    };
+    let mut response = HttpResponse::build(status);
     // A 304 carries the headers that a 200 would have had to update a cache with
     // (RFC 9110 section 15.4.5), the security headers included.
     response
@@ -255,22 +263,10 @@ fn respond(
     if status == StatusCode::NOT_MODIFIED {
         return Ok((route, response.finish()));
     }
-    if part == Part::Beyond {
-        // Nothing of the document: no cache may take it for that.
-        let mut response = HttpResponse::RangeNotSatisfiable();
-        response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
-        let range = content_range(&part, n_bytes).unwrap_or_default();
-        return Ok((route, response.insert_header((header::CONTENT_RANGE, range)).finish()));
-    }
     response.insert_header((header::ACCEPT_RANGES, HeaderValue::from_static("bytes")));
-    if let Some(range) = content_range(&part, n_bytes) {
+    if let Some(range) = range {
         response.insert_header((header::CONTENT_RANGE, range));
     }
-    let body = match part {
-        Part::Whole => variant.body.clone(),
-        Part::Bytes(range) => variant.body.slice(range),
-        Part::Beyond => return Ok((route, response.finish())),
-    };
     response.insert_header((header::CONTENT_TYPE, representation.content_type.clone()));
     if let Some(token) = encoding.token() {
         response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static(token)));

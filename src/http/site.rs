@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::assets::Assets;
 use super::edition::{Edition, PHOTO_ROUTE};
+use super::files::PDF_ROUTE;
 use crate::cv::{self, Audience, BaseUrl, Cv, Disclosed, Theme};
 use crate::pages::cv::{CvView, Translation};
 use crate::pages::{self, sitemap};
@@ -119,8 +120,11 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
             url: absolute(path),
         })
         .collect();
+    let mut shows_photo = false;
     for (idx, (cv, place)) in cvs.iter().zip(&places).enumerate() {
         let disclosed = cv.disclose(Audience::Public, config);
+        let photo = photo.as_ref().filter(|_| disclosed.basics.image.is_some());
+        shows_photo |= photo.is_some();
         let canonical = config.base_url.as_ref().map(|base| base.join(place));
         let host = config.base_url.as_ref().map(BaseUrl::host);
         let qr = canonical.as_deref().filter(|_| cv.meta.print_qr).and_then(pages::cv::qr);
@@ -131,13 +135,13 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
             cv: &disclosed,
             stylesheets: &stylesheets,
             favicon: Some("/favicon.svg"),
-            photo: photo.as_ref().filter(|_| disclosed.basics.image.is_some()).map(|photo| &*photo.path),
+            photo: photo.map(|photo| &*photo.path),
             canonical: canonical.as_deref(),
             translations: if cvs.len() > 1 { &translations } else { &[] },
             forms: place,
             card_url: card_url.as_deref(),
             qr_url: qr_url.as_deref(),
-            pdf_url: has_pdf.then_some("/cv.pdf"),
+            pdf_url: has_pdf.then_some(PDF_ROUTE),
             print_script: Some(assets.url(PRINT_SCRIPT)),
             noindex: config.noindex,
         });
@@ -159,9 +163,7 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
         }
     }
     add_private(&mut edition, cvs, photo.as_ref(), config);
-    let is_shown = |cv: &Cv| cv.disclose(Audience::Public, config).basics.image.is_some();
-    let photo = photo.filter(|_| cvs.first().is_some_and(is_shown));
-    if let Some(photo) = photo {
+    if let Some(photo) = photo.filter(|_| shows_photo) {
         edition.add(&photo.path, PHOTO_ROUTE, photo.content_type, photo.bytes);
     }
     let mut robots = ROBOTS.to_string();
@@ -179,10 +181,8 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
 fn add_private(edition: &mut Edition, cvs: &[Cv], photo: Option<&Photo>, config: &cv::Config) {
     let stylesheets = [edition.stylesheet.clone()];
     let print_script = edition.assets().url(PRINT_SCRIPT).to_string();
-    let place = |idx: usize, cv: &Cv| match (idx, cv.lang.as_deref()) {
-        (0, _) | (_, None) => String::new(),
-        (_, Some(lang)) => format!("{lang}/"),
-    };
+    // Below the token as the public ones are below the root.
+    let place = |idx: usize, cv: &Cv| place(idx, cv).trim_start_matches('/').to_string();
     for (idx, cv) in cvs.iter().enumerate() {
         let disclosed = cv.disclose(Audience::LinkHolder, config);
         let up = if idx == 0 { "./" } else { "../" };
