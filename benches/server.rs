@@ -31,6 +31,8 @@ mod plain;
 mod process;
 #[path = "server/processor.rs"]
 mod processor;
+#[path = "store/program.rs"]
+mod program;
 #[path = "server/programs.rs"]
 mod programs;
 #[path = "server/rounds.rs"]

@@ -27,6 +27,8 @@ mod measure;
 mod opening;
 #[path = "store/peers.rs"]
 mod peers;
+#[path = "store/program.rs"]
+mod program;
 #[path = "store/queries.rs"]
 mod queries;
 #[path = "store/random.rs"]

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::child;
 use super::process::Process;
+use super::program;
 
 const APPLICATION: &str = include_str!("flask.py");
 
@@ -33,7 +33,7 @@ impl Flask {
     /// Starts a replica: one process that answers one request at a time, as gunicorn does by
     /// default.
     pub fn start(&self) -> (Process, String) {
-        let mut command = child::command(&self.gunicorn);
+        let mut command = program::command(&self.gunicorn);
         command.arg("--chdir").arg(&self.dir).args(["--workers", "1", "--bind", "127.0.0.1:0", "cv:app"]);
         let (process, after) = Process::start(command, "Listening at: http://");
         let address = after.split(' ').next().unwrap().to_string();

@@ -15,6 +15,7 @@ use super::nginx::{AccessLog, Nginx, Sending};
 use super::page::Page;
 use super::plain::{By, LISTENING, Serve};
 use super::process::Process;
+use super::program;
 use super::programs::Programs;
 
 /// As many replicas as vitrine replaces.
@@ -150,7 +151,7 @@ const PASSWORD: &str = "correct horse battery staple";
 /// Starts the real program as it is by default, with the sample CV.
 fn vitrine(dir: &Path) -> Server {
     fs::create_dir_all(dir.join("site")).unwrap();
-    let mut command = child::command(env!("CARGO_BIN_EXE_vitrine"));
+    let mut command = program::command(env!("CARGO_BIN_EXE_vitrine"));
     without_settings(&mut command);
     command.arg("serve").args(["--listen", "127.0.0.1:0"]);
     command.arg("--site").arg(dir.join("site")).arg("--data").arg(dir.join("data")).current_dir(dir);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use super::child;
+use super::program;
 
 /// Prints on one line what [`Answered`] reads.
 const SCRIPT: &str = r#"
@@ -135,7 +135,7 @@ impl Load {
     /// Asks a server for as long as a measurement takes.
     pub fn put_on(&self, url: &str, shape: Shape) -> Answered {
         let n_connections = shape.n_connections();
-        let mut command = child::command(&self.wrk);
+        let mut command = program::command(&self.wrk);
         command
             .arg(format!("-t{}", n_connections.min(2)))
             .arg(format!("-c{n_connections}"))

@@ -5,9 +5,9 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
-use super::child;
 use super::page::Page;
 use super::process::Process;
+use super::program;
 
 /// What nginx writes once it listens.
 const STARTED: &str = "start worker processes";
@@ -136,7 +136,7 @@ http {{
         );
         let file = dir.join("nginx.conf");
         fs::write(&file, config).unwrap();
-        let mut command = child::command(self.program);
+        let mut command = program::command(self.program);
         command.arg("-p").arg(dir).arg("-c").arg(file).args(["-e", "stderr"]);
         let (process, _) = Process::start(command, STARTED);
         (process, address)

@@ -1,11 +1,10 @@
 //! Measurements in a process of their own, so that none inherits another's heap.
 
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::Signal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vitrine::clock::UnixNanos;
@@ -13,13 +12,11 @@ use vitrine::clock::UnixNanos;
 use super::feed::{self, MetricSet};
 use super::lines::LineKind;
 use super::opening;
+use super::program;
 use super::queries::{self, Query};
 
 /// The argument that makes this program a child; then comes a [`Task`].
 pub const CHILD: &str = "--child";
-
-/// The argument that makes this program another one; then comes its command line.
-const BECOME: &str = "--become";
 
 /// What a child measures.
 #[derive(Serialize, Deserialize)]
@@ -41,37 +38,20 @@ pub enum Task {
 /// Runs a task in a child and returns what it measured.
 pub fn run<T: DeserializeOwned>(task: &Task) -> T {
     let task = serde_json::to_string(task).unwrap();
-    let output = itself().args([CHILD, &task]).stderr(Stdio::inherit()).output().unwrap();
+    let output = program::itself().args([CHILD, &task]).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "{task} ended with {}", output.status);
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// Returns another program's command, which ends when this process does.
-pub fn command(program: &str) -> Command {
-    let mut command = itself();
-    command.args([BECOME, program]);
-    command
-}
-
-fn itself() -> Command {
-    Command::new(std::env::current_exe().unwrap())
 }
 
 /// Does what the arguments say when they make this process a child; returns false otherwise.
 pub fn is_child() -> bool {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [CHILD, task] => {
-            set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
-            println!("{}", measure(serde_json::from_str(task).unwrap()));
-            true
-        }
-        [BECOME, program, ref args @ ..] => {
-            set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
-            panic!("{program}: {}", Command::new(program).args(args).exec());
-        }
-        _ => false,
-    }
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    program::become_another(&args, Signal::KILL);
+    let [CHILD, task] = args[..] else { return false };
+    program::end_with_parent(Signal::KILL);
+    println!("{}", measure(serde_json::from_str(task).unwrap()));
+    true
 }
 
 fn measure(task: Task) -> String {

@@ -13,11 +13,11 @@ use ureq::Agent;
 use vitrine::clock::UnixNanos;
 use vitrine::record::{Labels, LogRecord, Scrape};
 
-use super::child;
 use super::feed::MetricSet;
 use super::history::{RAW_BYTES, Run, Sizes};
 use super::lines::{JOB, LineKind, Lines, NEEDLE, SUBSTRING};
 use super::measure::{disk_bytes, drop_page_cache, median, peak_rss_bytes};
+use super::program;
 use super::search::find;
 use super::sizes::{CHANGING_SERIES, HOST_DATA};
 use super::table::{Row, Section, bytes, count, ms};
@@ -90,7 +90,7 @@ fn in_prometheus(
     }
     out.write_all(b"# EOF\n").unwrap();
     out.into_inner().unwrap().sync_all().unwrap();
-    let made = child::command(promtool)
+    let made = program::command(promtool)
         .args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"])
         .args([&text, &blocks])
         .stdout(Stdio::null())
@@ -295,7 +295,7 @@ impl Server {
         // Free when it was asked for; nobody else is expected to take it before the server does.
         let address =
             TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().to_string();
-        let mut command = child::command(program);
+        let mut command = program::command(program);
         command.args(args(&address)).stdout(Stdio::null()).stderr(Stdio::inherit());
         let process = command.spawn().unwrap();
         let agent = Agent::new_with_config(Agent::config_builder().proxy(None).build());
