@@ -25,6 +25,11 @@ impl UnixNanos {
     pub fn to_millis(self) -> UnixMillis {
         UnixMillis(self.0.div_euclid(1_000_000))
     }
+
+    /// Returns the moment `later` after this one, clamped to what fits.
+    pub fn plus(self, later: Duration) -> UnixNanos {
+        UnixNanos(self.0.saturating_add(i64::try_from(later.as_nanos()).unwrap_or(i64::MAX)))
+    }
 }
 
 impl UnixMillis {

@@ -231,15 +231,18 @@ impl Vitrine {
 
     /// Logs in as a browser would, once, and returns a page of `/admin`.
     pub fn admin_page(&self, path: &str) -> Response {
-        let cookie = self.session.borrow_mut().get_or_insert_with(|| self.log_in()).clone();
-        self.request("GET", path, &[("cookie", &cookie)])
+        self.request("GET", path, &[("cookie", &self.cookie())])
     }
 
     /// Sends a form as a browser that is logged in would.
     pub fn post_as_admin(&self, path: &str, form: &[(&str, &str)]) -> Response {
-        let cookie = self.session.borrow_mut().get_or_insert_with(|| self.log_in()).clone();
-        let request = agent().post(self.url(path)).header("cookie", cookie);
+        let request = agent().post(self.url(path)).header("cookie", self.cookie());
         Response::of(request.send_form(form.iter().copied()).unwrap())
+    }
+
+    /// Returns the cookie of a browser that is logged in; it logs in once.
+    pub fn cookie(&self) -> String {
+        self.session.borrow_mut().get_or_insert_with(|| self.log_in()).clone()
     }
 
     fn log_in(&self) -> String {

@@ -20,3 +20,4 @@ mod reload;
 mod start;
 mod tidy;
 mod tls;
+mod traces;

@@ -14,7 +14,7 @@ use crate::balancer::{Balancer, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
 use crate::http::admin::{self, AdminState, Auth, Parts, WorkerCommand};
 use crate::http::assets::Assets;
-use crate::http::{Job, Reply};
+use crate::http::{Done, Job};
 use crate::pages::admin as view;
 use crate::release::Release;
 use crate::store::{KindStats, Stats};
@@ -56,6 +56,7 @@ pub fn open(
         reload: reload(requests),
         control: control(reloader.shared.balancer.clone()),
         heavy,
+        spans: reloader.shared.spans.clone(),
         auth: auth.clone(),
         links: reloader.shared.links.clone(),
         base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
@@ -94,7 +95,7 @@ fn reload(requests: mpsc::Sender<Request>) -> admin::Reload {
 
 /// Passes commands to the balancer. None is cut short by a caller that leaves: what was
 /// asked for is wanted from the first moment, and the rest is waiting.
-fn control(balancer: Balancer<Job, Reply>) -> admin::Control {
+fn control(balancer: Balancer<Job, Done>) -> admin::Control {
     Arc::new(move |command| {
         let balancer = balancer.clone();
         async move {

@@ -1,21 +1,21 @@
 //! The pipeline: records out of the rings, samples out of the instruments, into the store.
 //!
 //! One thread, asleep most of the time. It takes what requests and `tracing` left in the
-//! rings, turns it into log records, gives them to OTLP when that is on and to the store,
+//! rings, turns it into log records and spans, gives them to OTLP when that is on and to the store,
 //! and reads all instruments at each multiple of the sample interval. Formatting and
 //! copying happen here and never on a request.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crate::clock::{Clock, UnixMillis};
 use crate::record::ring::Receiver;
-use crate::record::{AccessRecord, LogRecord};
+use crate::record::{AccessRecord, LogRecord, Span};
 use crate::store::Store;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Made, Telemetry};
 
 /// Access records that can wait: what 80,000 requests a second leave between two rounds, about
 /// 2 MB when full of ordinary ones. Past it records are dropped and counted.
@@ -27,16 +27,24 @@ const ROUND: Duration = Duration::from_millis(100);
 /// Records taken in one step, so that a burst does not become one huge batch.
 const BATCH_MAX: usize = 2_048;
 
+/// Requests that may leave spans in one step. When more are slow or fail at once, as in an
+/// outage, a thousand traces a second of it say enough; the others are counted.
+const SPANS_MAX: usize = 500;
+
 /// What the pipeline reads and where it puts it.
 pub struct Parts {
     /// One record per request.
     pub access: Receiver<AccessRecord>,
+    /// Stages of sampled requests.
+    pub spans: Receiver<Span>,
     /// One record per log line of ours.
     pub lines: Receiver<LogRecord>,
     /// Where all of it is kept.
     pub store: Store,
     /// Where instruments are read and OTLP goes out.
     pub telemetry: Arc<Telemetry>,
+    /// Requests whose spans were left out; read as a metric.
+    pub spans_left_out: Arc<AtomicU64>,
     /// For the samples' times.
     pub clock: Clock,
     /// How often instruments are read.
@@ -98,8 +106,20 @@ fn run(parts: &Parts, stop: &AtomicBool) {
 
 /// Moves what waits in the rings; returns how many records that were.
 fn move_records(parts: &Parts) -> usize {
-    let mut batch: Vec<LogRecord> =
-        parts.access.drain(BATCH_MAX).map(|record| record.to_log_record()).collect();
+    let slow = parts.telemetry.slow();
+    let mut spans: Vec<Span> = parts.spans.drain(SPANS_MAX).collect();
+    let mut batch: Vec<LogRecord> = Vec::new();
+    let mut n_left_out = 0;
+    for record in parts.access.drain(BATCH_MAX) {
+        batch.push(record.to_log_record());
+        if spans.len() < SPANS_MAX {
+            spans.extend(record.to_spans(slow));
+        } else {
+            n_left_out += u64::from(record.leaves_spans(slow));
+        }
+    }
+    parts.spans_left_out.fetch_add(n_left_out, Ordering::Relaxed);
+    move_spans(parts, spans);
     batch.extend(parts.lines.drain(BATCH_MAX));
     let n_moved = batch.len();
     if n_moved > 0 {
@@ -107,6 +127,18 @@ fn move_records(parts: &Parts) -> usize {
         parts.store.append_logs(batch);
     }
     n_moved
+}
+
+/// Moves spans; those of exports are not exported, which would be one more export.
+fn move_spans(parts: &Parts, mut spans: Vec<Span>) {
+    let (operations, exports): (Vec<Made>, Vec<Made>) =
+        parts.telemetry.take_spans(SPANS_MAX).partition(|made| made.is_for_export);
+    spans.extend(operations.into_iter().map(|made| made.span));
+    parts.telemetry.export_spans(&spans);
+    spans.extend(exports.into_iter().map(|made| made.span));
+    if !spans.is_empty() {
+        parts.store.append_spans(spans);
+    }
 }
 
 fn sample(parts: &Parts) {

@@ -151,7 +151,7 @@ impl Reloader {
             let job = http::Job::probe(prepared.site.edition.clone(), "/");
             let answer = self.shared.balancer.dispatch(job);
             let reason = match tokio::time::timeout(PROOF_PATIENCE, answer).await {
-                Ok(Ok((_, http::Reply::Document { .. }))) => return Ok(()),
+                Ok(Ok((_, http::Done { reply: http::Reply::Document { .. }, .. }))) => return Ok(()),
                 Ok(Ok((worker, _))) => format!("worker {worker} found no page"),
                 // An overload passes, and the new page is not to blame for it.
                 Ok(Err(DispatchError::Overloaded { .. })) if Instant::now() < deadline => {
@@ -180,6 +180,7 @@ impl Reloader {
             .expect("only another number of http threads is refused, and that needs a restart");
         self.store.apply(config.store.clone());
         self.shared.switches.apply(&config.http);
+        self.shared.switches.sample_by(config.telemetry.traces.sampling());
         self.shared.switches.serve_proofs_of(&config.site);
         if let (Some(tls), Some(credentials)) = (&self.tls, credentials) {
             tls.show(credentials);

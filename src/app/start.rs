@@ -1,6 +1,7 @@
 //! Starts everything in order: a part is built after all that it stands on.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,9 +24,9 @@ use crate::config::{self, Layers, Loaded, Source};
 use crate::http::Links;
 use crate::http::assets::Assets;
 use crate::http::tls::Tls;
-use crate::http::{self, Shared, Switches};
+use crate::http::{self, STAGE_SPANS, Shared, Switches};
 use crate::record::ring::{Receiver, ring};
-use crate::record::{AccessRecord, LogRecord};
+use crate::record::{AccessRecord, LogRecord, Span};
 use crate::release::{self, Release};
 use crate::store::Store;
 use crate::telemetry::{self, Identity, Telemetry};
@@ -48,6 +49,12 @@ struct Base {
     release: Release,
     telemetry: Arc<Telemetry>,
     lines: Receiver<LogRecord>,
+}
+
+/// What the http threads leave behind.
+struct Rings {
+    access: Receiver<AccessRecord>,
+    spans: Receiver<Span>,
 }
 
 /// Starts the process; returns once it serves.
@@ -91,10 +98,10 @@ impl Base {
         keep(&config.data, &site);
         let status = Status::new(&site, stale, self.clock.clone(), &meter);
 
-        let (shared, access_records) = self.shared(&site, &store, &status);
+        let (shared, rings) = self.shared(&site, &store, &status);
         let (release, clock) = (self.release.clone(), self.clock.clone());
         let forward = forward::start(&self.loaded, &store, &self.telemetry, &self.clock, &meter)?;
-        let (reloader, pipeline) = self.run_pipeline(shared.clone(), store, status, access_records)?;
+        let (reloader, pipeline) = self.run_pipeline(shared.clone(), store, status, rings)?;
 
         // Before the admin password is made: it is shown only once, so the start must not fail
         // after it.
@@ -137,19 +144,23 @@ impl Base {
         })
     }
 
-    /// Makes what the http threads share, and the other end of its ring.
-    fn shared(&self, site: &Site, store: &Store, status: &Status) -> (Arc<Shared>, Receiver<AccessRecord>) {
+    /// Makes what the http threads share, and the other ends of its rings.
+    fn shared(&self, site: &Site, store: &Store, status: &Status) -> (Arc<Shared>, Rings) {
         let config = &self.loaded.config;
         let meter = self.telemetry.meter();
         let (access, access_records) = ring(ACCESS_RING);
+        let (spans, stage_spans) = ring(STAGE_SPANS);
         let counted = access.clone();
         self.telemetry.count_drops(telemetry::Signal::Logs, "access_ring", move || counted.dropped());
+        let counted = spans.clone();
+        self.telemetry.count_drops(telemetry::Signal::Traces, "stage_ring", move || counted.dropped());
         let balancer =
             Balancer::new(balancer_config(config), Arc::new(http::answer), self.clock.clone(), &meter);
         let shared = Arc::new(Shared {
             edition: Arc::new(ArcSwap::new(site.edition.clone())),
             links: Arc::new(Links::open(&config.data)),
             access,
+            spans,
             clock: self.clock.clone(),
             collect: collect(&self.telemetry),
             health: health(&balancer, store, status, &self.release),
@@ -159,8 +170,9 @@ impl Base {
             switches: Switches::default(),
         });
         shared.switches.apply(&config.http);
+        shared.switches.sample_by(config.telemetry.traces.sampling());
         shared.switches.serve_proofs_of(&config.site);
-        (shared, access_records)
+        (shared, Rings { access: access_records, spans: stage_spans })
     }
 
     /// Starts the thread that moves records, and joins what a reload changes.
@@ -169,10 +181,16 @@ impl Base {
         shared: Arc<Shared>,
         store: Store,
         status: Status,
-        access: Receiver<AccessRecord>,
+        rings: Rings,
     ) -> anyhow::Result<(Arc<Reloader>, Pipeline)> {
+        let spans_left_out = Arc::new(AtomicU64::new(0));
+        let counted = spans_left_out.clone();
+        let count = move || counted.load(Ordering::Relaxed);
+        self.telemetry.count_drops(telemetry::Signal::Traces, "too_many", count);
         let pipeline = Pipeline::start(Parts {
-            access,
+            spans_left_out,
+            access: rings.access,
+            spans: rings.spans,
             lines: self.lines,
             store: store.clone(),
             telemetry: self.telemetry.clone(),
@@ -271,7 +289,7 @@ fn collect(telemetry: &Arc<Telemetry>) -> http::api::Collect {
 }
 
 fn health(
-    balancer: &Balancer<http::Job, http::Reply>,
+    balancer: &Balancer<http::Job, http::Done>,
     store: &Store,
     status: &Status,
     release: &release::Release,
@@ -293,7 +311,7 @@ fn health(
     })
 }
 
-async fn wait_for_workers(balancer: &Balancer<http::Job, http::Reply>) -> anyhow::Result<()> {
+async fn wait_for_workers(balancer: &Balancer<http::Job, http::Done>) -> anyhow::Result<()> {
     let ready = async {
         while balancer.ready_count() < balancer.worker_count() {
             tokio::time::sleep(Duration::from_millis(2)).await;

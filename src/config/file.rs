@@ -106,6 +106,7 @@ fn text_of(value: &Value, kinds: &[Kind]) -> Option<String> {
             let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
             text_if(Kind::List, texts?.join(","))
         }
-        Value::Float(_) | Value::Datetime(_) | Value::InlineTable(_) => None,
+        Value::Float(number) => text_if(Kind::Number, number.value().to_string()),
+        Value::Datetime(_) | Value::InlineTable(_) => None,
     }
 }

@@ -36,7 +36,7 @@ impl Setting {
     pub fn default_toml(&self) -> String {
         let (value, kinds) = (self.default_value(), (self.kinds)());
         let is_bare =
-            kinds.contains(&Kind::Truth) || (kinds.contains(&Kind::Number) && value.parse::<u64>().is_ok());
+            kinds.contains(&Kind::Truth) || (kinds.contains(&Kind::Number) && value.parse::<f64>().is_ok());
         match kinds {
             [Kind::List] => {
                 format!("{:?}", value.split(',').filter(|item| !item.is_empty()).collect::<Vec<_>>())
@@ -398,6 +398,29 @@ pub const SETTINGS: &[Setting] = &[
         |text: &str| duration(text, Duration::from_secs(1)..=5 * MINUTE)
     ),
     setting!(
+        "telemetry.traces.sampler",
+        live,
+        telemetry.traces.sampler,
+        "parentbased_traceidratio, parentbased_always_on, parentbased_always_off, traceidratio, always_on or always_off",
+        "which requests leave spans whatever happens to them, by OpenTelemetry's names; slow and failed ones always do"
+    ),
+    setting!(
+        "telemetry.traces.ratio",
+        live,
+        telemetry.traces.ratio,
+        "a number from 0 to 1",
+        "the share of requests that a sampler by ratio chooses",
+        ratio
+    ),
+    setting!(
+        "telemetry.traces.slow",
+        live,
+        telemetry.traces.slow,
+        "a duration from 1ms to 1h",
+        "a request is slow when its answer takes longer than this to begin",
+        |text: &str| duration(text, Duration::from_millis(1)..=HOUR)
+    ),
+    setting!(
         "telemetry.otlp.enabled",
         live,
         telemetry.otlp.enabled,
@@ -409,7 +432,7 @@ pub const SETTINGS: &[Setting] = &[
         live,
         telemetry.otlp.endpoint,
         "an address such as http://localhost:4318",
-        "OTLP/HTTP collector; `/v1/metrics` and `/v1/logs` are appended"
+        "OTLP/HTTP collector; `/v1/metrics`, `/v1/logs` and `/v1/traces` are appended"
     ),
     setting!(
         "telemetry.otlp.metric_interval",
@@ -418,6 +441,27 @@ pub const SETTINGS: &[Setting] = &[
         "a duration from 1s to 1h",
         "how often metrics are pushed",
         |text: &str| duration(text, Duration::from_secs(1)..=HOUR)
+    ),
+    setting!(
+        "telemetry.otlp.certificate",
+        live,
+        telemetry.otlp.certificates.roots,
+        "a file",
+        "PEM file of the certificates to trust for `https` endpoints, instead of those that browsers trust"
+    ),
+    setting!(
+        "telemetry.otlp.client_certificate",
+        live,
+        telemetry.otlp.certificates.client,
+        "a file",
+        "PEM file of the certificate to show to `https` endpoints that ask for one"
+    ),
+    setting!(
+        "telemetry.otlp.client_key",
+        live,
+        telemetry.otlp.certificates.client_key,
+        "a file",
+        "PEM file of that certificate's private key"
     ),
     setting!(
         "telemetry.otlp.metrics.endpoint",
@@ -433,6 +477,13 @@ pub const SETTINGS: &[Setting] = &[
         "an address such as http://localhost:3100/otlp/v1/logs",
         "where log records are pushed, used as it is"
     ),
+    setting!(
+        "telemetry.otlp.traces.endpoint",
+        live,
+        telemetry.otlp.traces.endpoint,
+        "an address such as http://localhost:4318/v1/traces",
+        "where spans are pushed, used as it is"
+    ),
 ];
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -446,6 +497,11 @@ fn workers(text: &str) -> Result<Option<usize>, String> {
         Some(number) if !(1..=balancer::WORKERS_MAX).contains(&number) => Err("out of range".into()),
         workers => Ok(workers),
     }
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio = f64::read(text)?;
+    if (0.0..=1.0).contains(&ratio) { Ok(ratio) } else { Err("out of range".into()) }
 }
 
 fn forward_listen(text: &str) -> Result<Vec<SocketAddr>, String> {

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use crate::balancer::Selection;
 use crate::cv::{BaseUrl, Private};
 use crate::http::LogAddresses;
+use crate::record::sampling::Sampler;
 
 /// A type that settings can have.
 pub trait Form: Sized {
@@ -259,6 +260,28 @@ impl Form for LogAddresses {
 
     fn show(&self) -> String {
         show_word(&LOG_ADDRESSES, self)
+    }
+}
+
+impl Form for Sampler {
+    fn read(text: &str) -> Result<Self, String> {
+        read_word(&Sampler::ALL, text)
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Form for f64 {
+    const KINDS: &'static [Kind] = &[Kind::Number, Kind::Text];
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.trim().parse().map_err(|_| String::new())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 

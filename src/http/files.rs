@@ -52,7 +52,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 async fn answer(request: &HttpRequest, route: &'static str, file: Option<PathBuf>) -> HttpResponse {
     let thread = Thread::of(request);
     let edition = thread.shared.edition.load_full();
-    request.extensions_mut().insert(Answered { route, worker_id: None });
+    request.extensions_mut().insert(Answered { route, worker_id: None, worked: None });
     if let Err(fault) = public::admit(request, thread) {
         return fault.response(&edition);
     }

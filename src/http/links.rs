@@ -231,7 +231,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 
 /// Answers who has sent enough, or came where others could read along.
 fn turned_away(request: &HttpRequest, thread: &Thread, edition: &Edition) -> Option<HttpResponse> {
-    request.extensions_mut().insert(Answered { route: ROUTE, worker_id: None });
+    request.extensions_mut().insert(Answered { route: ROUTE, worker_id: None, worked: None });
     match public::admit(request, thread) {
         Ok(()) => public::elsewhere(request, thread, edition),
         Err(fault) => Some(fault.response(edition)),

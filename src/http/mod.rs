@@ -25,6 +25,7 @@ pub mod representation;
 mod secret_file;
 mod server;
 pub mod site;
+mod stage;
 pub mod tls;
 mod watchdog;
 
@@ -43,8 +44,10 @@ use opentelemetry::metrics::Meter;
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::cv::BaseUrl;
-use crate::record::AccessRecord;
 use crate::record::ring::Sender;
+use crate::record::sampling::Sampling;
+use crate::record::trace::TraceContext;
+use crate::record::{AccessRecord, Span};
 
 use limits::{Admitted, Connections, Requests};
 
@@ -52,8 +55,9 @@ pub use client::LogAddresses;
 pub use edition::Edition;
 pub use links::Links;
 pub use probes::{Health, HealthWorkers};
-pub use public::{Job, Reply, answer, probe};
+pub use public::{Done, Job, Reply, answer, probe};
 pub use server::{BindError, Server, bind, block_on};
+pub use stage::STAGE_SPANS;
 
 /// How long requests in hand may take when the server stops; what runs longer is cut.
 pub const DRAIN_GRACE: Duration = Duration::from_secs(10);
@@ -113,11 +117,13 @@ pub struct Shared {
     /// What is served now; a reload swaps it once.
     pub edition: Arc<ArcSwap<Edition>>,
     /// Who answers.
-    pub balancer: Balancer<Job, Reply>,
+    pub balancer: Balancer<Job, Done>,
     /// Who else may see everything.
     pub links: Arc<Links>,
     /// Where access records go.
     pub access: Sender<AccessRecord>,
+    /// Where the spans of a sampled request's stages go.
+    pub spans: Sender<Span>,
     /// Wall time for records.
     pub clock: Clock,
     /// Where work is done that would stop an http thread.
@@ -137,6 +143,7 @@ pub struct Shared {
 pub struct Switches {
     log_addresses: ArcSwap<LogAddresses>,
     trusted_proxies: ArcSwap<Vec<IpNet>>,
+    sampling: ArcSwap<Sampling>,
     connections_per_address: AtomicU64,
     requests_per_second: AtomicU64,
     /// The folder in which proofs for certificates are laid.
@@ -158,6 +165,15 @@ impl Switches {
         self.requests_per_second.store(config.requests_per_second, Ordering::Relaxed);
         self.redirects.store(config.tls.redirect, Ordering::Relaxed);
         self.drills.store(config.drills, Ordering::Relaxed);
+    }
+
+    /// Records the spans of the requests that this chooses.
+    pub fn sample_by(&self, sampling: Sampling) {
+        self.sampling.store(Arc::new(sampling));
+    }
+
+    fn samples(&self, trace: &TraceContext) -> bool {
+        self.sampling.load().chooses(trace)
     }
 
     /// Looks for proofs for certificates in this site folder.

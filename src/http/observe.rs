@@ -29,7 +29,7 @@ use super::watchdog;
 use super::{Switches, files, links};
 use crate::clock::UnixNanos;
 use crate::record::AccessRecord;
-use crate::record::access::{PATH_MAX_BYTES, USER_AGENT_MAX_BYTES, cut};
+use crate::record::access::{PATH_MAX_BYTES, Stages, USER_AGENT_MAX_BYTES, cut};
 use crate::record::names::{self, keys};
 use crate::record::trace::TraceContext;
 
@@ -37,6 +37,8 @@ use crate::record::trace::TraceContext;
 pub(super) struct Answered {
     pub(super) route: &'static str,
     pub(super) worker_id: Option<u32>,
+    /// When the worker began and ended with it.
+    pub(super) worked: Option<(Instant, Instant)>,
 }
 
 /// Routes that do not pass the balancer, by their templates; a label is never taken from
@@ -170,7 +172,8 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let thread = self.thread.clone();
         let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-        let trace = TraceContext::from_traceparent(traceparent);
+        let mut trace = TraceContext::from_traceparent(traceparent);
+        trace.sampled = thread.shared.switches.samples(&trace);
         let mut guard = Guard::begin(thread.clone(), &request, trace);
         let answer = {
             // Entered for the synchronous part too: extractors run in `call`.
@@ -194,6 +197,10 @@ where
             if let Some(answered) = response.request().extensions().get::<Answered>() {
                 guard.route = answered.route;
                 guard.worker_id = answered.worker_id;
+                if let Some((begun, ended)) = answered.worked {
+                    guard.stages.begun = Some(begun.saturating_duration_since(guard.started));
+                    guard.stages.worked = Some(ended.saturating_duration_since(guard.started));
+                }
             } else if let Some(pattern) = response.request().match_pattern() {
                 guard.route = OTHER_ROUTES.iter().find(|route| **route == pattern).unwrap_or(&"");
             }
@@ -232,6 +239,7 @@ pub(super) struct Guard {
     trace: TraceContext,
     method: &'static str,
     scheme: &'static str,
+    stages: Stages,
     path: Cow<'static, str>,
     route: &'static str,
     status: u16,
@@ -244,6 +252,7 @@ pub(super) struct Guard {
 impl Guard {
     fn answered(&mut self, status: StatusCode) {
         self.status = status.as_u16();
+        self.stages.head = Some(self.started.elapsed());
     }
 
     fn begin(thread: Rc<Thread>, request: &ServiceRequest, trace: TraceContext) -> Self {
@@ -258,6 +267,7 @@ impl Guard {
             trace,
             method,
             scheme,
+            stages: Stages::default(),
             path: path_of(request.path()),
             route: "",
             status: STATUS_CLIENT_LEFT,
@@ -282,6 +292,8 @@ impl Drop for Guard {
             duration,
             trace: self.trace,
             method: self.method,
+            scheme: self.scheme,
+            stages: self.stages,
             route: self.route,
             path: std::mem::take(&mut self.path),
             status: self.status,

@@ -1,7 +1,7 @@
 //! What visitors ask for: jobs out, replies in, responses made.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode, Uri};
@@ -79,6 +79,17 @@ pub enum Reply {
     NotFound,
 }
 
+/// A reply, and when the worker began and ended with it.
+#[derive(Debug)]
+pub struct Done {
+    /// What the visitor gets.
+    pub reply: Reply,
+    /// When the worker began.
+    pub begun: Instant,
+    /// When it had the reply.
+    pub ended: Instant,
+}
+
 /// How long `/drill/hang` would take if no deadline ended it.
 const DRILL_HANG: Duration = Duration::from_secs(3600);
 
@@ -86,10 +97,11 @@ const DRILL_HANG: Duration = Duration::from_secs(3600);
 const DRILL_BLOCK: Duration = Duration::from_secs(2);
 
 /// Answers a job: the function that the balancer's workers run.
-pub fn answer(job: Job) -> LocalBoxFuture<'static, Reply> {
+pub fn answer(job: Job) -> LocalBoxFuture<'static, Done> {
     let Job { edition, ask, trace } = job;
     Box::pin(trace.scope(async move {
-        match ask {
+        let begun = Instant::now();
+        let reply = match ask {
             Ask::Document { uri, encodings, if_none_match } => {
                 let _driving = watchdog::drive(uri.path());
                 find(&edition, uri.path(), encodings, if_none_match.as_ref())
@@ -104,7 +116,8 @@ pub fn answer(job: Job) -> LocalBoxFuture<'static, Reply> {
                 tokio::time::sleep(DRILL_HANG).await;
                 Reply::NotFound
             }
-        }
+        };
+        Done { reply, begun, ended: Instant::now() }
     }))
 }
 
@@ -146,7 +159,7 @@ pub(super) async fn public(request: HttpRequest) -> HttpResponse {
             // A failure is counted for the route and the worker that it happened on.
             let route = edition.find(request.path()).map_or("", |(route, _)| route);
             let worker_id = fault.worker().map(|worker| worker.0);
-            (Answered { route, worker_id }, fault.response(&edition))
+            (Answered { route, worker_id, worked: None }, fault.response(&edition))
         }
     };
     request.extensions_mut().insert(answered);
@@ -192,9 +205,9 @@ async fn serve(
         ask: ask(request, thread),
         trace: TraceContext::current().unwrap_or_else(TraceContext::root),
     };
-    let (worker, reply) = thread.local.dispatch(job).await?;
+    let (worker, Done { reply, begun, ended }) = thread.local.dispatch(job).await?;
     let (route, response) = respond(request, reply, worker)?;
-    Ok((Answered { route, worker_id: Some(worker.0) }, response))
+    Ok((Answered { route, worker_id: Some(worker.0), worked: Some((begun, ended)) }, response))
 }
 
 fn ask(request: &HttpRequest, thread: &Thread) -> Ask {

@@ -18,7 +18,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::admin::{self, AdminState};
 use super::limits::{Connections, Requests};
 use super::observe::{Instruments, Observe};
-use super::public::{Job, Reply, public};
+use super::public::{Done, Job, public};
 use super::tls::Tls;
 use super::watchdog::Watchdog;
 use super::{Config, Shared, acme, api, files, links, probes};
@@ -66,7 +66,7 @@ pub struct BindError {
 /// What one http thread has for itself.
 pub(super) struct Thread {
     pub(super) shared: Arc<Shared>,
-    pub(super) local: Local<Job, Reply>,
+    pub(super) local: Local<Job, Done>,
     pub(super) instruments: Instruments,
     pub(super) requests: Requests,
     /// Requests in hand.

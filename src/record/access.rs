@@ -22,10 +22,14 @@ pub struct AccessRecord {
     pub at: UnixNanos,
     /// From arrival to the last byte handed to the connection, or to its loss.
     pub duration: Duration,
+    /// The moments in between, for the spans.
+    pub stages: Stages,
     /// The ids of the request.
     pub trace: TraceContext,
     /// The method as known, `_OTHER` for an unknown one (OTel HTTP conventions).
     pub method: &'static str,
+    /// `http` or `https`.
+    pub scheme: &'static str,
     /// The route's template, never the raw path; `""` when nothing matched.
     pub route: &'static str,
     /// The raw path without its query, at most [`PATH_MAX_BYTES`].
@@ -40,6 +44,17 @@ pub struct AccessRecord {
     pub client: Option<IpAddr>,
     /// The client's `User-Agent`, at most [`USER_AGENT_MAX_BYTES`].
     pub user_agent: Option<Box<str>>,
+}
+
+/// Moments of a request since its arrival, in their order; none where it did not get there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stages {
+    /// A worker began with it.
+    pub begun: Option<Duration>,
+    /// The worker had the answer.
+    pub worked: Option<Duration>,
+    /// The answer's head was ready, and its body began.
+    pub head: Option<Duration>,
 }
 
 /// A longer path is cut: a visitor cannot fill the store with one request.
@@ -108,8 +123,10 @@ mod tests {
         let record = AccessRecord {
             at: UnixNanos(1),
             duration: Duration::from_micros(1_500),
+            stages: Stages::default(),
             trace: TraceContext::root(),
             method: "GET",
+            scheme: "http",
             route: "/",
             path: "/".into(),
             status: 200,

@@ -2,7 +2,7 @@
 //!
 //! Every part that observes and every part that keeps or shows what was observed meets
 //! here: labels, metric points and their roll-ups, log records, spans, the access record of
-//! one request, trace ids, the names of all our instruments, and the three traits through
+//! one request and its spans, trace ids and which of them are recorded, the names of all our instruments, and the three traits through
 //! which a query language reads a store. Nothing here does any input or output, and nothing here
 //! knows who produces or consumes it.
 
@@ -12,8 +12,10 @@ pub mod log;
 pub mod metric;
 pub mod names;
 pub mod read;
+pub mod request_spans;
 pub mod ring;
 pub mod rollup;
+pub mod sampling;
 pub mod span;
 pub mod trace;
 

@@ -47,6 +47,11 @@ impl<T> Clone for Sender<T> {
 }
 
 impl<T> Receiver<T> {
+    /// Returns true while nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.queue.is_empty()
+    }
+
     /// Takes at most `n_max` records, oldest first.
     pub fn drain(&self, n_max: usize) -> impl Iterator<Item = T> + '_ {
         std::iter::from_fn(|| self.0.queue.pop()).take(n_max)

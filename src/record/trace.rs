@@ -28,6 +28,11 @@ impl TraceId {
 }
 
 impl SpanId {
+    /// Draws a new one.
+    pub fn random() -> Self {
+        span_id(rand::random())
+    }
+
     /// Reads 16 hexadecimal digits of either case, as OTLP's JSON form has them; none when
     /// it is anything else or all zero.
     pub fn parse_hex(text: &str) -> Option<Self> {
@@ -69,7 +74,7 @@ pub struct TraceContext {
     pub span_id: SpanId,
     /// The caller's span, when there is one.
     pub parent: Option<SpanId>,
-    /// Whether the caller asked for the trace to be recorded.
+    /// Whether the trace is recorded: as the caller wished, until a sampler has decided.
     pub sampled: bool,
 }
 
@@ -92,7 +97,7 @@ impl TraceContext {
     pub fn from_traceparent(traceparent: Option<&str>) -> Self {
         match traceparent.and_then(parse_traceparent) {
             Some((trace_id, parent, sampled)) => {
-                TraceContext { trace_id, span_id: span_id(rand::random()), parent: Some(parent), sampled }
+                TraceContext { trace_id, span_id: SpanId::random(), parent: Some(parent), sampled }
             }
             None => TraceContext::root(),
         }

@@ -1,11 +1,13 @@
 //! What the owner can set about telemetry, and where each signal is sent.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
 use super::subscriber;
+use crate::record::sampling::{Sampler, Sampling};
 
 /// An export attempt that takes longer is given up (OTLP specification's default).
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,13 +30,46 @@ pub struct Config {
     pub log_level: String,
     /// How often all instruments are read into the store; whoever reads them keeps to it.
     pub sample_interval: Duration,
+    /// Which spans are kept.
+    pub traces: Traces,
     /// Export by OTLP/HTTP.
     pub otlp: Otlp,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { log_level: "info".into(), sample_interval: SAMPLE_INTERVAL, otlp: Otlp::default() }
+        Config {
+            log_level: "info".into(),
+            sample_interval: SAMPLE_INTERVAL,
+            traces: Traces::default(),
+            otlp: Otlp::default(),
+        }
+    }
+}
+
+/// Which requests and operations leave spans; slow and failed ones always do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traces {
+    /// How requests are chosen whatever happens to them.
+    pub sampler: Sampler,
+    /// The share that a sampler by ratio chooses, from 0 to 1.
+    pub ratio: f64,
+    /// What takes longer than this until its answer begins is slow.
+    pub slow: Duration,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        // One in a hundred shows what is usual, and costs a busy site nothing. A page takes
+        // less than a millisecond: a quarter of a second is what people begin to notice.
+        Traces { sampler: Sampler::default(), ratio: 0.01, slow: Duration::from_millis(250) }
+    }
+}
+
+impl Traces {
+    /// Returns the sampler with its ratio.
+    pub fn sampling(&self) -> Sampling {
+        Sampling::new(self.sampler, self.ratio)
     }
 }
 
@@ -43,7 +78,7 @@ impl Default for Config {
 pub struct Otlp {
     /// False switches all export off, endpoints or not.
     pub enabled: bool,
-    /// The collector's base address; `/v1/metrics` and `/v1/logs` are appended.
+    /// The collector's base address; `/v1/metrics`, `/v1/logs` and `/v1/traces` are appended.
     pub endpoint: Option<String>,
     /// Sent with every request, for credentials.
     pub headers: Headers,
@@ -51,6 +86,8 @@ pub struct Otlp {
     pub timeout: Duration,
     /// How bodies are compressed.
     pub compression: Compression,
+    /// Certificates for far ends by `https`.
+    pub certificates: Certificates,
     /// How often metrics are collected and sent.
     pub metric_interval: Duration,
     /// More resource attributes, such as `deployment.environment.name`; changing them
@@ -61,6 +98,8 @@ pub struct Otlp {
     pub metrics: SignalConfig,
     /// What differs for logs.
     pub logs: SignalConfig,
+    /// What differs for traces.
+    pub traces: SignalConfig,
 }
 
 impl Default for Otlp {
@@ -71,10 +110,12 @@ impl Default for Otlp {
             headers: Headers::default(),
             timeout: TIMEOUT,
             compression: Compression::None,
+            certificates: Certificates::default(),
             metric_interval: METRIC_INTERVAL,
             resource_attributes: Vec::new(),
             metrics: SignalConfig::default(),
             logs: SignalConfig::default(),
+            traces: SignalConfig::default(),
         }
     }
 }
@@ -92,12 +133,32 @@ pub struct SignalConfig {
     pub timeout: Option<Duration>,
     /// How bodies are compressed.
     pub compression: Option<Compression>,
+    /// Each file used instead of the common one.
+    pub certificates: Certificates,
 }
 
 impl Default for SignalConfig {
     fn default() -> Self {
-        SignalConfig { enabled: true, endpoint: None, headers: None, timeout: None, compression: None }
+        SignalConfig {
+            enabled: true,
+            endpoint: None,
+            headers: None,
+            timeout: None,
+            compression: None,
+            certificates: Certificates::default(),
+        }
     }
+}
+
+/// PEM files for far ends by `https`; a reload reads them again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Certificates {
+    /// Whom to trust, instead of the roots that browsers trust.
+    pub roots: Option<PathBuf>,
+    /// Who we are, for a far end that asks.
+    pub client: Option<PathBuf>,
+    /// The key of that.
+    pub client_key: Option<PathBuf>,
 }
 
 /// Header pairs; `Debug` shows the names only, since the values are credentials.
@@ -127,14 +188,20 @@ pub enum Signal {
     Metrics,
     /// Log records.
     Logs,
+    /// Spans.
+    Traces,
 }
 
 impl Signal {
+    /// Every one.
+    pub const ALL: [Signal; 3] = [Signal::Metrics, Signal::Logs, Signal::Traces];
+
     /// Returns the signal's word, as in `/v1/metrics` and in the `signal` label.
     pub fn as_str(self) -> &'static str {
         match self {
             Signal::Metrics => "metrics",
             Signal::Logs => "logs",
+            Signal::Traces => "traces",
         }
     }
 }
@@ -156,9 +223,16 @@ pub struct Target {
     pub timeout: Duration,
     /// How bodies are compressed.
     pub compression: Compression,
+    /// Certificates, for `https`.
+    pub certificates: Certificates,
 }
 
 impl Target {
+    /// Returns true when files say whom to trust or who we are.
+    pub fn has_certificates(&self) -> bool {
+        self.certificates != Certificates::default()
+    }
+
     /// Returns the address without its query, which may hold a credential.
     pub fn display_url(&self) -> &str {
         self.url.split(['?', '#']).next().unwrap_or_default()
@@ -171,6 +245,7 @@ impl Otlp {
         let own = match signal {
             Signal::Metrics => &self.metrics,
             Signal::Logs => &self.logs,
+            Signal::Traces => &self.traces,
         };
         if !self.enabled || !own.enabled {
             return None;
@@ -181,6 +256,12 @@ impl Otlp {
             headers: own.headers.clone().unwrap_or_else(|| self.headers.clone()),
             timeout: own.timeout.unwrap_or(self.timeout),
             compression: own.compression.unwrap_or(self.compression),
+            certificates: Certificates {
+                roots: own.certificates.roots.clone().or_else(|| self.certificates.roots.clone()),
+                client: own.certificates.client.clone().or_else(|| self.certificates.client.clone()),
+                client_key: (own.certificates.client_key.clone())
+                    .or_else(|| self.certificates.client_key.clone()),
+            },
         })
     }
 }
@@ -212,6 +293,7 @@ impl Config {
             ("otlp.endpoint", &otlp.endpoint),
             ("otlp.metrics.endpoint", &otlp.metrics.endpoint),
             ("otlp.logs.endpoint", &otlp.logs.endpoint),
+            ("otlp.traces.endpoint", &otlp.traces.endpoint),
         ] {
             let refused = endpoint.as_ref().and_then(|text| Some((text, endpoint_fault(text)?)));
             if let Some((text, expected)) = refused {
@@ -224,6 +306,7 @@ impl Config {
             ("otlp.headers", otlp.headers.clone()),
             ("otlp.metrics.headers", own(&otlp.metrics)),
             ("otlp.logs.headers", own(&otlp.logs)),
+            ("otlp.traces.headers", own(&otlp.traces)),
         ] {
             for (name, value) in &headers.0 {
                 let is_sendable =

@@ -7,8 +7,9 @@
 
 use std::time::Duration;
 
-use super::config::{Compression, Config, Fault, Headers, SignalConfig};
+use super::config::{Certificates, Compression, Config, Fault, Headers, SignalConfig, Traces};
 use crate::record::names;
+use crate::record::sampling::Sampler;
 
 /// Reads one environment variable.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -53,6 +54,9 @@ impl Config {
         reader.protocol("OTEL_EXPORTER_OTLP_PROTOCOL");
         reader.signal("METRICS", &mut otlp.metrics);
         reader.signal("LOGS", &mut otlp.logs);
+        reader.signal("TRACES", &mut otlp.traces);
+        reader.certificates("OTEL_EXPORTER_OTLP", &mut otlp.certificates);
+        reader.traces(&mut self.traces);
         for (key, value) in reader.pairs("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default() {
             if OWN_ATTRIBUTES.contains(&key.as_str()) {
                 reader.fault_of_own("OTEL_RESOURCE_ATTRIBUTES", &key, &value);
@@ -107,7 +111,42 @@ impl Reader<'_> {
         config.headers = self.headers(&name("HEADERS")).or(config.headers.take());
         config.timeout = self.millis(&name("TIMEOUT")).or(config.timeout);
         config.compression = self.compression(&name("COMPRESSION")).or(config.compression);
+        self.certificates(&format!("OTEL_EXPORTER_OTLP_{signal}"), &mut config.certificates);
         self.protocol(&name("PROTOCOL"));
+    }
+
+    fn certificates(&mut self, prefix: &str, certificates: &mut Certificates) {
+        for (name, file) in [
+            ("CERTIFICATE", &mut certificates.roots),
+            ("CLIENT_CERTIFICATE", &mut certificates.client),
+            ("CLIENT_KEY", &mut certificates.client_key),
+        ] {
+            if let Some((_, path)) = self.get(&format!("{prefix}_{name}")) {
+                *file = Some(path.into());
+            }
+        }
+    }
+
+    fn traces(&mut self, traces: &mut Traces) {
+        if let Some((key, name)) = self.get("OTEL_TRACES_SAMPLER") {
+            match Sampler::parse(&name) {
+                Some(sampler) => {
+                    traces.sampler = sampler;
+                    // The standard's default, which our own must not replace silently.
+                    traces.ratio = 1.0;
+                }
+                None => {
+                    let known: Vec<&str> = Sampler::ALL.iter().map(|(name, _)| *name).collect();
+                    self.fault(&key, &name, &format!("must be one of {}", known.join(", ")));
+                }
+            }
+        }
+        if let Some((key, text)) = self.get("OTEL_TRACES_SAMPLER_ARG") {
+            match text.parse() {
+                Ok(ratio) if (0.0..=1.0).contains(&ratio) => traces.ratio = ratio,
+                _ => self.fault(&key, &text, "must be a number from 0 to 1"),
+            }
+        }
     }
 
     fn millis(&mut self, key: &str) -> Option<Duration> {
@@ -213,6 +252,26 @@ mod tests {
         assert_eq!((logs.url.as_str(), logs.timeout), ("http://b/x", Duration::from_secs(2)));
         assert_eq!(logs.headers.0, [("y".into(), "2".into())]);
         assert_eq!(config.otlp.metric_interval, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn sampler_and_certificates_are_read() {
+        let (config, faults) = read(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://a"),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/etc/roots.pem"),
+            ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "/etc/traces.pem"),
+            ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/etc/key.pem"),
+            ("OTEL_TRACES_SAMPLER", "traceidratio"),
+            ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+        ]);
+        assert_eq!(faults, []);
+        let certificates = |signal| config.otlp.target(signal).unwrap().certificates;
+        assert_eq!(certificates(Signal::Logs).roots, Some("/etc/roots.pem".into()));
+        assert_eq!(certificates(Signal::Traces).roots, Some("/etc/traces.pem".into()));
+        assert_eq!(certificates(Signal::Traces).client_key, Some("/etc/key.pem".into()));
+        assert_eq!((config.traces.sampler.as_str(), config.traces.ratio), ("traceidratio", 0.25));
+        let (config, faults) = read(&[("OTEL_TRACES_SAMPLER", "xray"), ("OTEL_TRACES_SAMPLER_ARG", "2")]);
+        assert_eq!((config.traces, faults.len()), (Traces::default(), 2));
     }
 
     #[test]

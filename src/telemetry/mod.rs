@@ -2,7 +2,7 @@
 //!
 //! It gives the other parts a [`Meter`] to make their instruments with, turns `tracing`
 //! events into log records, reads all instruments as points by the names that Prometheus
-//! would give them, and exports metrics and logs by OTLP when an endpoint is set.
+//! would give them, and exports metrics, logs and traces by OTLP when an endpoint is set.
 //!
 //! It promises that nothing it does fails, slows or blocks its callers: every queue is
 //! bounded and counts what it drops. It refuses to know the store, the pages and HTTP:
@@ -15,6 +15,7 @@ mod environment;
 mod otlp;
 mod pipeline;
 mod process;
+mod spans;
 mod subscriber;
 #[cfg(test)]
 mod tests;
@@ -33,18 +34,23 @@ use self::capture::Capture;
 pub use self::config::{Config, Fault, Signal};
 pub use self::environment::Lookup;
 use self::otlp::Exporters;
-pub use self::otlp::{ExportError, ExportState};
+pub use self::otlp::{CertificateError, ExportError, ExportState};
 use self::pipeline::Pipeline;
+pub use self::spans::Made;
+use self::spans::{Operations, Recorder};
 pub use self::subscriber::LevelError;
 use self::subscriber::{LevelControl, Terminal};
 use crate::clock::Clock;
 use crate::record::names::{self, keys};
 use crate::record::ring::{self, Receiver};
-use crate::record::{LogRecord, Metadata, Scrape};
+use crate::record::{LogRecord, Metadata, Scrape, Span};
 
 /// Lines of our own that may wait for the writer, which comes every 100 ms: ten thousand
 /// a second before one is dropped.
 const RING_RECORDS: usize = 1_024;
+
+/// Spans of operations and exports that may wait for it: there are a few a minute.
+const RING_SPANS: usize = 256;
 
 /// Who this process is, the same in the store, on `/metrics` and through OTLP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +112,8 @@ pub struct Telemetry {
     level: LevelControl,
     pipeline: Arc<Pipeline>,
     exporters: Arc<Exporters>,
+    recorder: Arc<Recorder>,
+    made: Receiver<Made>,
     /// Held to add a counter or to read them all; never on the request path.
     drops: Arc<Mutex<Vec<DropSource>>>,
 }
@@ -154,17 +162,24 @@ impl Telemetry {
         let (sender, records) = ring::ring(RING_RECORDS);
         let capture = Capture::new(sender.clone(), clock.clone());
         let guard = capture.guard();
-        let (dispatch, level) = subscriber::build(&config.log_level, capture, terminal, clock.clone())?;
+        let (made_here, made) = ring::ring(RING_SPANS);
+        let operations = Operations(made_here.clone());
+        let (dispatch, level) =
+            subscriber::build(&config.log_level, capture, operations, terminal, clock.clone())?;
+        let recorder = Arc::new(Recorder::new(made_here.clone(), &config.traces));
         let pipeline = Arc::new(Pipeline::new(&config.otlp, &identity, clock.clone()));
         let resource = pipeline::attributes(&config.otlp, &identity);
-        let exporters = Arc::new(Exporters::new(pipeline.clone(), resource, clock));
-        let telemetry = Telemetry { level, pipeline, exporters, drops: Arc::default() };
+        let exporters = Arc::new(Exporters::new(pipeline.clone(), resource, recorder.clone(), clock));
+        let telemetry = Telemetry { level, pipeline, exporters, recorder, made, drops: Arc::default() };
         telemetry.count_drops(Signal::Logs, "app_ring", move || sender.dropped());
         telemetry.count_drops(Signal::Logs, "feedback_guard", move || guard.refused());
-        let exporters = Arc::downgrade(&telemetry.exporters);
-        telemetry.count_drops(Signal::Logs, "otlp_queue", move || {
-            exporters.upgrade().map_or(0, |exporters| exporters.logs_dropped())
-        });
+        telemetry.count_drops(Signal::Traces, "operations_ring", move || made_here.dropped());
+        for signal in [Signal::Logs, Signal::Traces] {
+            let exporters = Arc::downgrade(&telemetry.exporters);
+            telemetry.count_drops(signal, "otlp_queue", move || {
+                exporters.upgrade().map_or(0, |exporters| exporters.dropped(signal))
+            });
+        }
         telemetry.register_own_instruments();
         // The lines of the exporters' start belong to this subscriber, global or not.
         tracing::dispatcher::with_default(&dispatch, || telemetry.exporters.apply(&config.otlp))?;
@@ -232,6 +247,21 @@ impl Telemetry {
         self.exporters.export_logs(records);
     }
 
+    /// Like [`Telemetry::export_logs`], for spans.
+    pub fn export_spans(&self, spans: &[Span]) {
+        self.exporters.export_spans(spans);
+    }
+
+    /// Takes the spans of operations and exports that ended, at most `n_max`.
+    pub fn take_spans(&self, n_max: usize) -> impl Iterator<Item = Made> + '_ {
+        self.made.drain(n_max)
+    }
+
+    /// Returns how long a request may take before its span is kept, sampled or not.
+    pub fn slow(&self) -> Duration {
+        self.recorder.slow()
+    }
+
     /// Returns true when [`Telemetry::export_logs`] does anything.
     pub fn is_exporting_logs(&self) -> bool {
         self.exporters.is_exporting_logs()
@@ -253,6 +283,7 @@ impl Telemetry {
         // Checked first, because starting exporters cannot be undone.
         subscriber::parse_level(&config.log_level)?;
         self.exporters.apply(&config.otlp)?;
+        self.recorder.apply(&config.traces);
         Ok(self.level.set(&config.log_level)?)
     }
 

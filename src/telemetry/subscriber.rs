@@ -18,6 +18,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::{Registry, reload};
 
 use super::capture::{self, Capture};
+use super::spans::Operations;
 use crate::clock::Clock;
 use crate::record::names;
 
@@ -73,6 +74,7 @@ pub(super) struct Terminal {
 pub(super) fn build(
     level: &str,
     capture: Capture,
+    operations: Operations,
     terminal: Terminal,
     clock: Clock,
 ) -> Result<(Dispatch, LevelControl), LevelError> {
@@ -85,7 +87,7 @@ pub(super) fn build(
         .log_internal_errors(false)
         .with_writer(terminal.writer);
     let spans = tracing_opentelemetry::layer()
-        .with_tracer(tracers().tracer(names::SERVICE_NAME))
+        .with_tracer(tracers(operations).tracer(names::SERVICE_NAME))
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
@@ -99,16 +101,20 @@ fn is_own_span(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target().starts_with(names::SERVICE_NAME)
 }
 
-/// Makes the provider that gives spans their ids. Nothing keeps the spans yet, so they
-/// are bounded to little.
-fn tracers() -> SdkTracerProvider {
+/// Makes the provider of the spans of operations: a few a day, so each is kept, and bounded
+/// to little.
+fn tracers(operations: Operations) -> SdkTracerProvider {
     let limits = SpanLimits {
         max_events_per_span: 8,
         max_attributes_per_span: 32,
         max_links_per_span: 8,
         ..SpanLimits::default()
     };
-    SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).with_span_limits(limits).build()
+    SdkTracerProvider::builder()
+        .with_sampler(Sampler::AlwaysOn)
+        .with_span_limits(limits)
+        .with_span_processor(operations)
+        .build()
 }
 
 /// Writes the clock's time as RFC 3339 in UTC, to the millisecond.

@@ -19,7 +19,10 @@ pub(super) const LOGIN: &str = "/admin/login";
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
     let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
     match gather::view(&state, Ask::from(PageQuery::parse(req.query_string())), session.csrf, None).await {
-        Ok(view) => html(StatusCode::OK, admin::page(&view).into_string()),
+        Ok(view) => {
+            let page = state.stages().run("render", || admin::page(&view).into_string());
+            html(StatusCode::OK, page)
+        }
         Err(err) => unanswered(&state, err),
     }
 }

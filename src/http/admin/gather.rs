@@ -130,16 +130,17 @@ pub(super) async fn view(
     csrf: String,
     shown: Option<Shown>,
 ) -> Result<AdminView, GatherError> {
+    let stages = state.stages();
     off_thread(state, move |state| {
         let now = state.parts.clock.now();
-        let traffic = traffic(state, ask.range);
+        let traffic = stages.run("query numbers", || traffic(state, ask.range));
         AdminView {
             assets: state.parts.assets.clone(),
             csrf,
             now,
             status: (state.parts.status)(),
             traffic: (*traffic).clone(),
-            logs: logs(state, ask.filter, now, shown),
+            logs: stages.run("query lines", || logs(state, ask.filter, now, shown)),
         }
     })
     .await

@@ -41,10 +41,13 @@ use tokio::sync::{Semaphore, watch};
 
 use super::client::Peer;
 use super::links::Links;
+use super::stage::Stages;
 use crate::balancer::{ControlError, Lane, WorkerId};
 use crate::clock::Clock;
 use crate::pages::admin::{Assets, StatusView};
+use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead};
+use crate::record::ring::Sender;
 
 pub use auth::{Auth, Lifetimes, LoginError};
 pub use password::{GeneratedPassword, PasswordError};
@@ -121,6 +124,8 @@ pub struct Parts {
     pub control: Control,
     /// Where queries run.
     pub heavy: Lane,
+    /// Where the spans of queries and pages go.
+    pub spans: Sender<Span>,
     /// Who may enter.
     pub auth: Auth,
     /// Who else may see the whole CV.
@@ -153,6 +158,11 @@ impl AdminState {
     pub fn new(parts: Parts) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(parts.config.streams));
         Arc::new(AdminState { parts, cache: gather::Cache::default(), streams })
+    }
+
+    /// Returns where the stages of the request being answered are noted.
+    fn stages(&self) -> Stages {
+        Stages::of_current(&self.parts.spans, &self.parts.clock)
     }
 }
 

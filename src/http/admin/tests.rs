@@ -75,6 +75,7 @@ fn case_with(config: Config) -> Case {
             async move { res }.boxed()
         }),
         heavy,
+        spans: crate::record::ring::ring(1).0,
         auth,
         clock: clock.clone(),
         assets: Assets { css: "/assets/admin.1.css".into(), js: "/assets/admin.1.js".into() },

@@ -17,9 +17,14 @@ use prost::Message;
 use url::{Host, Url};
 
 use super::control::{Control, Phase};
-use super::health::Health;
-use crate::clock::Clock;
-use crate::telemetry::config::{Compression, Target};
+use super::health::{CAUSE_BYTES_MAX, Health};
+use super::tls::{self, CertificateError};
+use crate::clock::{Clock, UnixNanos};
+use crate::record::access::cut;
+use crate::record::trace::TraceContext;
+use crate::record::{Span, SpanEvent, SpanKind, SpanStatus, names};
+use crate::telemetry::config::{Compression, Signal, Target};
+use crate::telemetry::spans::Recorder;
 
 /// The first pause; doubled up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -32,6 +37,9 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 
 /// Room for a partial success with its message; more is not read.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// Failed attempts that one span tells of; within the patience there are hardly more.
+const EVENTS_MAX: usize = 16;
 
 /// Why a body did not arrive; [`Health`] knows the details.
 #[derive(Debug, thiserror::Error)]
@@ -56,27 +64,36 @@ pub(super) struct Payload<'b> {
     encoding: Option<&'static str>,
 }
 
+/// What a courier is made of.
+pub(super) struct Order {
+    pub(super) signal: Signal,
+    pub(super) target: Target,
+    /// How long one body may be tried.
+    pub(super) patience: Duration,
+    pub(super) control: Arc<Control>,
+    pub(super) health: Arc<Health>,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) clock: Clock,
+}
+
 /// Sends to one target.
 pub(super) struct Courier {
+    signal: Signal,
     target: Target,
     agent: ureq::Agent,
     control: Arc<Control>,
     health: Arc<Health>,
+    recorder: Arc<Recorder>,
     clock: Clock,
-    /// How long one body may be tried.
     patience: Duration,
     /// The far end asked not to be asked before; held to look and to set.
     not_before: Mutex<Option<Instant>>,
 }
 
 impl Courier {
-    pub(super) fn new(
-        target: Target,
-        patience: Duration,
-        control: Arc<Control>,
-        health: Arc<Health>,
-        clock: Clock,
-    ) -> Self {
+    /// Makes the client, which reads the certificates.
+    pub(super) fn new(order: Order) -> Result<Self, CertificateError> {
+        let Order { signal, target, patience, control, health, recorder, clock } = order;
         let mut config = ureq::Agent::config_builder();
         // A proxy from the environment is for the world outside, not for this machine.
         if is_loopback(&target.url) {
@@ -89,10 +106,12 @@ impl Courier {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_idle_connections(1)
+            .tls_config(tls::config(&target.certificates)?)
             .user_agent(concat!("vitrine/", env!("CARGO_PKG_VERSION")))
             .build();
         let agent = ureq::Agent::new_with_config(config);
-        Courier { target, agent, control, health, clock, patience, not_before: Mutex::new(None) }
+        let not_before = Mutex::new(None);
+        Ok(Courier { signal, target, agent, control, health, recorder, clock, patience, not_before })
     }
 
     /// Compresses a body as the target asks.
@@ -109,7 +128,52 @@ impl Courier {
     }
 
     /// Delivers a payload, or says why it will not arrive. Returns at the first command.
+    ///
+    /// The lines that it logs and the span that it may leave share a trace.
     pub(super) fn deliver(&self, payload: &Payload<'_>) -> Result<(), NotDelivered> {
+        let (context, begun, start) = (self.recorder.begin(), Instant::now(), self.clock.now());
+        let mut events = Vec::new();
+        let outcome = {
+            let _entered = context.enter();
+            self.try_until_over(payload, &mut events)
+        };
+        let took = begun.elapsed();
+        let has_failed = !events.is_empty() || outcome.is_err();
+        let span = || self.span(&context, (start, took), &outcome, events);
+        self.recorder.exported(&context, span, took, has_failed);
+        outcome
+    }
+
+    /// By the HTTP conventions for client spans (OpenTelemetry, "HTTP spans", stable).
+    fn span(
+        &self,
+        context: &TraceContext,
+        (start, duration): (UnixNanos, Duration),
+        outcome: &Result<(), NotDelivered>,
+        events: Vec<SpanEvent>,
+    ) -> Span {
+        let n_resends = events.len() - usize::from(outcome.is_err()).min(events.len());
+        Span {
+            trace_id: context.trace_id,
+            span_id: context.span_id,
+            parent: None,
+            name: format!("export {}", self.signal).into(),
+            kind: SpanKind::Client,
+            service: names::SERVICE_NAME.into(),
+            start,
+            duration,
+            status: if outcome.is_err() { SpanStatus::Error } else { SpanStatus::Unset },
+            status_message: outcome.as_ref().err().map(ToString::to_string).unwrap_or_default(),
+            attributes: vec![
+                ("http.request.method".into(), "POST".into()),
+                ("url.full".into(), self.target.display_url().to_string()),
+                ("http.request.resend_count".into(), n_resends.to_string()),
+            ],
+            events,
+        }
+    }
+
+    fn try_until_over(&self, payload: &Payload<'_>, events: &mut Vec<SpanEvent>) -> Result<(), NotDelivered> {
         let give_up_at = Instant::now() + self.patience;
         let mut pause = PAUSE_MIN;
         loop {
@@ -120,7 +184,7 @@ impl Courier {
                     return Ok(());
                 }
                 Err(Failure::Lasting { cause }) => {
-                    self.health.failed(self.target.display_url(), &cause);
+                    self.note_failure(&cause, events);
                     return Err(NotDelivered::Refused);
                 }
                 Err(Failure::Passing { cause, retry_after }) => {
@@ -129,11 +193,20 @@ impl Courier {
                     cause
                 }
             };
-            self.health.failed(self.target.display_url(), &cause);
+            self.note_failure(&cause, events);
             if matches!(self.control.phase(), Phase::Flushing(_)) {
                 return Err(NotDelivered::TimedOut);
             }
             pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    fn note_failure(&self, cause: &str, events: &mut Vec<SpanEvent>) {
+        self.health.failed(self.target.display_url(), cause);
+        if events.len() < EVENTS_MAX {
+            let cause = cut(cause, CAUSE_BYTES_MAX).to_string();
+            let attributes = vec![("exception.message".into(), cause)];
+            events.push(SpanEvent { at: self.clock.now(), name: "attempt failed".into(), attributes });
         }
     }
 
@@ -249,8 +322,8 @@ mod tests {
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess;
 
     use super::*;
-    use crate::clock::UnixNanos;
-    use crate::telemetry::config::{Headers, Signal, TIMEOUT};
+    use crate::record::ring::ring;
+    use crate::telemetry::config::{Certificates, Headers, TIMEOUT, Traces};
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
@@ -260,9 +333,19 @@ mod tests {
             headers: Headers::default(),
             timeout: TIMEOUT,
             compression: Compression::None,
+            certificates: Certificates::default(),
         };
         let health = Arc::new(Health::new(Signal::Logs, clock.clone()));
-        let courier = Courier::new(target, TIMEOUT, Arc::new(Control::new()), health, clock);
+        let courier = Courier::new(Order {
+            signal: Signal::Logs,
+            target,
+            patience: TIMEOUT,
+            control: Arc::new(Control::new()),
+            health,
+            recorder: Arc::new(Recorder::new(ring(1).0, &Traces::default())),
+            clock,
+        })
+        .unwrap();
         let check = |text, expect: Option<u64>| {
             assert_eq!(courier.retry_after(text), expect.map(Duration::from_secs), "{text}");
         };

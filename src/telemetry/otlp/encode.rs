@@ -68,7 +68,6 @@ fn scope_of<'s>(scopes: &'s mut Vec<ScopeLogs>, name: &str) -> &'s mut Vec<OtlpR
 }
 
 fn encode_one(record: &LogRecord, observed: UnixNanos) -> OtlpRecord {
-    let nanos = |at: UnixNanos| u64::try_from(at.0).unwrap_or(0);
     let metadata = record.metadata.iter().filter(|(name, _)| !FIELDS.contains(&name.as_ref()));
     let attributes = metadata.map(|(name, value)| text(name, value)).collect();
     OtlpRecord {
@@ -84,12 +83,17 @@ fn encode_one(record: &LogRecord, observed: UnixNanos) -> OtlpRecord {
     }
 }
 
+/// OTLP knows no time before 1970.
+pub(super) fn nanos(at: UnixNanos) -> u64 {
+    u64::try_from(at.0).unwrap_or(0)
+}
+
 /// Reads an id; anything but the right number of hexadecimal digits is no id.
 fn id(hex_text: &str, n_bytes: usize) -> Vec<u8> {
     hex::decode(hex_text).ok().filter(|id| id.len() == n_bytes).unwrap_or_default()
 }
 
-fn text(name: &str, value: &str) -> KeyValue {
+pub(super) fn text(name: &str, value: &str) -> KeyValue {
     KeyValue { key: name.into(), value: Some(any(value)), ..Default::default() }
 }
 

@@ -8,7 +8,7 @@ use crate::record::access::cut;
 use crate::telemetry::config::Signal;
 
 /// A cause is shown on a page and in a log line; far ends like to answer with pages of HTML.
-const CAUSE_BYTES_MAX: usize = 300;
+pub(super) const CAUSE_BYTES_MAX: usize = 300;
 
 /// What is known about exporting one signal.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,43 +3,37 @@
 //! A far end that is down, slow or full costs its own thread's time and at most a few
 //! megabytes; callers never wait for it. Each change between up and down is logged once.
 
+mod batch;
 mod control;
 mod courier;
 mod encode;
 mod health;
+mod metrics;
 mod queue;
+mod spans;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod worker;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
-use opentelemetry_otlp::{MetricExporter, Protocol, RetryPolicy, WithExportConfig, WithHttpConfig};
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-
+use self::batch::{BATCH_DELAY, BatchExporter, Encode, PATIENCE};
 use self::control::{Control, Phase};
-use self::courier::{Courier, NotDelivered, SdkClient};
+use self::courier::{Courier, Order};
 pub use self::health::ExportState;
 use self::health::Health;
-use self::queue::Queue;
-use super::config::{Compression, Otlp, Signal, Target};
+use self::queue::{Queue, Queued};
+pub use self::tls::CertificateError;
+use self::worker::{Starting, Worker, replace};
+use super::config::{Otlp, Signal, Target};
 use super::pipeline::Pipeline;
+use super::spans::Recorder;
 use crate::clock::Clock;
-use crate::record::LogRecord;
-
-/// A record waits no longer than this for others to travel with, as the OpenTelemetry
-/// batch processor does.
-const BATCH_DELAY: Duration = Duration::from_secs(1);
-
-/// How long one batch of log records is tried: a restart or upgrade of a collector takes
-/// less. Then the next batch is tried, so one that the far end cannot digest is no dam.
-const LOG_PATIENCE: Duration = Duration::from_secs(300);
+use crate::record::{LogRecord, Span};
 
 /// An exporter that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -60,98 +54,144 @@ pub enum ExportError {
         /// What the SDK said.
         source: opentelemetry_otlp::ExporterBuildError,
     },
+    /// A certificate or key cannot be used.
+    #[error("export {signal}")]
+    Certificate {
+        /// What it would have protected.
+        signal: Signal,
+        /// Which file, and why.
+        source: CertificateError,
+    },
 }
 
-/// A thread that exports one signal.
-struct Worker {
-    target: Target,
-    interval: Duration,
-    control: Arc<Control>,
-    /// Closed by the thread when it ends.
-    ended: Receiver<()>,
+/// A signal whose records wait in a queue.
+struct Queuing<T> {
+    queue: Arc<Queue<T>>,
+    encode: Encode<T>,
+    health: Arc<Health>,
+    is_on: AtomicBool,
 }
 
-impl Worker {
-    fn has_ended(&self) -> bool {
-        self.ended.try_recv() == Err(TryRecvError::Disconnected)
+impl<T: Queued> Queuing<T> {
+    fn new(signal: Signal, encode: Encode<T>, clock: Clock) -> Self {
+        let health = Arc::new(Health::new(signal, clock));
+        Queuing { queue: Arc::default(), encode, health, is_on: AtomicBool::new(false) }
     }
 
-    fn is_up_with(&self, target: &Target, interval: Duration) -> bool {
-        self.target == *target && self.interval == interval && !self.has_ended()
+    fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
+    }
+
+    /// Adds copies of the records while there is room; true when a batch is complete.
+    fn push(&self, records: &[T]) -> bool {
+        if !self.is_on() {
+            return false;
+        }
+        let (n_dropped, is_batch_complete) = self.queue.push(records);
+        self.health.drop_records(n_dropped);
+        is_batch_complete
+    }
+
+    fn switch(&self, is_on: bool) {
+        self.is_on.store(is_on, Ordering::Relaxed);
+        if is_on {
+            self.queue.open();
+        } else {
+            // The old thread may still hold a batch: the closed queue does not take it back.
+            self.health.drop_records(self.queue.close());
+        }
     }
 }
 
-/// Both exporters.
+/// All exporters.
 pub(super) struct Exporters {
     pipeline: Arc<Pipeline>,
-    queue: Arc<Queue>,
     resource: Arc<[(String, String)]>,
     clock: Clock,
+    recorder: Arc<Recorder>,
     metrics_health: Arc<Health>,
-    logs_health: Arc<Health>,
-    is_exporting_logs: AtomicBool,
+    logs: Queuing<LogRecord>,
+    spans: Queuing<Span>,
     /// Held by a reload and by the stop, which do not happen on a request.
     workers: Mutex<Workers>,
 }
 
 #[derive(Default)]
-struct Workers {
-    metrics: Option<Worker>,
-    logs: Option<Worker>,
+struct Workers([Option<Worker>; Signal::ALL.len()]);
+
+impl Workers {
+    fn of(&self, signal: Signal) -> &Option<Worker> {
+        &self.0[signal as usize]
+    }
 }
 
 impl Exporters {
     /// Prepares exporters that are off until [`Exporters::apply`].
-    pub(super) fn new(pipeline: Arc<Pipeline>, resource: Vec<(String, String)>, clock: Clock) -> Self {
+    pub(super) fn new(
+        pipeline: Arc<Pipeline>,
+        resource: Vec<(String, String)>,
+        recorder: Arc<Recorder>,
+        clock: Clock,
+    ) -> Self {
         Exporters {
             pipeline,
-            queue: Arc::default(),
             resource: resource.into(),
+            recorder,
             metrics_health: Arc::new(Health::new(Signal::Metrics, clock.clone())),
-            logs_health: Arc::new(Health::new(Signal::Logs, clock.clone())),
+            logs: Queuing::new(Signal::Logs, encode::encode, clock.clone()),
+            spans: Queuing::new(Signal::Traces, spans::encode, clock.clone()),
             clock,
-            is_exporting_logs: AtomicBool::new(false),
             workers: Mutex::default(),
         }
     }
 
     pub(super) fn is_exporting_logs(&self) -> bool {
-        self.is_exporting_logs.load(Ordering::Relaxed)
+        self.logs.is_on()
     }
 
     pub(super) fn export_logs(&self, records: &[LogRecord]) {
-        if !self.is_exporting_logs() {
-            return;
-        }
-        let (n_dropped, is_batch_complete) = self.queue.push(records);
-        if n_dropped > 0 {
-            self.logs_health.drop_records(n_dropped);
-        }
-        // During a reload the nudge is left out: the thread looks by itself after a second.
+        let is_batch_complete = self.logs.push(records);
+        self.nudge(Signal::Logs, is_batch_complete);
+    }
+
+    pub(super) fn export_spans(&self, spans: &[Span]) {
+        let is_batch_complete = self.spans.push(spans);
+        self.nudge(Signal::Traces, is_batch_complete);
+    }
+
+    /// During a reload the nudge is left out: the thread looks by itself after a second.
+    fn nudge(&self, signal: Signal, is_batch_complete: bool) {
         if is_batch_complete && let Ok(workers) = self.workers.try_lock() {
-            workers.logs.iter().for_each(|worker| worker.control.nudge());
+            workers.of(signal).iter().for_each(|worker| worker.control.nudge());
         }
+    }
+
+    fn health(&self, signal: Signal) -> &Arc<Health> {
+        match signal {
+            Signal::Metrics => &self.metrics_health,
+            Signal::Logs => &self.logs.health,
+            Signal::Traces => &self.spans.health,
+        }
+    }
+
+    fn workers(&self) -> MutexGuard<'_, Workers> {
+        self.workers.lock().expect("no panic while the workers are held")
     }
 
     /// Starts, replaces or retires the thread of each signal whose settings changed. The
     /// new threads are up before an old one is told, so a failure changes nothing.
     pub(super) fn apply(&self, otlp: &Otlp) -> Result<(), ExportError> {
-        let mut workers = self.workers.lock().expect("no panic while the workers are held");
-        let metrics = self.prepare(&workers.metrics, otlp, Signal::Metrics)?;
-        let logs = self.prepare(&workers.logs, otlp, Signal::Logs)?;
-        let is_exporting_logs = otlp.target(Signal::Logs).is_some();
-        self.is_exporting_logs.store(is_exporting_logs, Ordering::Relaxed);
-        if is_exporting_logs {
-            self.queue.open();
-        } else {
-            // The old thread may still hold a batch: the closed queue does not take it back.
-            self.logs_health.drop_records(self.queue.close());
+        let mut workers = self.workers();
+        let mut prepared = Vec::new();
+        for signal in Signal::ALL {
+            prepared.push((signal, self.prepare(workers.of(signal), otlp, signal)?));
         }
-        if let Some(starting) = metrics {
-            replace(&mut workers.metrics, starting, &self.metrics_health);
-        }
-        if let Some(starting) = logs {
-            replace(&mut workers.logs, starting, &self.logs_health);
+        self.logs.switch(otlp.target(Signal::Logs).is_some());
+        self.spans.switch(otlp.target(Signal::Traces).is_some());
+        for (signal, starting) in prepared {
+            if let Some(starting) = starting {
+                replace(&mut workers.0[signal as usize], starting, self.health(signal));
+            }
         }
         Ok(())
     }
@@ -168,9 +208,11 @@ impl Exporters {
         };
         let interval = match signal {
             Signal::Metrics => otlp.metric_interval,
-            Signal::Logs => BATCH_DELAY,
+            Signal::Logs | Signal::Traces => BATCH_DELAY,
         };
-        if present.as_ref().is_some_and(|worker| worker.is_up_with(&target, interval)) {
+        // A certificate may have been renewed in its file, which only a new client reads.
+        let is_same = present.as_ref().is_some_and(|worker| worker.is_up_with(&target, interval));
+        if is_same && !target.has_certificates() {
             return Ok(None);
         }
         self.start(signal, target, interval).map(Some).map(Some)
@@ -178,101 +220,101 @@ impl Exporters {
 
     fn start(&self, signal: Signal, target: Target, interval: Duration) -> Result<Starting, ExportError> {
         let control = Arc::new(Control::new());
-        let (health, patience) = match signal {
+        let patience = match signal {
             // Whatever is newer says all that the older one said.
-            Signal::Metrics => (&self.metrics_health, interval),
-            Signal::Logs => (&self.logs_health, LOG_PATIENCE),
+            Signal::Metrics => interval,
+            Signal::Logs | Signal::Traces => PATIENCE,
         };
-        let courier =
-            Courier::new(target.clone(), patience, control.clone(), health.clone(), self.clock.clone());
+        let courier = Courier::new(Order {
+            signal,
+            target: target.clone(),
+            patience,
+            control: control.clone(),
+            health: self.health(signal).clone(),
+            recorder: self.recorder.clone(),
+            clock: self.clock.clone(),
+        })
+        .map_err(|source| ExportError::Certificate { signal, source })?;
         let job: Box<dyn FnOnce() + Send> = match signal {
             Signal::Metrics => {
-                let exporter = metric_exporter(Arc::new(courier), &target)?;
+                let exporter = metrics::exporter(Arc::new(courier), &target)?;
                 let (pipeline, control) = (self.pipeline.clone(), control.clone());
-                let (health, url) = (health.clone(), target.display_url().to_string());
+                let (health, url) = (self.metrics_health.clone(), target.display_url().to_string());
                 Box::new(move || {
-                    export_metrics(&control, interval, |reading| {
-                        let round = || send_metrics(&pipeline, &exporter, reading);
+                    metrics::run(&control, interval, |reading| {
+                        let round = || metrics::send(&pipeline, &exporter, reading);
                         contain(&health, &url, round);
                     });
                 })
             }
-            Signal::Logs => {
-                let exporter = LogExporter {
-                    queue: self.queue.clone(),
-                    resource: self.resource.clone(),
-                    clock: self.clock.clone(),
-                    health: health.clone(),
-                    control: control.clone(),
-                    url: target.display_url().to_string(),
-                    courier,
-                };
-                Box::new(move || exporter.run())
-            }
+            Signal::Logs => self.batches(&self.logs, &target, courier, &control),
+            Signal::Traces => self.batches(&self.spans, &target, courier, &control),
         };
-        // A thread does not inherit the subscriber of the one that starts it.
-        let dispatch = tracing::dispatcher::get_default(tracing::Dispatch::clone);
-        let (go, may_go) = channel::<()>();
-        let (ending, ended) = channel::<()>();
-        thread::Builder::new()
-            .name(format!("otlp-{signal}"))
-            .spawn(move || {
-                // Closed without a word when the other signal could not be started.
-                if may_go.recv().is_ok() {
-                    tracing::dispatcher::with_default(&dispatch, job);
-                }
-                drop(ending);
-            })
-            .map_err(|source| ExportError::Thread { signal, source })?;
-        Ok(Starting { worker: Worker { target, interval, control, ended }, go })
+        Starting::spawn(signal, (target, interval), control, job)
+    }
+
+    fn batches<T: Queued>(
+        &self,
+        queuing: &Queuing<T>,
+        target: &Target,
+        courier: Courier,
+        control: &Arc<Control>,
+    ) -> Box<dyn FnOnce() + Send> {
+        let exporter = BatchExporter {
+            queue: queuing.queue.clone(),
+            encode: queuing.encode,
+            resource: self.resource.clone(),
+            clock: self.clock.clone(),
+            health: queuing.health.clone(),
+            control: control.clone(),
+            url: target.display_url().to_string(),
+            courier,
+        };
+        Box::new(move || exporter.run())
     }
 
     /// Sends what is left, without retries, and returns the signals that did not end in
     /// time; their threads end with the process.
     pub(super) fn shutdown(&self, deadline: Duration) -> Vec<Signal> {
-        self.is_exporting_logs.store(false, Ordering::Relaxed);
+        self.logs.is_on.store(false, Ordering::Relaxed);
+        self.spans.is_on.store(false, Ordering::Relaxed);
         let until = Instant::now() + deadline;
-        let workers = std::mem::take(&mut *self.workers.lock().expect("no panic while the workers are held"));
-        let workers = [(Signal::Metrics, workers.metrics), (Signal::Logs, workers.logs)];
-        for (_, worker) in &workers {
-            if let Some(worker) = worker {
-                worker.control.set(Phase::Flushing(until));
-            }
+        let workers = std::mem::take(&mut *self.workers());
+        for worker in workers.0.iter().flatten() {
+            worker.control.set(Phase::Flushing(until));
         }
-        let mut late = Vec::new();
-        for (signal, worker) in workers {
-            let Some(worker) = worker else { continue };
+        let is_late = |signal: &Signal| {
             let left = until.saturating_duration_since(Instant::now());
-            if worker.ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
-                late.push(signal);
-            }
-        }
-        self.logs_health.drop_records(self.queue.close());
+            workers.of(*signal).as_ref().is_some_and(|worker| !worker.ends_within(left))
+        };
+        let late = Signal::ALL.into_iter().filter(is_late).collect();
+        self.logs.switch(false);
+        self.spans.switch(false);
         late
     }
 
     pub(super) fn states(&self) -> Vec<ExportState> {
-        let workers = self.workers.lock().expect("no panic while the workers are held");
-        let endpoint =
-            |worker: &Option<Worker>| worker.as_ref().map(|worker| worker.target.display_url().to_string());
-        let state = |health: &Health, worker: &Option<Worker>| {
-            let mut res = health.state(endpoint(worker));
-            if worker.as_ref().is_some_and(Worker::has_ended) {
+        let workers = self.workers();
+        let state = |signal: Signal| {
+            let worker = workers.of(signal).as_ref();
+            let endpoint = worker.map(|worker| worker.target.display_url().to_string());
+            let mut res = self.health(signal).state(endpoint);
+            if worker.is_some_and(Worker::has_ended) {
                 res.is_up = Some(false);
             }
             res
         };
-        vec![state(&self.metrics_health, &workers.metrics), state(&self.logs_health, &workers.logs)]
+        Signal::ALL.into_iter().map(state).collect()
     }
 
     /// Returns how many attempts arrived and failed, by signal; never waits.
-    pub(super) fn attempts(&self) -> [(Signal, (u64, u64)); 2] {
-        [(Signal::Metrics, self.metrics_health.attempts()), (Signal::Logs, self.logs_health.attempts())]
+    pub(super) fn attempts(&self) -> [(Signal, (u64, u64)); Signal::ALL.len()] {
+        Signal::ALL.map(|signal| (signal, self.health(signal).attempts()))
     }
 
-    /// Returns how many log records will never arrive.
-    pub(super) fn logs_dropped(&self) -> u64 {
-        self.logs_health.dropped()
+    /// Returns how many records of a signal will never arrive.
+    pub(super) fn dropped(&self, signal: Signal) -> u64 {
+        self.health(signal).dropped()
     }
 }
 
@@ -280,67 +322,10 @@ impl Exporters {
 impl Drop for Exporters {
     fn drop(&mut self) {
         if let Ok(workers) = self.workers.get_mut() {
-            for worker in workers.metrics.iter().chain(&workers.logs) {
+            for worker in workers.0.iter().flatten() {
                 worker.control.set(Phase::Retired);
             }
         }
-    }
-}
-
-/// A thread that is up and waits for the word.
-struct Starting {
-    worker: Worker,
-    go: std::sync::mpsc::Sender<()>,
-}
-
-fn replace(place: &mut Option<Worker>, starting: Option<Starting>, health: &Health) {
-    if let Some(old) = place.take() {
-        old.control.set(Phase::Retired);
-    }
-    health.forget();
-    *place = starting.map(|Starting { worker, go }| {
-        // The thread holds the other end until it hears this.
-        let _ = go.send(());
-        worker
-    });
-}
-
-fn metric_exporter(courier: Arc<Courier>, target: &Target) -> Result<MetricExporter, ExportError> {
-    let builder = MetricExporter::builder()
-        .with_http()
-        .with_http_client(SdkClient(courier))
-        .with_endpoint(&target.url)
-        .with_protocol(Protocol::HttpBinary)
-        .with_timeout(target.timeout)
-        // The courier retries: it can be told to stop, and it keeps the state.
-        .with_retry_policy(RetryPolicy::disabled());
-    let builder = match target.compression {
-        Compression::None => builder,
-        Compression::Gzip => builder.with_compression(opentelemetry_otlp::Compression::Gzip),
-    };
-    builder.build().map_err(|source| ExportError::Target { url: target.display_url().to_string(), source })
-}
-
-/// The thread of the metrics: reads and sends at each interval, and once more at the end.
-fn export_metrics(control: &Control, interval: Duration, mut send: impl FnMut(&mut ResourceMetrics)) {
-    let mut reading = ResourceMetrics::default();
-    loop {
-        let phase = control.pause(interval);
-        if phase == Phase::Retired {
-            return;
-        }
-        send(&mut reading);
-        if matches!(phase, Phase::Flushing(_)) {
-            return;
-        }
-    }
-}
-
-fn send_metrics(pipeline: &Pipeline, exporter: &MetricExporter, reading: &mut ResourceMetrics) {
-    match pipeline.read(reading) {
-        // The courier has noted the outcome; its client never waits, so one poll is all.
-        Ok(()) => drop(exporter.export(reading).now_or_never()),
-        Err(err) => tracing::debug!("read the instruments: {err}"),
     }
 }
 
@@ -353,50 +338,4 @@ fn contain<T>(health: &Health, url: &str, round: impl FnOnce() -> T) -> Option<T
         health.failed(url, "a panic in the exporter");
     }
     outcome
-}
-
-/// The thread of the log records.
-struct LogExporter {
-    queue: Arc<Queue>,
-    resource: Arc<[(String, String)]>,
-    clock: Clock,
-    health: Arc<Health>,
-    control: Arc<Control>,
-    url: String,
-    courier: Courier,
-}
-
-impl LogExporter {
-    fn run(&self) {
-        loop {
-            let phase = self.control.wait_for_work(BATCH_DELAY);
-            if phase == Phase::Retired || !self.send_all() || matches!(phase, Phase::Flushing(_)) {
-                return;
-            }
-        }
-    }
-
-    /// Sends what waits; false when other settings took over.
-    fn send_all(&self) -> bool {
-        loop {
-            let batch = self.queue.take();
-            if batch.is_empty() {
-                return true;
-            }
-            let deliver = || {
-                let body = encode::encode(&batch, &self.resource, self.clock.now());
-                self.courier.deliver(&self.courier.payload(&body))
-            };
-            match contain(&self.health, &self.url, deliver) {
-                Some(Ok(())) => {}
-                Some(Err(NotDelivered::Refused | NotDelivered::TimedOut)) | None => {
-                    self.health.drop_records(batch.len() as u64);
-                }
-                Some(Err(NotDelivered::Retired)) => {
-                    self.health.drop_records(self.queue.give_back(batch));
-                    return false;
-                }
-            }
-        }
-    }
 }

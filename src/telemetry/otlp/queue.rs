@@ -1,9 +1,9 @@
-//! Log records that wait to be exported, bounded by their size.
+//! Records that wait to be exported, bounded by their size.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use crate::record::LogRecord;
+use crate::record::{LogRecord, Span};
 
 /// Bytes that may wait: at 1,000 lines a second about ten seconds of a far end away, at
 /// a quiet site's pace hours. Beyond it the newest are dropped.
@@ -18,32 +18,61 @@ const BATCH_BYTES_MAX: usize = 512 * 1024;
 /// What a record costs besides its text: the struct, its vectors, the allocator.
 const RECORD_OVERHEAD_BYTES: usize = 256;
 
-#[derive(Default)]
-struct Waiting {
+/// What can wait.
+pub(super) trait Queued: Clone + Send + 'static {
+    /// Returns about how many bytes it takes.
+    fn size_bytes(&self) -> usize;
+}
+
+impl Queued for LogRecord {
+    fn size_bytes(&self) -> usize {
+        let metadata = self.metadata.iter().map(|(name, value)| name.len() + value.len() + 48);
+        self.body.len() + metadata.sum::<usize>() + RECORD_OVERHEAD_BYTES
+    }
+}
+
+impl Queued for Span {
+    fn size_bytes(&self) -> usize {
+        Span::size_bytes(self)
+    }
+}
+
+struct Waiting<T> {
     /// False while export is off: then nothing is kept, whoever comes late with it.
     is_open: bool,
-    records: VecDeque<LogRecord>,
+    records: VecDeque<T>,
     size_bytes: usize,
 }
 
-/// The queue between the writer of records and the export thread; closed at first.
-#[derive(Default)]
-pub(super) struct Queue {
-    /// Held to move records in or out; never while encoding or sending.
-    waiting: Mutex<Waiting>,
+impl<T> Default for Waiting<T> {
+    fn default() -> Self {
+        Waiting { is_open: false, records: VecDeque::new(), size_bytes: 0 }
+    }
 }
 
-impl Queue {
+/// The queue between the writer of records and the export thread; closed at first.
+pub(super) struct Queue<T> {
+    /// Held to move records in or out; never while encoding or sending.
+    waiting: Mutex<Waiting<T>>,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Queue { waiting: Mutex::default() }
+    }
+}
+
+impl<T: Queued> Queue<T> {
     /// Adds copies of the records while there is room. Returns how many there was none
     /// for, and whether a batch is complete.
-    pub(super) fn push(&self, records: &[LogRecord]) -> (u64, bool) {
+    pub(super) fn push(&self, records: &[T]) -> (u64, bool) {
         let mut waiting = self.waiting.lock().expect("no panic while the queue is held");
         if !waiting.is_open {
             return (records.len() as u64, false);
         }
         let mut n_dropped = 0;
         for record in records {
-            let size_bytes = size_of_record(record);
+            let size_bytes = record.size_bytes();
             if waiting.size_bytes + size_bytes > QUEUE_BYTES_MAX {
                 n_dropped += 1;
                 continue;
@@ -55,11 +84,11 @@ impl Queue {
     }
 
     /// Takes the oldest records, one request's worth.
-    pub(super) fn take(&self) -> Vec<LogRecord> {
+    pub(super) fn take(&self) -> Vec<T> {
         let mut waiting = self.waiting.lock().expect("no panic while the queue is held");
         let (mut n_records, mut size_bytes) = (0, 0);
         for record in waiting.records.iter().take(BATCH_RECORDS) {
-            let next = size_of_record(record);
+            let next = record.size_bytes();
             if n_records > 0 && size_bytes + next > BATCH_BYTES_MAX {
                 break;
             }
@@ -73,13 +102,13 @@ impl Queue {
     /// Puts a batch that was not sent back to the front; the room it had may be taken, so
     /// the queue can hold one batch more than its bound. Returns how many were dropped,
     /// all of them when the queue was closed in the meantime.
-    pub(super) fn give_back(&self, batch: Vec<LogRecord>) -> u64 {
+    pub(super) fn give_back(&self, batch: Vec<T>) -> u64 {
         let mut waiting = self.waiting.lock().expect("no panic while the queue is held");
         if !waiting.is_open {
             return batch.len() as u64;
         }
         for record in batch.into_iter().rev() {
-            waiting.size_bytes += size_of_record(&record);
+            waiting.size_bytes += record.size_bytes();
             waiting.records.push_front(record);
         }
         0
@@ -98,11 +127,6 @@ impl Queue {
     }
 }
 
-fn size_of_record(record: &LogRecord) -> usize {
-    let metadata = record.metadata.iter().map(|(name, value)| name.len() + value.len() + 48);
-    record.body.len() + metadata.sum::<usize>() + RECORD_OVERHEAD_BYTES
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +139,7 @@ mod tests {
         LogRecord { at: UnixNanos(1), severity: Severity::Info, stream, metadata: vec![], body }
     }
 
-    fn open_queue() -> Queue {
+    fn open_queue() -> Queue<LogRecord> {
         let queue = Queue::default();
         queue.open();
         queue

@@ -8,10 +8,12 @@ use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
 };
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Status};
 use prost::Message;
 use tracing::Dispatch;
 
@@ -23,9 +25,10 @@ use crate::clock::{Clock, UnixNanos};
 use crate::record::access::{JOB_APP, own_stream};
 use crate::record::names;
 use crate::record::ring::Receiver;
-use crate::record::{Labels, LogRecord, Severity};
+use crate::record::trace::{SpanId, TraceId};
+use crate::record::{Labels, LogRecord, Severity, Span, SpanEvent, SpanKind, SpanStatus};
 use crate::telemetry::config::{Compression, Config, Headers, Signal};
-use crate::telemetry::{ExportState, Identity, Telemetry};
+use crate::telemetry::{ExportState, Identity, Made, Telemetry};
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN_ID: &str = "00f067aa0ba902b7";
@@ -345,7 +348,16 @@ fn a_thread_that_ended_is_down_and_comes_back_with_the_next_settings() {
     let config = only_logs(&sink.url());
     let (telemetry, _records, _dispatch) = start(config.clone());
     // Nothing but a defect ends a thread that is in use; a command stands for it here.
-    telemetry.exporters.workers.lock().unwrap().logs.as_ref().unwrap().control.set(Phase::Retired);
+    telemetry
+        .exporters
+        .workers
+        .lock()
+        .unwrap()
+        .of(Signal::Logs)
+        .as_ref()
+        .unwrap()
+        .control
+        .set(Phase::Retired);
     eventually("the end is seen", || logs_state(&telemetry).is_up == Some(false));
     telemetry.apply(&config).unwrap();
     telemetry.export_logs(&[record("hello")]);
@@ -360,4 +372,121 @@ fn a_panic_costs_its_round_and_is_a_failure() {
     let state = health.state(None);
     assert_eq!((state.is_up, state.failed), (Some(false), 1));
     assert_eq!(contain(&health, "http://x", || 7), Some(7));
+}
+
+#[test]
+fn spans_arrive_field_by_field() {
+    let sink = Sink::accepting();
+    let mut config = Config::default();
+    config.otlp.traces.endpoint = Some(format!("{}/v1/traces", sink.url()));
+    let (telemetry, _records, _dispatch) = start(config);
+    let own = Span {
+        trace_id: TraceId::parse_hex(TRACE_ID).unwrap(),
+        span_id: SpanId::parse_hex(SPAN_ID).unwrap(),
+        parent: SpanId::parse_hex("00000000000000aa"),
+        name: "GET /".into(),
+        kind: SpanKind::Server,
+        service: "vitrine".into(),
+        start: UnixNanos(AT),
+        duration: Duration::from_nanos(1_500),
+        status: SpanStatus::Error,
+        status_message: "broken".into(),
+        attributes: vec![("http.route".into(), "/".into())],
+        events: vec![SpanEvent { at: UnixNanos(AT + 7), name: "attempt failed".into(), attributes: vec![] }],
+    };
+    let theirs = Span { service: "nginx".into(), parent: None, ..own.clone() };
+    telemetry.export_spans(&[own, theirs]);
+    telemetry.shutdown(STOP).unwrap();
+
+    let received = sink.wait_for(1);
+    assert_eq!((received.len(), received[0].path.as_str()), (1, "/v1/traces"));
+    let request = ExportTraceServiceRequest::decode(received[0].body.as_slice()).unwrap();
+    let [ours, theirs] = request.resource_spans.as_slice() else { panic!("{request:?}") };
+    let resource = |spans: &ResourceSpans| spans.resource.clone().unwrap();
+    let expect = [("service.name", "vitrine"), ("service.instance.id", "i1"), ("service.version", "1.2.3")];
+    assert_eq!(pairs(&resource(ours).attributes), expect);
+    assert_eq!(pairs(&resource(theirs).attributes), [("service.name", "nginx")]);
+    let [span] = ours.scope_spans[0].spans.as_slice() else { panic!("{ours:?}") };
+    assert_eq!((hex::encode(&span.trace_id), hex::encode(&span.span_id)), (TRACE_ID.into(), SPAN_ID.into()));
+    assert_eq!(
+        (hex::encode(&span.parent_span_id).as_str(), span.name.as_str()),
+        ("00000000000000aa", "GET /")
+    );
+    assert_eq!(
+        (span.kind, span.start_time_unix_nano, span.end_time_unix_nano),
+        (2, AT as u64, AT as u64 + 1_500)
+    );
+    assert_eq!(span.status, Some(Status { code: 2, message: "broken".into() }));
+    assert_eq!(pairs(&span.attributes), [("http.route", "/")]);
+    assert_eq!(
+        (span.events[0].name.as_str(), span.events[0].time_unix_nano),
+        ("attempt failed", AT as u64 + 7)
+    );
+    assert!(theirs.scope_spans[0].spans[0].parent_span_id.is_empty());
+}
+
+#[test]
+fn a_failed_export_leaves_a_span_that_is_not_exported_and_its_lines_name_the_trace() {
+    let sink = Sink::new(|_| Some(response(400, "", b"no")));
+    let (telemetry, records, _dispatch) = start(only_logs(&sink.url()));
+    telemetry.export_logs(&[record("hello")]);
+    eventually("the batch is given up", || logs_state(&telemetry).dropped == 1);
+    let mut made = Vec::new();
+    eventually("the span is there", || !telemetry.made.is_empty());
+    made.extend(telemetry.take_spans(10));
+    let [Made { span, is_for_export: false }] = made.as_slice() else { panic!("{made:?}") };
+    assert_eq!(
+        (span.name.as_ref(), span.kind, span.status),
+        ("export logs", SpanKind::Client, SpanStatus::Error)
+    );
+    assert_eq!(span.events[0].attributes, [("exception.message".into(), "status 400: no".to_string())]);
+    let line = records.drain(10).find(|line| line.body.contains("is down")).unwrap();
+    assert_eq!(line.metadata("trace_id"), span.trace_id.to_string());
+    // One that works, was not sampled and is quick leaves nothing.
+    let accepting = Sink::accepting();
+    let mut config = only_logs(&accepting.url());
+    config.traces.ratio = 0.0;
+    config.traces.slow = Duration::from_secs(60);
+    telemetry.apply(&config).unwrap();
+    telemetry.export_logs(&[record("hello")]);
+    telemetry.shutdown(STOP).unwrap();
+    accepting.wait_for(1);
+    assert!(telemetry.made.is_empty());
+}
+
+#[test]
+fn operations_leave_spans_with_the_ids_of_their_lines() {
+    let (telemetry, records, dispatch) = start(Config::default());
+    tracing::dispatcher::with_default(&dispatch, || {
+        let _entered = tracing::info_span!("reload").entered();
+        tracing::info!("half way");
+    });
+    let made: Vec<Made> = telemetry.take_spans(10).collect();
+    let [Made { span, is_for_export: true }] = made.as_slice() else { panic!("{made:?}") };
+    assert_eq!((span.name.as_ref(), span.service.as_ref(), span.parent), ("reload", "vitrine", None));
+    let line = records.drain(10).next().unwrap();
+    assert_eq!(line.metadata("trace_id"), span.trace_id.to_string());
+    assert_eq!(line.metadata("span_id"), span.span_id.to_string());
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_named_and_change_nothing() {
+    let sink = Sink::accepting();
+    let (telemetry, _records, _dispatch) = start(only_logs(&sink.url()));
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("empty.pem");
+    std::fs::write(&empty, "nothing").unwrap();
+    let refused = |change: &dyn Fn(&mut Config)| {
+        let mut config = only_logs("https://localhost:1");
+        change(&mut config);
+        format!("{:#}", anyhow::Error::from(telemetry.apply(&config).unwrap_err()))
+    };
+    let text = refused(&|config| config.otlp.certificates.roots = Some("/no/such.pem".into()));
+    assert!(text.starts_with("export logs: read /no/such.pem: "), "{text}");
+    let text = refused(&|config| config.otlp.certificates.roots = Some(empty.clone()));
+    assert!(text.ends_with("empty.pem has no certificate in PEM form"), "{text}");
+    let text = refused(&|config| config.otlp.certificates.client_key = Some(empty.clone()));
+    assert!(text.contains("set both or none"), "{text}");
+    telemetry.export_logs(&[record("hello")]);
+    sink.wait_for(1);
 }
