@@ -84,6 +84,7 @@ impl Base {
         log_start(&self.loaded, &self.release);
         log_panics();
         raise_open_files_limit();
+        self.telemetry.watch_file_system(&config.data);
         let meter = self.telemetry.meter();
         let store_dir = config.data.join(STORE_DIR);
         let store = Store::open(&store_dir, config.store.clone(), self.clock.clone(), &meter)

@@ -135,6 +135,53 @@ instruments! {
     BUILD_INFO = "vitrine.build.info", "", Gauge,
         "Always 1; the version and the release are labels.";
 
+    SYSTEM_CPU_TIME = "system.cpu.time", "s", Counter,
+        "Processor seconds of the machine, over all processors, by mode.";
+    SYSTEM_CPU_COUNT = "system.cpu.logical.count", "{cpu}", Gauge,
+        "Logical processors of the machine.";
+    SYSTEM_LOAD_1M = "system.cpu.load_average.1m", "{thread}", Gauge,
+        "Threads that ran or waited for a processor or a disk, over one minute.";
+    SYSTEM_LOAD_5M = "system.cpu.load_average.5m", "{thread}", Gauge,
+        "The same over five minutes.";
+    SYSTEM_LOAD_15M = "system.cpu.load_average.15m", "{thread}", Gauge,
+        "The same over fifteen minutes.";
+    SYSTEM_UPTIME = "system.uptime", "s", Gauge,
+        "Time since the machine started.";
+    SYSTEM_MEMORY_USAGE = "system.memory.usage", "By", Gauge,
+        "Memory of the machine, by state; the states add up to the limit.";
+    SYSTEM_MEMORY_LIMIT = "system.memory.limit", "By", Gauge,
+        "Memory that the machine has.";
+    SYSTEM_PAGING_USAGE = "system.paging.usage", "By", Gauge,
+        "Swap space of the machine, by state.";
+    SYSTEM_FILESYSTEM_USAGE = "system.filesystem.usage", "By", Gauge,
+        "Space of the root file system and the data directory's, by state.";
+    SYSTEM_FILESYSTEM_LIMIT = "system.filesystem.limit", "By", Gauge,
+        "Size of these file systems.";
+    SYSTEM_DISK_IO = "system.disk.io", "By", Counter,
+        "Bytes read from and written to each disk.";
+    SYSTEM_DISK_OPERATIONS = "system.disk.operations", "{operation}", Counter,
+        "Reads from and writes to each disk.";
+    SYSTEM_DISK_IO_TIME = "system.disk.io_time", "s", Counter,
+        "Time in which each disk had something to do.";
+    SYSTEM_NETWORK_IO = "system.network.io", "By", Counter,
+        "Bytes over each network interface that leads outside.";
+    SYSTEM_NETWORK_ERRORS = "system.network.errors", "{error}", Counter,
+        "Errors of each such interface.";
+    SYSTEM_NETWORK_DROPPED = "system.network.packet.dropped", "{packet}", Counter,
+        "Packets that each such interface dropped.";
+    HOST_OPEN_FDS = "vitrine.host.file_descriptor.count", "{file_descriptor}", Gauge,
+        "Open file descriptors of the whole machine.";
+    HOST_OPEN_FDS_LIMIT = "vitrine.host.file_descriptor.limit", "{file_descriptor}", Gauge,
+        "The most there may be; absent without a limit.";
+    CONTAINER_MEMORY_USAGE = "container.memory.usage", "By", Gauge,
+        "Memory of the container or service around this process, page cache included.";
+    CONTAINER_MEMORY_LIMIT = "vitrine.container.memory.limit", "By", Gauge,
+        "The most memory that it may use; absent without a limit.";
+    CONTAINER_CPU_LIMIT = "vitrine.container.cpu.limit", "{cpu}", Gauge,
+        "The most processors' worth of time that it may use; absent without a limit.";
+    CONTAINER_CPU_THROTTLED = "vitrine.container.cpu.throttled", "s", Counter,
+        "Time in which it was held back by that limit.";
+
     STORE_SIZE = "vitrine.store.size", "By", Gauge,
         "Allocated disk blocks of the store, by kind of history and of the write-ahead log.";
     STORE_SET_ASIDE = "vitrine.store.set_aside", "By", Gauge,
@@ -212,8 +259,24 @@ pub mod keys {
     pub const NETWORK_TRANSPORT: &str = "network.transport";
     /// `metrics`, `logs` or `traces`.
     pub const SIGNAL: &str = "signal";
-    /// `user` or `system`.
+    /// `user`, `system` or another use of a processor.
     pub const CPU_MODE: &str = "cpu.mode";
+    /// `used`, `free`, `buffers` or `cached`.
+    pub const MEMORY_STATE: &str = "system.memory.state";
+    /// `used` or `free`.
+    pub const PAGING_STATE: &str = "system.paging.state";
+    /// `used`, `free` or `reserved`.
+    pub const FILESYSTEM_STATE: &str = "system.filesystem.state";
+    /// Where a file system is mounted.
+    pub const MOUNTPOINT: &str = "system.filesystem.mountpoint";
+    /// The kernel's name of a disk.
+    pub const DEVICE: &str = "system.device";
+    /// `read` or `write`.
+    pub const DISK_DIRECTION: &str = "disk.io.direction";
+    /// `receive` or `transmit`.
+    pub const NETWORK_DIRECTION: &str = "network.io.direction";
+    /// The kernel's name of a network interface.
+    pub const INTERFACE: &str = "network.interface.name";
     /// `error` or `warning`.
     pub const SEVERITY: &str = "severity";
     /// The version of the binary.

@@ -12,6 +12,7 @@ mod capture;
 pub mod config;
 mod contain;
 mod environment;
+mod host;
 mod otlp;
 mod pipeline;
 mod process;
@@ -22,6 +23,7 @@ mod tests;
 mod translate;
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -195,6 +197,11 @@ impl Telemetry {
     /// block for a millisecond.
     pub fn collect(&self) -> Collected {
         self.pipeline.collect()
+    }
+
+    /// Measures the space of the file system that holds this folder, too.
+    pub fn watch_file_system(&self, dir: &Path) {
+        self.pipeline.watch_file_system(dir);
     }
 
     /// Adds a counter of dropped records to `vitrine.telemetry.dropped`; `queue` names

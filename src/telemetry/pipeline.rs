@@ -4,6 +4,7 @@
 //! collect at their own pace from the same aggregation; a second reader would cost every
 //! measurement twice.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use opentelemetry_sdk::metrics::{
 
 use super::config::Otlp;
 use super::contain::contained;
+use super::host::Host;
 use super::process::Process;
 use super::translate::Translator;
 use super::{Collected, Identity};
@@ -62,6 +64,7 @@ pub(super) struct Pipeline {
     provider: SdkMeterProvider,
     reader: SharedReader,
     process: Arc<Process>,
+    host: Arc<Host>,
     clock: Clock,
     /// The buffers of the last reading, for the next; held during a reading.
     scratch: Mutex<(ResourceMetrics, Translator)>,
@@ -79,11 +82,13 @@ impl Pipeline {
         let pipeline = Pipeline {
             reader,
             process: Process::new(clock.clone()),
+            host: Host::new(),
             clock,
             scratch: Mutex::new((ResourceMetrics::default(), Translator::new(&identity.instance_id))),
             provider,
         };
         pipeline.process.register(&pipeline.meter(), identity);
+        pipeline.host.register(&pipeline.meter());
         pipeline
     }
 
@@ -91,9 +96,14 @@ impl Pipeline {
         contained(self.provider.meter(names::SERVICE_NAME))
     }
 
+    pub(super) fn watch_file_system(&self, dir: &Path) {
+        self.host.watch(dir);
+    }
+
     /// Reads all instruments into `metrics`.
     pub(super) fn read(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
         self.process.refresh();
+        self.host.refresh();
         self.reader.collect(metrics)
     }
 

@@ -41,7 +41,7 @@ fn counter_and_gauges_become_one_point_each_with_job_and_instance() {
     let counted = lines(&collected, "vitrine_worker_jobs");
     assert_eq!(counted, [r#"vitrine_worker_jobs_total{outcome="done",worker_id="2"} 3"#]);
     assert_eq!(lines(&collected, "http_server_active"), ["http_server_active_requests{} 4"]);
-    assert_eq!(lines(&collected, "system_cpu"), ["system_cpu_utilization_ratio{} 0.25"]);
+    assert_eq!(lines(&collected, "system_cpu_utilization"), ["system_cpu_utilization_ratio{} 0.25"]);
     assert_eq!(collected.scrape.at.0, 1_700_000_000_000);
     for point in &collected.scrape.points {
         assert_eq!((point.series.get("job"), point.series.get("instance")), ("vitrine", "i1"));
