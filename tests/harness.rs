@@ -3,10 +3,17 @@
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
+
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::noop::NoopMeterProvider;
+use vitrine::clock::{Clock, UnixMillis};
+use vitrine::record::read::{Matcher, MetricRead, SeriesSelect};
+use vitrine::store::{Config, Store};
 
 /// Nothing in the suite takes this long; a test that waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -269,11 +276,19 @@ impl Vitrine {
 
     /// Sends a request with headers; no status is an error.
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
-        let mut request = http::Request::builder().method(method).uri(self.url(path));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
+        let request = self.head(method, path, headers);
         Response::of(agent().run(request.body(()).unwrap()).unwrap())
+    }
+
+    /// Sends a request with headers and a body; no status is an error.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+        let request = self.head(method, path, headers);
+        Response::of(agent().run(request.body(body).unwrap()).unwrap())
+    }
+
+    fn head(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> http::request::Builder {
+        let request = http::Request::builder().method(method).uri(self.url(path));
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
     }
 
     /// Sends bytes and returns what comes until the other end closes, which it may do before it
@@ -381,6 +396,31 @@ fn agent() -> ureq::Agent {
         .max_redirects(0)
         .build()
         .into()
+}
+
+/// Returns the value of a series on a page of `/metrics`: the first line of that name that has
+/// all these labels, written `name="value"`.
+pub fn metric(page: &str, name: &str, labels: &[&str]) -> f64 {
+    let mut lines = page.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
+    let line = lines.find(|line| labels.iter().all(|label| line.contains(label)));
+    let line = line.unwrap_or_else(|| panic!("{name} {labels:?} is not on the page"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// Returns the samples that a stopped vitrine has of a metric, as milliseconds and values.
+pub fn stored_samples(dir: &Folders, name: &str) -> Vec<(i64, f64)> {
+    let meter = NoopMeterProvider::new().meter("test");
+    let data = dir.data().join("store");
+    let store = Store::open(&data, Config::default(), Clock::system(), &meter).unwrap();
+    let matchers = vec![Matcher::equal("__name__", name)];
+    let select = SeriesSelect { matchers, from: UnixMillis(0), to: UnixMillis(i64::MAX) };
+    let mut res = Vec::new();
+    let read = store.series(&select, &mut |_, samples| {
+        res.extend(samples.iter().map(|sample| (sample.at.0, sample.value)));
+        ControlFlow::Continue(())
+    });
+    read.unwrap();
+    res
 }
 
 /// Returns the admin's `Authorization` header.

@@ -15,6 +15,7 @@ mod page;
 mod paper;
 mod password;
 mod pictures;
+mod push;
 mod readme;
 mod reload;
 mod start;

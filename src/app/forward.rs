@@ -5,9 +5,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use futures_util::future::BoxFuture;
 use opentelemetry::metrics::Meter;
-use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
+use super::push::durably;
 use crate::clock::Clock;
 use crate::config::{Loaded, Source};
 use crate::ingest::forward::{BindError, Bound, Forward};
@@ -87,12 +87,6 @@ impl Sink for Keeper {
 
     fn keep_durably(&self, records: Vec<LogRecord>) -> BoxFuture<'static, Result<(), NotKept>> {
         self.telemetry.export_logs(&records);
-        let (sender, receiver) = oneshot::channel();
-        // The connection may have gone by then.
-        let queued = self.store.append_logs_acked(records, move |kept| _ = sender.send(kept));
-        Box::pin(async move {
-            queued.map_err(|_| NotKept)?;
-            receiver.await.map_err(|_| NotKept)?.map_err(|_| NotKept)
-        })
+        durably(|ack| self.store.append_logs_acked(records, ack))
     }
 }

@@ -13,6 +13,7 @@ mod data;
 mod forward;
 pub mod heap;
 mod pipeline;
+mod push;
 mod reload;
 mod serve;
 mod signals;

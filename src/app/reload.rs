@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
 use super::data;
+use super::push::Keeper;
 use super::site::{self, Origin, Site, SiteError};
 use super::status::Status;
 use crate::balancer::{self, DispatchError};
@@ -36,6 +37,8 @@ pub struct Reloader {
     pub tls: Option<Tls>,
     /// Where the outcome is noted.
     pub status: Status,
+    /// Keeps what is pushed, and may export it.
+    pub keeper: Arc<Keeper>,
     /// Reloads run one after the other.
     pub turn: tokio::sync::Mutex<()>,
 }
@@ -180,6 +183,8 @@ impl Reloader {
             .expect("only another number of http threads is refused, and that needs a restart");
         self.store.apply(config.store.clone());
         self.shared.switches.apply(&config.http);
+        self.shared.push.apply(&config.push);
+        self.keeper.apply(&config.push);
         self.shared.switches.sample_by(config.telemetry.traces.sampling());
         self.shared.switches.serve_proofs_of(&config.site);
         if let (Some(tls), Some(credentials)) = (&self.tls, credentials) {

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::pipeline::{ACCESS_RING, Parts, Pipeline};
+use super::push::Keeper;
 use super::reload::{Reloader, balancer_config, keep, log_warnings, shown};
 use super::serve::{Running, Supervisor};
 use super::site::{self, Site, SiteError};
@@ -99,10 +100,12 @@ impl Base {
         keep(&config.data, &site);
         let status = Status::new(&site, stale, self.clock.clone(), &meter);
 
-        let (shared, rings) = self.shared(&site, &store, &status);
+        let keeper = Keeper::new(store.clone(), self.telemetry.clone(), self.clock.clone());
+        keeper.apply(&config.push);
+        let (shared, rings) = self.shared(&site, &store, &status, &keeper);
         let (release, clock) = (self.release.clone(), self.clock.clone());
         let forward = forward::start(&self.loaded, &store, &self.telemetry, &self.clock, &meter)?;
-        let (reloader, pipeline) = self.run_pipeline(shared.clone(), store, status, rings)?;
+        let (reloader, pipeline) = self.run_pipeline(shared.clone(), store, (status, keeper), rings)?;
 
         // Before the admin password is made: it is shown only once, so the start must not fail
         // after it.
@@ -146,7 +149,13 @@ impl Base {
     }
 
     /// Makes what the http threads share, and the other ends of its rings.
-    fn shared(&self, site: &Site, store: &Store, status: &Status) -> (Arc<Shared>, Rings) {
+    fn shared(
+        &self,
+        site: &Site,
+        store: &Store,
+        status: &Status,
+        keeper: &Arc<Keeper>,
+    ) -> (Arc<Shared>, Rings) {
         let config = &self.loaded.config;
         let meter = self.telemetry.meter();
         let (access, access_records) = ring(ACCESS_RING);
@@ -164,6 +173,7 @@ impl Base {
             spans,
             clock: self.clock.clone(),
             collect: collect(&self.telemetry),
+            push: http::api::Push::new(keeper.clone(), self.clock.clone(), &meter),
             health: health(&balancer, store, status, &self.release),
             balancer,
             lanes: Lanes::new(balancer_config(config).wait_max, &meter),
@@ -171,6 +181,7 @@ impl Base {
             switches: Switches::default(),
         });
         shared.switches.apply(&config.http);
+        shared.push.apply(&config.push);
         shared.switches.sample_by(config.telemetry.traces.sampling());
         shared.switches.serve_proofs_of(&config.site);
         (shared, Rings { access: access_records, spans: stage_spans })
@@ -181,7 +192,7 @@ impl Base {
         self,
         shared: Arc<Shared>,
         store: Store,
-        status: Status,
+        (status, keeper): (Status, Arc<Keeper>),
         rings: Rings,
     ) -> anyhow::Result<(Arc<Reloader>, Pipeline)> {
         let spans_left_out = Arc::new(AtomicU64::new(0));
@@ -208,6 +219,7 @@ impl Base {
             store,
             telemetry: self.telemetry,
             status,
+            keeper,
             turn: tokio::sync::Mutex::new(()),
         });
         Ok((reloader, pipeline))

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use settings::{SETTINGS, Setting};
 
 use crate::http::admin::password;
-use crate::ingest::forward;
+use crate::ingest::{forward, push};
 use crate::{balancer, cv, http, store, telemetry};
 
 /// The file looked for when no `--config` is given.
@@ -55,6 +55,8 @@ pub struct Config {
     pub store: store::Config,
     /// Logs of other programs.
     pub forward: forward::Config,
+    /// What other programs push by HTTP.
+    pub push: push::Config,
     /// Logging and export.
     pub telemetry: telemetry::Config,
 }
@@ -71,6 +73,7 @@ impl Default for Config {
             balancer: balancer::Config::default(),
             store: store::Config::default(),
             forward: forward::Config::default(),
+            push: push::Config::default(),
             telemetry: telemetry::Config::default(),
         }
     }

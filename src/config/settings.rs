@@ -382,6 +382,26 @@ pub const SETTINGS: &[Setting] = &[
         forward_listen
     ),
     setting!(
+        "push.otlp",
+        live,
+        push.otlp,
+        "true or false",
+        "whether logs, metrics and traces of other programs are taken by OTLP/HTTP (`/v1/logs`, `/v1/metrics`, `/v1/traces`), behind the admin password"
+    ),
+    setting!(
+        "push.forward_received",
+        live,
+        push.forward_received,
+        "true or false",
+        "whether logs and traces that were pushed here go out by OTLP like vitrine's own"
+    ),
+    setting!(
+        "push.bytes_per_second", live, bytes push.bytes_per_second,
+        "a size up to 1TiB",
+        "bytes a second that one address may push, thirty seconds' worth at once, then 429; 0 for any number",
+        0..=TIB
+    ),
+    setting!(
         "telemetry.log_level",
         live,
         telemetry.log_level,

@@ -132,6 +132,8 @@ pub struct Shared {
     pub meter: Meter,
     /// Reads all instruments, for `/metrics`.
     pub collect: api::Collect,
+    /// Takes pushes in.
+    pub push: api::Push,
     /// Says how the process is, for `/health`.
     pub health: Box<dyn Fn() -> Health + Send + Sync>,
     /// The switches that a reload can turn.

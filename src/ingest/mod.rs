@@ -4,7 +4,9 @@
 //! count and wait has a bound, and what is refused is counted by reason. It refuses to
 //! know where records go: whoever starts a part of it hands a [`Sink`] down.
 
+mod fields;
 pub mod forward;
+pub mod push;
 
 use futures_util::future::BoxFuture;
 

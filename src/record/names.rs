@@ -222,6 +222,12 @@ instruments! {
         "Bytes received from other programs, by transport.";
     INGEST_REFUSED = "vitrine.ingest.refused", "{message}", Counter,
         "Messages and connections of other programs that were refused, by reason.";
+    PUSH_RECORDS = "vitrine.push.records", "{record}", Counter,
+        "Log lines, samples and spans pushed by other programs, by protocol.";
+    PUSH_BYTES = "vitrine.push.bytes", "By", Counter,
+        "Bytes pushed by other programs, as they came, by protocol.";
+    PUSH_REFUSED = "vitrine.push.refused", "{refusal}", Counter,
+        "Pushed records left out, and requests refused whole, by protocol and reason.";
     INGEST_CONNECTIONS = "vitrine.ingest.connections", "{connection}", Gauge,
         "Connections of other programs that are open now.";
 
@@ -253,6 +259,8 @@ pub mod keys {
     pub const OUTCOME: &str = "outcome";
     /// `blocking` or `heavy`.
     pub const LANE: &str = "lane";
+    /// `loki`, `remote_write` or `otlp`.
+    pub const PROTOCOL: &str = "protocol";
     /// Why something was refused.
     pub const REASON: &str = "reason";
     /// `tcp` or `udp`.

@@ -257,6 +257,11 @@ impl Store {
         self.send(Message::Metadata(metadata)).is_ok()
     }
 
+    /// Returns how long after its time a sample is still taken.
+    pub fn out_of_order(&self) -> Duration {
+        self.0.shared.config().out_of_order
+    }
+
     /// Waits until everything queued before is on disk; blocks the thread.
     pub fn sync(&self) -> Result<(), SyncError> {
         let (sender, receiver) = mpsc::sync_channel(1);

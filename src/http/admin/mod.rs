@@ -221,5 +221,12 @@ pub async fn authorize(state: &AdminState, req: &HttpRequest) -> Result<(), Http
     guard::caller(state, req).await.map(|_| ())
 }
 
+/// Lets a request pass that brings something, by Basic auth; a browser on another site is not
+/// let, since it would send a credential that it remembers.
+pub async fn authorize_write(state: &AdminState, req: &HttpRequest) -> Result<(), HttpResponse> {
+    let caller = guard::caller(state, req).await?;
+    if guard::is_meant(&caller, req, None) { Ok(()) } else { Err(guard::not_meant()) }
+}
+
 #[cfg(test)]
 mod tests;

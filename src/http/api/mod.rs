@@ -1,12 +1,15 @@
-//! What other programs read: `/metrics`, behind the admin credential.
+//! What other programs read and send: `/metrics` and pushes, behind the admin credential.
 
 pub mod metrics;
+mod push;
+mod receive;
 
 use std::sync::Arc;
 
 use actix_web::http::header::{ACCEPT, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+pub use self::receive::Push;
 use super::Shared;
 use super::admin::{self, AdminState};
 use crate::balancer::LaneError;
@@ -15,15 +18,12 @@ use crate::record::{Metadata, Scrape};
 /// Reads all instruments; blocks for a millisecond.
 pub type Collect = Arc<dyn Fn() -> (Scrape, Vec<Metadata>) + Send + Sync>;
 
-/// Adds the routes: `GET /metrics`, and `HEAD`.
+/// Adds the routes: `GET /metrics`, and `HEAD`; and those of `push`.
 pub(super) fn routes(cfg: &mut web::ServiceConfig, admin: Arc<AdminState>, shared: Arc<Shared>) {
-    cfg.service(
-        web::resource("/metrics")
-            .app_data(web::Data::from(admin))
-            .app_data(web::Data::from(shared))
-            .get(metrics)
-            .head(metrics),
-    );
+    cfg.app_data(web::Data::from(admin))
+        .app_data(web::Data::from(shared))
+        .service(web::resource("/metrics").get(metrics).head(metrics))
+        .configure(push::routes);
 }
 
 async fn metrics(

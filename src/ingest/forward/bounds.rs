@@ -49,9 +49,6 @@ pub const CHUNK_ID_MAX_BYTES: usize = 256;
 /// Fields of a record that become structured metadata; further ones are left out.
 pub const FIELDS_MAX: usize = 64;
 
-/// Bytes of a field's name, which is cut.
-pub const FIELD_NAME_MAX_BYTES: usize = 128;
-
 /// Bytes of a field's value, which is cut.
 pub const FIELD_VALUE_MAX_BYTES: usize = 4 << 10;
 

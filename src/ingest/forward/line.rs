@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::bounds::{FIELD_NAME_MAX_BYTES, FIELD_VALUE_MAX_BYTES, FIELDS_MAX};
+use super::bounds::{FIELD_VALUE_MAX_BYTES, FIELDS_MAX};
 use super::frame::{Entry, Fields};
+use crate::ingest::fields::{metadata_name, severity_of_word};
 use crate::record::access::cut;
 use crate::record::{Labels, LogRecord, Severity};
 
@@ -15,9 +16,6 @@ const BODY_FIELDS: &[&str] = &["message", "log", "msg"];
 /// Fields that can hold the level, the first that names one wins.
 const LEVEL_FIELDS: &[&str] =
     &["level", "severity", "log.level", "severity_text", "levelname", "log_level", "loglevel", "lvl"];
-
-/// Labels of the stream; metadata of the same name gets the suffix that Loki gives it.
-const STREAM_LABELS: &[&str] = &["job", "service_name", "level"];
 
 /// Converts an event. Without a field for the line, the whole event in JSON is the line.
 pub fn to_log_record(tag: &str, entry: Entry) -> LogRecord {
@@ -63,18 +61,6 @@ fn severity_of(value: &Value) -> Option<Severity> {
     }
 }
 
-fn severity_of_word(word: &str) -> Option<Severity> {
-    match word.trim().to_ascii_lowercase().as_str() {
-        "trace" => Some(Severity::Trace),
-        "debug" => Some(Severity::Debug),
-        "info" | "information" | "informational" | "notice" => Some(Severity::Info),
-        "warn" | "warning" => Some(Severity::Warn),
-        "error" | "err" => Some(Severity::Error),
-        "fatal" | "critical" | "crit" | "alert" | "emerg" | "emergency" | "panic" => Some(Severity::Fatal),
-        _ => None,
-    }
-}
-
 fn metadata(fields: Fields) -> Vec<(Cow<'static, str>, String)> {
     let mut res: Vec<(Cow<'static, str>, String)> = Vec::with_capacity(fields.len().min(FIELDS_MAX));
     for (name, value) in fields {
@@ -93,19 +79,6 @@ fn metadata(fields: Fields) -> Vec<(Cow<'static, str>, String)> {
     res
 }
 
-/// Returns a name that a query can say: letters, digits and underscores, no digit in front.
-fn metadata_name(name: &str) -> String {
-    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    let mut res: String = cut(name, FIELD_NAME_MAX_BYTES).chars().map(letter).collect();
-    if res.starts_with(|first: char| first.is_ascii_digit()) {
-        res.insert(0, '_');
-    }
-    if STREAM_LABELS.contains(&res.as_str()) {
-        res.push_str("_extracted");
-    }
-    res
-}
-
 /// Returns a text as it is and everything else in JSON.
 fn text(value: Value) -> String {
     match value {
@@ -120,6 +93,7 @@ mod tests {
 
     use super::*;
     use crate::clock::UnixNanos;
+    use crate::ingest::fields::FIELD_NAME_MAX_BYTES;
 
     fn record(fields: Value) -> LogRecord {
         let Value::Object(fields) = fields else { panic!("not an object") };
