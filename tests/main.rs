@@ -6,6 +6,7 @@ mod bad_input;
 mod balancer;
 mod browser;
 mod chaos;
+mod dashboards;
 mod forward;
 mod harness;
 mod import;

@@ -13,8 +13,7 @@ use saphyr_parser::{Event, Parser};
 use vitrine::app::STOP_BUDGET;
 use vitrine::clock::{Clock, UnixNanos};
 use vitrine::record::access::{JOB_ACCESS, JOB_APP, own_stream};
-use vitrine::record::names::{self, keys};
-use vitrine::record::{Labels, LogRecord, MetricKind, Severity};
+use vitrine::record::{Labels, LogRecord, Severity};
 use vitrine::telemetry;
 
 fn root() -> PathBuf {
@@ -241,135 +240,12 @@ fn the_check_script_is_executable() {
     assert_eq!(mode & 0o111, 0o111);
 }
 
-/// The two languages that a dashboard asks in.
-#[derive(Clone, Copy, PartialEq)]
-enum Language {
-    PromQl,
-    LogQl,
-}
-
-/// Yields every expression of a dashboard, those of variables and annotations too.
-fn expressions(dashboard: &serde_json::Value, language: Language, res: &mut Vec<String>) {
-    match dashboard {
-        serde_json::Value::Object(fields) => {
-            let is_loki = fields.get("datasource").is_some_and(|source| source["type"] == "loki");
-            let is_wanted = is_loki == (language == Language::LogQl);
-            let texts = ["expr", "query"].into_iter().filter_map(|key| fields.get(key)?.as_str());
-            // "query" is an expression only where it is one: of a data source it names the type.
-            res.extend(texts.filter(|text| is_wanted && text.contains('{')).map(str::to_string));
-            fields.values().for_each(|value| expressions(value, language, res));
-        }
-        serde_json::Value::Array(values) => {
-            values.iter().for_each(|value| expressions(value, language, res));
-        }
-        _ => {}
-    }
-}
-
-/// Yields every expression of every dashboard.
-fn all_expressions(language: Language) -> Vec<String> {
-    let mut res = Vec::new();
-    for entry in std::fs::read_dir(root().join("grafana/dashboards")).unwrap() {
-        let dashboard = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        expressions(&serde_json::from_str(&dashboard).unwrap(), language, &mut res);
-    }
-    res
-}
-
-/// Yields the metrics and the labels that an expression names.
-fn names_in(expression: &str) -> (BTreeSet<String>, BTreeSet<String>) {
-    let (mut metrics, mut labels) = (BTreeSet::new(), BTreeSet::new());
-    let without_texts = regex::Regex::new(r#""[^"]*""#).unwrap().replace_all(expression, "_text_");
-    let label_lists = regex::Regex::new(r"\b(?:by|without)\s*\(([^)]*)\)").unwrap();
-    for list in label_lists.captures_iter(&without_texts) {
-        labels.extend(list[1].split(',').map(|label| label.trim().to_string()));
-    }
-    let rest = label_lists.replace_all(&without_texts, "");
-    let label = regex::Regex::new(r"(\w+)\s*(?:=~|!~|!=|=)").unwrap();
-    let matchers = regex::Regex::new(r"\{([^}]*)\}").unwrap();
-    for list in matchers.captures_iter(&rest) {
-        labels.extend(label.captures_iter(&list[1]).map(|label| label[1].to_string()));
-    }
-    // A metric stands before its matchers; our dashboards never write one without.
-    let metric = regex::Regex::new(r"([a-zA-Z_:][\w:]*)\s*\{").unwrap();
-    metrics.extend(metric.captures_iter(&rest).map(|metric| metric[1].to_string()));
-    (metrics, labels)
-}
-
-#[test]
-fn names_are_found_in_expressions() {
-    let (metrics, labels) = names_in(
-        r#"histogram_quantile(0.9, sum by (le, http_route) (rate(a_bucket{job="x{y}", b=~"5.."}[5m]))) / c_total{}"#,
-    );
-    assert_eq!(metrics.iter().map(String::as_str).collect::<Vec<_>>(), ["a_bucket", "c_total"]);
-    assert_eq!(labels.iter().map(String::as_str).collect::<Vec<_>>(), ["b", "http_route", "job", "le"]);
-}
-
-#[test]
-fn dashboards_ask_only_for_what_there_is() {
-    let mut known_metrics = BTreeSet::new();
-    for instrument in names::ALL {
-        match instrument.kind {
-            MetricKind::Counter | MetricKind::Gauge => known_metrics.extend([instrument.exposed()]),
-            MetricKind::Histogram => known_metrics
-                .extend(["bucket", "sum", "count"].map(|part| format!("{}_{part}", instrument.exposed()))),
-        }
-    }
-    let own_labels = [
-        keys::HTTP_METHOD,
-        keys::HTTP_ROUTE,
-        keys::HTTP_STATUS,
-        keys::URL_SCHEME,
-        keys::WORKER_ID,
-        keys::OUTCOME,
-        keys::REASON,
-        keys::SIGNAL,
-        keys::CPU_MODE,
-        keys::SEVERITY,
-        keys::VERSION,
-        keys::RELEASE,
-    ];
-    let mut known_labels: BTreeSet<String> = own_labels.map(|key| key.replace('.', "_")).into();
-    known_labels.extend(["job", "instance", "le"].map(str::to_string));
-
-    let (mut faults, found) = (Vec::new(), all_expressions(Language::PromQl));
-    assert!(found.len() > 20, "{} expressions were read", found.len());
-    for expression in found {
-        let (metrics, labels) = names_in(&expression);
-        let unknown = metrics.difference(&known_metrics).chain(labels.difference(&known_labels));
-        faults.extend(unknown.map(|name| format!("{name} in {expression}")));
-    }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
 /// The streams of our own lines: both jobs, each level.
-fn own_streams() -> Vec<Labels> {
+pub fn own_streams() -> Vec<Labels> {
     let severities =
         [Severity::Trace, Severity::Debug, Severity::Info, Severity::Warn, Severity::Error, Severity::Fatal];
     let streams = [JOB_APP, JOB_ACCESS].into_iter().flat_map(|job| severities.map(|s| own_stream(job, s)));
     streams.collect()
-}
-
-#[test]
-fn log_panels_select_streams_that_there_are() {
-    let selectors = regex::Regex::new(r"^\s*\{([^}]*)\}").unwrap();
-    let matcher = regex::Regex::new(r#"(\w+)\s*(=~|=)\s*"([^"]*)""#).unwrap();
-    let found = all_expressions(Language::LogQl);
-    assert!(found.len() >= 2, "{found:?}");
-    for expression in found {
-        let selector = &selectors.captures(&expression).expect("a stream selector comes first")[1];
-        let matchers: Vec<_> = matcher.captures_iter(selector).collect();
-        assert_eq!(matchers.len(), selector.split(',').count(), "this test does not read all of {selector}");
-        let is_selected = |stream: &Labels| {
-            matchers.iter().all(|matcher| match &matcher[2] {
-                "=" => stream.get(&matcher[1]) == &matcher[3],
-                _ => regex::Regex::new(&format!("^(?:{})$", &matcher[3]))
-                    .unwrap()
-                    .is_match(stream.get(&matcher[1])),
-            })
-        };
-        assert!(own_streams().iter().any(is_selected), "no line is found by {expression}");
-    }
 }
 
 /// Takes one request, answers it with an empty success and returns its body.
