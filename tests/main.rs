@@ -18,6 +18,7 @@ mod password;
 mod pictures;
 mod readme;
 mod reload;
+mod stack;
 mod start;
 mod tidy;
 mod tls;

@@ -12,6 +12,7 @@ use prost::Message;
 use saphyr_parser::{Event, Parser};
 use vitrine::app::STOP_BUDGET;
 use vitrine::clock::{Clock, UnixNanos};
+use vitrine::config::settings::SETTINGS;
 use vitrine::record::access::{JOB_ACCESS, JOB_APP, own_stream};
 use vitrine::record::{Labels, LogRecord, Severity};
 use vitrine::telemetry;
@@ -26,7 +27,7 @@ fn read(path: &str) -> String {
 
 /// Yields each scalar of a YAML file with its path, such as `services.loki.image` or
 /// `ports.0`; fails on a file that is not YAML or names a key twice.
-fn yaml(path: &str) -> BTreeMap<String, String> {
+pub fn yaml(path: &str) -> BTreeMap<String, String> {
     enum Level {
         List(usize),
         Map(Option<String>),
@@ -186,14 +187,33 @@ fn the_dependency_layer_comes_before_the_sources() {
     }
 }
 
+/// The services of the compose file.
+fn services(compose: &BTreeMap<String, String>) -> BTreeSet<&str> {
+    compose.keys().filter_map(|path| path.strip_prefix("services.")?.split('.').next()).collect()
+}
+
 #[test]
 fn the_stack_is_pinned_checked_and_without_a_default_password() {
     let compose = yaml("docker-compose.yml");
-    for service in ["prometheus", "loki", "grafana"] {
-        let image = &compose[&format!("services.{service}.image")];
-        let tag = image.split_once(':').map(|(_, tag)| tag).unwrap_or_default();
-        assert!(tag.split('.').count() == 3, "{image} is not pinned to a release");
-        assert!(compose.contains_key(&format!("services.{service}.healthcheck.test.0")), "{service}");
+    assert_eq!(services(&compose), BTreeSet::from(["grafana", "loki", "prometheus", "vitrine"]));
+    for service in services(&compose) {
+        let of = |key: &str| compose.get(&format!("services.{service}.{key}")).map(String::as_str);
+        assert_eq!(of("restart"), Some("unless-stopped"), "{service}");
+        // It rotates; Docker's default driver keeps everything.
+        assert_eq!(of("logging.driver"), Some("local"), "{service}");
+        if of("build").is_none() {
+            let image = of("image").unwrap();
+            let tag = image.split_once(':').map(|(_, tag)| tag).unwrap_or_default();
+            assert!(tag.split('.').count() == 3, "{image} is not pinned to a release");
+            assert!(of("healthcheck.test.0").is_some(), "{service}; the image of vitrine has its own");
+        }
+        for mount in values(&compose, &format!("services.{service}.volumes")) {
+            let Some((source, _)) = mount.split_once(':').filter(|(source, _)| source.starts_with("./"))
+            else {
+                continue;
+            };
+            assert!(root().join(source).exists() && mount.ends_with(":ro"), "{service} mounts {mount}");
+        }
     }
     let password = &compose["services.grafana.environment.GF_SECURITY_ADMIN_PASSWORD"];
     assert!(password.starts_with("${GRAFANA_PASSWORD:?"), "{password}");
@@ -204,6 +224,58 @@ fn the_stack_is_pinned_checked_and_without_a_default_password() {
     // this machine only.
     let expect = ["127.0.0.1:24224:24224/tcp", "127.0.0.1:24224:24224/udp", "2727:2727", "3000:3000"];
     assert_eq!(published, BTreeSet::from(expect));
+    let home = &compose["services.grafana.environment.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
+    let file = home.strip_prefix("/etc/grafana/dashboards/").expect("it is one of ours");
+    assert!(root().join("grafana/dashboards").join(file).exists(), "{home}");
+}
+
+#[test]
+fn the_shipped_prometheus_takes_what_vitrine_pushes_by_the_names_of_the_store() {
+    let compose = yaml("docker-compose.yml");
+    assert!(values(&compose, "services.prometheus.command").contains(&"--web.enable-otlp-receiver"));
+    let prometheus = yaml("grafana/prometheus.yml");
+    assert_eq!(prometheus["otlp.translation_strategy"], "UnderscoreEscapingWithSuffixes");
+    assert_eq!(prometheus["otlp.keep_identifying_resource_attributes"], "true");
+    let promoted = values(&prometheus, "otlp.promote_resource_attributes");
+    assert_eq!(promoted, ["service.version", "deployment.environment.name"]);
+    let window = humantime::parse_duration(&prometheus["storage.tsdb.out_of_order_time_window"]).unwrap();
+    assert_eq!(window, Duration::from_secs(30 * 60));
+}
+
+#[test]
+fn the_shipped_loki_keeps_lines_as_long_as_the_store() {
+    let loki = yaml("grafana/loki.yml");
+    assert_eq!(loki["limits_config.allow_structured_metadata"], "true");
+    assert_eq!(loki["compactor.retention_enabled"], "true", "else nothing is ever deleted");
+    let retention = humantime::parse_duration(&loki["limits_config.retention_period"]).unwrap();
+    let setting = SETTINGS.iter().find(|setting| setting.key == "store.logs.max_age").unwrap();
+    assert_eq!(retention, humantime::parse_duration(&setting.default_value()).unwrap());
+}
+
+#[test]
+fn grafana_knows_both_pairs_of_data_sources_and_how_often_they_have_a_sample() {
+    let sources = yaml("grafana/provisioning/datasources/vitrine.yml");
+    let compose = yaml("docker-compose.yml");
+    let of = |idx: usize, key: &str| sources.get(&format!("datasources.{idx}.{key}")).map(String::as_str);
+    let found: Vec<_> =
+        (0..).map_while(|idx| Some((of(idx, "uid")?, of(idx, "type")?, of(idx, "url")?))).collect();
+    let expect = [
+        ("prometheus", "prometheus", "http://prometheus:9090"),
+        ("loki", "loki", "http://loki:3100"),
+        ("vitrine-metrics", "prometheus", "http://vitrine:2727"),
+        ("vitrine-logs", "loki", "http://vitrine:2727"),
+    ];
+    assert_eq!(found, expect);
+    for idx in [2, 3] {
+        assert_eq!((of(idx, "basicAuth"), of(idx, "basicAuthUser")), (Some("true"), Some("admin")));
+        assert_eq!(of(idx, "secureJsonData.basicAuthPassword"), Some("$VITRINE_ADMIN_PASSWORD"));
+    }
+    // A shorter interval than the samples' leaves graphs of rates with holes.
+    let interval = |idx: usize| humantime::parse_duration(of(idx, "jsonData.timeInterval").unwrap()).unwrap();
+    let pushed = &compose["services.vitrine.environment.OTEL_METRIC_EXPORT_INTERVAL"];
+    assert_eq!(interval(0), Duration::from_millis(pushed.parse().unwrap()));
+    let sampled = SETTINGS.iter().find(|setting| setting.key == "telemetry.sample_interval").unwrap();
+    assert_eq!(interval(2), humantime::parse_duration(&sampled.default_value()).unwrap());
 }
 
 #[test]
@@ -231,6 +303,8 @@ fn actions_are_pinned_by_commit_and_may_only_read() {
         assert!(cancels.contains(&format!("refs/heads/{branch}\"")), "{branch}: {cancels}");
     }
     assert!(values(&workflow, "jobs.check.steps").contains(&".ci/run"));
+    let stack = values(&workflow, "jobs.stack.steps");
+    assert!(stack.iter().any(|step| step.starts_with("docker compose up --build --wait ")), "{stack:#?}");
 }
 
 #[test]
