@@ -195,9 +195,17 @@ fn services(compose: &BTreeMap<String, String>) -> BTreeSet<&str> {
 #[test]
 fn the_stack_is_pinned_checked_and_without_a_default_password() {
     let compose = yaml("docker-compose.yml");
-    assert_eq!(services(&compose), BTreeSet::from(["grafana", "loki", "prometheus", "vitrine"]));
+    let is_optional = |service: &&str| compose.contains_key(&format!("services.{service}.profiles.0"));
+    let (optional, always): (BTreeSet<&str>, BTreeSet<&str>) =
+        services(&compose).into_iter().partition(is_optional);
+    assert_eq!(always, BTreeSet::from(["grafana", "loki", "prometheus", "vitrine"]));
+    assert_eq!(optional, BTreeSet::from(["balancer", "vitrine-1", "vitrine-2", "vitrine-3"]));
     for service in services(&compose) {
         let of = |key: &str| compose.get(&format!("services.{service}.{key}")).map(String::as_str);
+        if let Some(other) = of("extends") {
+            assert!(other == "vitrine", "{service} is like {other}");
+            continue;
+        }
         assert_eq!(of("restart"), Some("unless-stopped"), "{service}");
         // It rotates; Docker's default driver keeps everything.
         assert_eq!(of("logging.driver"), Some("local"), "{service}");
@@ -220,13 +228,29 @@ fn the_stack_is_pinned_checked_and_without_a_default_password() {
     assert_eq!(compose["services.vitrine.read_only"], "true");
     let published: BTreeSet<&str> =
         compose.iter().filter(|(path, _)| path.contains(".ports.")).map(|(_, port)| port.as_str()).collect();
-    // The page and Grafana for everyone; the forward protocol, which asks for no credential, for
+    // The page, once more by the balancer, and Grafana for everyone; the forward protocol, which asks for no credential, for
     // this machine only.
     let expect = ["127.0.0.1:24224:24224/tcp", "127.0.0.1:24224:24224/udp", "2727:2727", "3000:3000"];
     assert_eq!(published, BTreeSet::from(expect));
     let home = &compose["services.grafana.environment.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
     let file = home.strip_prefix("/etc/grafana/dashboards/").expect("it is one of ours");
     assert!(root().join("grafana/dashboards").join(file).exists(), "{home}");
+}
+
+#[test]
+fn the_balancer_knows_each_vitrine_behind_it() {
+    let compose = yaml("docker-compose.yml");
+    let balancer = read("grafana/haproxy.cfg");
+    for service in services(&compose).into_iter().filter(|service| service.starts_with("vitrine-")) {
+        let n_backends = balancer.matches(&format!("server {service} {service}:2727")).count();
+        assert_eq!(n_backends, 2, "{service} serves pages, and stands in for /admin");
+        assert!(
+            compose.contains_key(&format!("services.balancer.depends_on.{service}.condition")),
+            "{service}"
+        );
+    }
+    // The process says so from the start of its drain.
+    assert!(balancer.contains("option httpchk GET /ready"));
 }
 
 #[test]

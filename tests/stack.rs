@@ -1,10 +1,11 @@
 //! The files of the compose stack, read by the programs that they are for.
 //!
-//! Each test needs its program: `promtool` of Prometheus 3, Loki 3, a Compose of version 2 or
-//! later, named by `PROMTOOL_BIN`, `LOKI_BIN` and `COMPOSE_BIN` or found in the path. Where it is
+//! Each test needs its program: `promtool` of Prometheus 3, Loki 3, a Compose and a HAProxy of
+//! version 2 or later, named by `PROMTOOL_BIN`, `LOKI_BIN`, `COMPOSE_BIN` and `HAPROXY_BIN` or found in the path. Where it is
 //! missing, or is something else by that name, the test says that it skips, unless
 //! `VITRINE_REQUIRE` names it: then that is a failure. No network and no engine is needed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -46,6 +47,14 @@ const COMPOSE: Tool = Tool {
     variable: "COMPOSE_BIN",
     version: &["version"],
     greeting: "Docker Compose version",
+    oldest: 2,
+};
+
+const HAPROXY: Tool = Tool {
+    name: "haproxy",
+    variable: "HAPROXY_BIN",
+    version: &["-v"],
+    greeting: "HAProxy version",
     oldest: 2,
 };
 
@@ -149,14 +158,26 @@ fn loki_accepts_its_configuration() {
     assert!(unknown.is_empty() && known.len() > 50, "Loki knows no {unknown:?} among {} lines", known.len());
 }
 
+#[test]
+fn haproxy_accepts_its_configuration() {
+    let Some(haproxy) = HAPROXY.find() else { return };
+    accepts_only_the_file(&haproxy, &["-c", "-f", "FILE"], "grafana/haproxy.cfg", "leastconn", "leastbusy");
+}
+
 /// Runs `config` on the shipped compose file with an environment file of this text.
-fn compose_config(program: &Path, env: &str) -> Ended {
+fn compose_config(program: &Path, env: &str, profile: &str) -> Ended {
     let dir = tempfile::tempdir().unwrap();
     let env_file = dir.path().join("env");
     std::fs::write(&env_file, env).unwrap();
     let mut command = Command::new(program);
     command.env_clear().env("HOME", dir.path()).arg("--env-file").arg(&env_file);
-    command.arg("--file").arg(shipped("docker-compose.yml")).args(["config", "--format", "json"]);
+    command.arg("--file").arg(shipped("docker-compose.yml")).args([
+        "--profile",
+        profile,
+        "config",
+        "--format",
+        "json",
+    ]);
     run(command)
 }
 
@@ -173,26 +194,49 @@ fn filled_in_env() -> String {
 #[test]
 fn compose_accepts_its_file_once_the_sample_passwords_are_set() {
     let Some(compose) = COMPOSE.find() else { return };
-    let ended = compose_config(&compose, &std::fs::read_to_string(shipped(".env.example")).unwrap());
+    let ended = compose_config(&compose, &std::fs::read_to_string(shipped(".env.example")).unwrap(), "");
     assert_ne!(ended.code, 0, "there is no default password");
     let lines: Vec<&str> = ended.err.lines().collect();
     assert!(lines.len() == 1 && lines[0].ends_with("set GRAFANA_PASSWORD in .env"), "{lines:?}");
 
-    let ended = compose_config(&compose, &filled_in_env());
-    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
-    let config: Value = serde_json::from_str(&ended.out).unwrap();
-    let environment = |service: &str, name: &str| config["services"][service]["environment"][name].clone();
-    assert_eq!(environment("grafana", "GF_SECURITY_ADMIN_PASSWORD"), "of-this-test");
-    assert_eq!(environment("grafana", "VITRINE_ADMIN_PASSWORD"), "of-this-test");
-    assert_eq!(environment("vitrine", "VITRINE_ADMIN_PASSWORD"), "of-this-test");
-    for (service, settings) in config["services"].as_object().unwrap() {
-        assert_eq!(settings["restart"], "unless-stopped", "{service}");
-        assert_eq!(settings["logging"]["driver"], "local", "{service}");
-        for volume in settings["volumes"].as_array().into_iter().flatten() {
-            let source = Path::new(volume["source"].as_str().unwrap());
-            let is_ours = volume["type"] == "bind" && !source.ends_with("site");
-            assert!(!is_ours || source.exists(), "{service} mounts {} which is not there", source.display());
-            assert!(!is_ours || volume["read_only"] == true, "{service} may write {}", source.display());
+    for profile in ["", "scale"] {
+        let ended = compose_config(&compose, &filled_in_env(), profile);
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+        let config: Value = serde_json::from_str(&ended.out).unwrap();
+        let environment =
+            |service: &str, name: &str| config["services"][service]["environment"][name].clone();
+        assert_eq!(environment("grafana", "GF_SECURITY_ADMIN_PASSWORD"), "of-this-test");
+        assert_eq!(environment("grafana", "VITRINE_ADMIN_PASSWORD"), "of-this-test");
+        assert_eq!(environment("vitrine", "VITRINE_ADMIN_PASSWORD"), "of-this-test");
+        for (service, settings) in config["services"].as_object().unwrap() {
+            assert_eq!(settings["restart"], "unless-stopped", "{service}");
+            assert_eq!(settings["logging"]["driver"], "local", "{service}");
+            for volume in settings["volumes"].as_array().into_iter().flatten() {
+                let source = Path::new(volume["source"].as_str().unwrap());
+                let is_ours = volume["type"] == "bind" && !source.ends_with("site");
+                assert!(
+                    !is_ours || source.exists(),
+                    "{service} mounts {} which is not there",
+                    source.display()
+                );
+                assert!(!is_ours || volume["read_only"] == true, "{service} may write {}", source.display());
+            }
         }
     }
+}
+
+#[test]
+fn the_three_behind_the_balancer_keep_their_own_data_and_publish_nothing() {
+    let Some(compose) = COMPOSE.find() else { return };
+    let config: Value =
+        serde_json::from_str(&compose_config(&compose, &filled_in_env(), "scale").out).unwrap();
+    let mut volumes = BTreeSet::new();
+    for service in ["vitrine", "vitrine-1", "vitrine-2", "vitrine-3"] {
+        let settings = &config["services"][service];
+        let is_published = settings["ports"].as_array().is_some_and(|ports| !ports.is_empty());
+        assert_eq!(is_published, service == "vitrine", "{service}");
+        let data = settings["volumes"].as_array().unwrap().iter().find(|volume| volume["target"] == "/data");
+        assert!(volumes.insert(data.unwrap()["source"].to_string()), "{service} has another's data");
+    }
+    assert_eq!(config["services"]["balancer"]["ports"][0]["published"], "2727");
 }
