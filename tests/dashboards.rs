@@ -20,6 +20,7 @@ use crate::packaging::own_streams;
 use expression::{Names, logql, promql};
 
 mod expression;
+mod schema;
 mod shape;
 
 /// The home dashboard, and those that it leads to.

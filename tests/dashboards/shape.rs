@@ -16,7 +16,7 @@ const SCHEMA_VERSION: u64 = 42;
 const COLUMNS: u64 = 24;
 
 /// Panels that come with Grafana.
-const PANELS: &[&str] = &["stat", "timeseries", "bargauge", "table", "heatmap", "logs", "row"];
+pub const PANELS: &[&str] = &["stat", "timeseries", "bargauge", "table", "heatmap", "logs", "row"];
 
 /// Those of Grafana's unit names that we use; a misspelt one is shown behind the number.
 const UNITS: &[&str] =
@@ -103,7 +103,7 @@ fn variables(dashboard: &Value, res: &mut Vec<String>) {
                 res.push(format!("${name} chooses no data source of type {kind}"));
             }
             // Grafana takes the first there is.
-            if variable["current"] != serde_json::json!({}) {
+            if !variable["current"].is_null() {
                 res.push(format!("${name} names a data source that another Grafana may not have"));
             }
         }
