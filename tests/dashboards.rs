@@ -15,8 +15,9 @@ use vitrine::record::names;
 use vitrine::record::trace::TraceContext;
 use vitrine::record::{AccessRecord, Labels, MetricKind};
 
-use crate::harness::{Folders, Vitrine, wait_until};
+use crate::harness::{Folders, Vitrine, run, wait_until};
 use crate::packaging::own_streams;
+use crate::stack::PROMTOOL;
 use expression::{Names, logql, promql};
 
 mod expression;
@@ -321,4 +322,35 @@ fn a_running_vitrine_has_every_series_with_the_labels_that_dashboards_use() {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn prometheus_reads_every_query() {
+    let Some(promtool) = PROMTOOL.find() else { return };
+    let check = |queries: &[String]| {
+        let rules: Vec<Value> = queries
+            .iter()
+            .enumerate()
+            .map(|(idx, text)| {
+                let text = text.replace("$__rate_interval", "1m").replace("$__range", "6h");
+                json!({"record": format!("a_dashboard:asks{idx}"), "expr": text})
+            })
+            .collect();
+        let dir = tempfile::tempdir().unwrap();
+        // JSON is YAML.
+        let file = dir.path().join("rules.yml");
+        std::fs::write(&file, json!({"groups": [{"name": "dashboards", "rules": rules}]}).to_string())
+            .unwrap();
+        let mut command = std::process::Command::new(&promtool);
+        command.args(["check", "rules"]).arg(file);
+        run(command)
+    };
+    let all = dashboards();
+    let queries = all.values().flat_map(queries).filter(|query| query.source == "metrics");
+    let mut texts: Vec<String> = queries.map(|query| query.text).collect();
+    let ended = check(&texts);
+    let expect = format!("{} rules found", texts.len());
+    assert!(ended.code == 0 && ended.out.contains(&expect), "{}{}", ended.out, ended.err);
+    texts.push("sum by le (up)".into());
+    assert_ne!(check(&texts).code, 0);
 }

@@ -16,7 +16,7 @@ use crate::harness::{Ended, run};
 use crate::packaging::yaml;
 
 /// A program that somebody else makes.
-struct Tool {
+pub struct Tool {
     name: &'static str,
     /// The environment's variable that names it.
     variable: &'static str,
@@ -29,7 +29,7 @@ struct Tool {
 }
 
 /// Debian 12's is of Prometheus 2, which knows no `otlp:` section.
-const PROMTOOL: Tool = Tool {
+pub const PROMTOOL: Tool = Tool {
     name: "promtool",
     variable: "PROMTOOL_BIN",
     version: &["--version"],
@@ -60,7 +60,7 @@ const HAPROXY: Tool = Tool {
 
 impl Tool {
     /// Returns the program when it is there and new enough; else says that it skips.
-    fn find(&self) -> Option<PathBuf> {
+    pub fn find(&self) -> Option<PathBuf> {
         let found = std::env::var_os(self.variable).map(PathBuf::from).or_else(|| program(self.name));
         let missing = match &found {
             None => format!("there is no {}", self.name),
