@@ -12,9 +12,9 @@ use prost::Message;
 use saphyr_parser::{Event, Parser};
 use vitrine::app::STOP_BUDGET;
 use vitrine::clock::{Clock, UnixNanos};
+use vitrine::config::settings::SETTINGS;
 use vitrine::record::access::{JOB_ACCESS, JOB_APP, own_stream};
-use vitrine::record::names::{self, keys};
-use vitrine::record::{Labels, LogRecord, MetricKind, Severity};
+use vitrine::record::{Labels, LogRecord, Severity};
 use vitrine::telemetry;
 
 fn root() -> PathBuf {
@@ -27,7 +27,7 @@ fn read(path: &str) -> String {
 
 /// Yields each scalar of a YAML file with its path, such as `services.loki.image` or
 /// `ports.0`; fails on a file that is not YAML or names a key twice.
-fn yaml(path: &str) -> BTreeMap<String, String> {
+pub fn yaml(path: &str) -> BTreeMap<String, String> {
     enum Level {
         List(usize),
         Map(Option<String>),
@@ -187,24 +187,119 @@ fn the_dependency_layer_comes_before_the_sources() {
     }
 }
 
+/// The services of the compose file.
+fn services(compose: &BTreeMap<String, String>) -> BTreeSet<&str> {
+    compose.keys().filter_map(|path| path.strip_prefix("services.")?.split('.').next()).collect()
+}
+
 #[test]
 fn the_stack_is_pinned_checked_and_without_a_default_password() {
     let compose = yaml("docker-compose.yml");
-    for service in ["prometheus", "loki", "grafana"] {
-        let image = &compose[&format!("services.{service}.image")];
-        let tag = image.split_once(':').map(|(_, tag)| tag).unwrap_or_default();
-        assert!(tag.split('.').count() == 3, "{image} is not pinned to a release");
-        assert!(compose.contains_key(&format!("services.{service}.healthcheck.test.0")), "{service}");
+    let is_optional = |service: &&str| compose.contains_key(&format!("services.{service}.profiles.0"));
+    let (optional, always): (BTreeSet<&str>, BTreeSet<&str>) =
+        services(&compose).into_iter().partition(is_optional);
+    assert_eq!(always, BTreeSet::from(["grafana", "loki", "prometheus", "vitrine"]));
+    assert_eq!(optional, BTreeSet::from(["balancer", "vitrine-1", "vitrine-2", "vitrine-3"]));
+    for service in services(&compose) {
+        let of = |key: &str| compose.get(&format!("services.{service}.{key}")).map(String::as_str);
+        if let Some(other) = of("extends") {
+            assert!(other == "vitrine", "{service} is like {other}");
+            continue;
+        }
+        assert_eq!(of("restart"), Some("unless-stopped"), "{service}");
+        // It rotates; Docker's default driver keeps everything.
+        assert_eq!(of("logging.driver"), Some("local"), "{service}");
+        if of("build").is_none() {
+            let image = of("image").unwrap();
+            let tag = image.split_once(':').map(|(_, tag)| tag).unwrap_or_default();
+            assert!(tag.split('.').count() == 3, "{image} is not pinned to a release");
+            assert!(of("healthcheck.test.0").is_some(), "{service}; the image of vitrine has its own");
+        }
+        for mount in values(&compose, &format!("services.{service}.volumes")) {
+            let Some((source, _)) = mount.split_once(':').filter(|(source, _)| source.starts_with("./"))
+            else {
+                continue;
+            };
+            assert!(root().join(source).exists() && mount.ends_with(":ro"), "{service} mounts {mount}");
+        }
     }
     let password = &compose["services.grafana.environment.GF_SECURITY_ADMIN_PASSWORD"];
     assert!(password.starts_with("${GRAFANA_PASSWORD:?"), "{password}");
     assert_eq!(compose["services.vitrine.read_only"], "true");
     let published: BTreeSet<&str> =
         compose.iter().filter(|(path, _)| path.contains(".ports.")).map(|(_, port)| port.as_str()).collect();
-    // The page and Grafana for everyone; the forward protocol, which asks for no credential, for
+    // The page, once more by the balancer, and Grafana for everyone; the forward protocol, which asks for no credential, for
     // this machine only.
     let expect = ["127.0.0.1:24224:24224/tcp", "127.0.0.1:24224:24224/udp", "2727:2727", "3000:3000"];
     assert_eq!(published, BTreeSet::from(expect));
+    let home = &compose["services.grafana.environment.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
+    let file = home.strip_prefix("/etc/grafana/dashboards/").expect("it is one of ours");
+    assert!(root().join("grafana/dashboards").join(file).exists(), "{home}");
+}
+
+#[test]
+fn the_balancer_knows_each_vitrine_behind_it() {
+    let compose = yaml("docker-compose.yml");
+    let balancer = read("grafana/haproxy.cfg");
+    for service in services(&compose).into_iter().filter(|service| service.starts_with("vitrine-")) {
+        let n_backends = balancer.matches(&format!("server {service} {service}:2727")).count();
+        assert_eq!(n_backends, 2, "{service} serves pages, and stands in for /admin");
+        assert!(
+            compose.contains_key(&format!("services.balancer.depends_on.{service}.condition")),
+            "{service}"
+        );
+    }
+    // The process says so from the start of its drain.
+    assert!(balancer.contains("option httpchk GET /ready"));
+}
+
+#[test]
+fn the_shipped_prometheus_takes_what_vitrine_pushes_by_the_names_of_the_store() {
+    let compose = yaml("docker-compose.yml");
+    assert!(values(&compose, "services.prometheus.command").contains(&"--web.enable-otlp-receiver"));
+    let prometheus = yaml("grafana/prometheus.yml");
+    assert_eq!(prometheus["otlp.translation_strategy"], "UnderscoreEscapingWithSuffixes");
+    assert_eq!(prometheus["otlp.keep_identifying_resource_attributes"], "true");
+    let promoted = values(&prometheus, "otlp.promote_resource_attributes");
+    assert_eq!(promoted, ["service.version", "deployment.environment.name"]);
+    let window = humantime::parse_duration(&prometheus["storage.tsdb.out_of_order_time_window"]).unwrap();
+    assert_eq!(window, Duration::from_secs(30 * 60));
+}
+
+#[test]
+fn the_shipped_loki_keeps_lines_as_long_as_the_store() {
+    let loki = yaml("grafana/loki.yml");
+    assert_eq!(loki["limits_config.allow_structured_metadata"], "true");
+    assert_eq!(loki["compactor.retention_enabled"], "true", "else nothing is ever deleted");
+    let retention = humantime::parse_duration(&loki["limits_config.retention_period"]).unwrap();
+    let setting = SETTINGS.iter().find(|setting| setting.key == "store.logs.max_age").unwrap();
+    assert_eq!(retention, humantime::parse_duration(&setting.default_value()).unwrap());
+}
+
+#[test]
+fn grafana_knows_both_pairs_of_data_sources_and_how_often_they_have_a_sample() {
+    let sources = yaml("grafana/provisioning/datasources/vitrine.yml");
+    let compose = yaml("docker-compose.yml");
+    let of = |idx: usize, key: &str| sources.get(&format!("datasources.{idx}.{key}")).map(String::as_str);
+    let found: Vec<_> =
+        (0..).map_while(|idx| Some((of(idx, "uid")?, of(idx, "type")?, of(idx, "url")?))).collect();
+    let expect = [
+        ("prometheus", "prometheus", "http://prometheus:9090"),
+        ("loki", "loki", "http://loki:3100"),
+        ("vitrine-metrics", "prometheus", "http://vitrine:2727"),
+        ("vitrine-logs", "loki", "http://vitrine:2727"),
+    ];
+    assert_eq!(found, expect);
+    for idx in [2, 3] {
+        assert_eq!((of(idx, "basicAuth"), of(idx, "basicAuthUser")), (Some("true"), Some("admin")));
+        assert_eq!(of(idx, "secureJsonData.basicAuthPassword"), Some("$VITRINE_ADMIN_PASSWORD"));
+    }
+    // A shorter interval than the samples' leaves graphs of rates with holes.
+    let interval = |idx: usize| humantime::parse_duration(of(idx, "jsonData.timeInterval").unwrap()).unwrap();
+    let pushed = &compose["services.vitrine.environment.OTEL_METRIC_EXPORT_INTERVAL"];
+    assert_eq!(interval(0), Duration::from_millis(pushed.parse().unwrap()));
+    let sampled = SETTINGS.iter().find(|setting| setting.key == "telemetry.sample_interval").unwrap();
+    assert_eq!(interval(2), humantime::parse_duration(&sampled.default_value()).unwrap());
 }
 
 #[test]
@@ -232,6 +327,8 @@ fn actions_are_pinned_by_commit_and_may_only_read() {
         assert!(cancels.contains(&format!("refs/heads/{branch}\"")), "{branch}: {cancels}");
     }
     assert!(values(&workflow, "jobs.check.steps").contains(&".ci/run"));
+    let stack = values(&workflow, "jobs.stack.steps");
+    assert!(stack.iter().any(|step| step.starts_with("docker compose up --build --wait ")), "{stack:#?}");
 }
 
 #[test]
@@ -241,135 +338,12 @@ fn the_check_script_is_executable() {
     assert_eq!(mode & 0o111, 0o111);
 }
 
-/// The two languages that a dashboard asks in.
-#[derive(Clone, Copy, PartialEq)]
-enum Language {
-    PromQl,
-    LogQl,
-}
-
-/// Yields every expression of a dashboard, those of variables and annotations too.
-fn expressions(dashboard: &serde_json::Value, language: Language, res: &mut Vec<String>) {
-    match dashboard {
-        serde_json::Value::Object(fields) => {
-            let is_loki = fields.get("datasource").is_some_and(|source| source["type"] == "loki");
-            let is_wanted = is_loki == (language == Language::LogQl);
-            let texts = ["expr", "query"].into_iter().filter_map(|key| fields.get(key)?.as_str());
-            // "query" is an expression only where it is one: of a data source it names the type.
-            res.extend(texts.filter(|text| is_wanted && text.contains('{')).map(str::to_string));
-            fields.values().for_each(|value| expressions(value, language, res));
-        }
-        serde_json::Value::Array(values) => {
-            values.iter().for_each(|value| expressions(value, language, res));
-        }
-        _ => {}
-    }
-}
-
-/// Yields every expression of every dashboard.
-fn all_expressions(language: Language) -> Vec<String> {
-    let mut res = Vec::new();
-    for entry in std::fs::read_dir(root().join("grafana/dashboards")).unwrap() {
-        let dashboard = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        expressions(&serde_json::from_str(&dashboard).unwrap(), language, &mut res);
-    }
-    res
-}
-
-/// Yields the metrics and the labels that an expression names.
-fn names_in(expression: &str) -> (BTreeSet<String>, BTreeSet<String>) {
-    let (mut metrics, mut labels) = (BTreeSet::new(), BTreeSet::new());
-    let without_texts = regex::Regex::new(r#""[^"]*""#).unwrap().replace_all(expression, "_text_");
-    let label_lists = regex::Regex::new(r"\b(?:by|without)\s*\(([^)]*)\)").unwrap();
-    for list in label_lists.captures_iter(&without_texts) {
-        labels.extend(list[1].split(',').map(|label| label.trim().to_string()));
-    }
-    let rest = label_lists.replace_all(&without_texts, "");
-    let label = regex::Regex::new(r"(\w+)\s*(?:=~|!~|!=|=)").unwrap();
-    let matchers = regex::Regex::new(r"\{([^}]*)\}").unwrap();
-    for list in matchers.captures_iter(&rest) {
-        labels.extend(label.captures_iter(&list[1]).map(|label| label[1].to_string()));
-    }
-    // A metric stands before its matchers; our dashboards never write one without.
-    let metric = regex::Regex::new(r"([a-zA-Z_:][\w:]*)\s*\{").unwrap();
-    metrics.extend(metric.captures_iter(&rest).map(|metric| metric[1].to_string()));
-    (metrics, labels)
-}
-
-#[test]
-fn names_are_found_in_expressions() {
-    let (metrics, labels) = names_in(
-        r#"histogram_quantile(0.9, sum by (le, http_route) (rate(a_bucket{job="x{y}", b=~"5.."}[5m]))) / c_total{}"#,
-    );
-    assert_eq!(metrics.iter().map(String::as_str).collect::<Vec<_>>(), ["a_bucket", "c_total"]);
-    assert_eq!(labels.iter().map(String::as_str).collect::<Vec<_>>(), ["b", "http_route", "job", "le"]);
-}
-
-#[test]
-fn dashboards_ask_only_for_what_there_is() {
-    let mut known_metrics = BTreeSet::new();
-    for instrument in names::ALL {
-        match instrument.kind {
-            MetricKind::Counter | MetricKind::Gauge => known_metrics.extend([instrument.exposed()]),
-            MetricKind::Histogram => known_metrics
-                .extend(["bucket", "sum", "count"].map(|part| format!("{}_{part}", instrument.exposed()))),
-        }
-    }
-    let own_labels = [
-        keys::HTTP_METHOD,
-        keys::HTTP_ROUTE,
-        keys::HTTP_STATUS,
-        keys::URL_SCHEME,
-        keys::WORKER_ID,
-        keys::OUTCOME,
-        keys::REASON,
-        keys::SIGNAL,
-        keys::CPU_MODE,
-        keys::SEVERITY,
-        keys::VERSION,
-        keys::RELEASE,
-    ];
-    let mut known_labels: BTreeSet<String> = own_labels.map(|key| key.replace('.', "_")).into();
-    known_labels.extend(["job", "instance", "le"].map(str::to_string));
-
-    let (mut faults, found) = (Vec::new(), all_expressions(Language::PromQl));
-    assert!(found.len() > 20, "{} expressions were read", found.len());
-    for expression in found {
-        let (metrics, labels) = names_in(&expression);
-        let unknown = metrics.difference(&known_metrics).chain(labels.difference(&known_labels));
-        faults.extend(unknown.map(|name| format!("{name} in {expression}")));
-    }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
 /// The streams of our own lines: both jobs, each level.
-fn own_streams() -> Vec<Labels> {
+pub fn own_streams() -> Vec<Labels> {
     let severities =
         [Severity::Trace, Severity::Debug, Severity::Info, Severity::Warn, Severity::Error, Severity::Fatal];
     let streams = [JOB_APP, JOB_ACCESS].into_iter().flat_map(|job| severities.map(|s| own_stream(job, s)));
     streams.collect()
-}
-
-#[test]
-fn log_panels_select_streams_that_there_are() {
-    let selectors = regex::Regex::new(r"^\s*\{([^}]*)\}").unwrap();
-    let matcher = regex::Regex::new(r#"(\w+)\s*(=~|=)\s*"([^"]*)""#).unwrap();
-    let found = all_expressions(Language::LogQl);
-    assert!(found.len() >= 2, "{found:?}");
-    for expression in found {
-        let selector = &selectors.captures(&expression).expect("a stream selector comes first")[1];
-        let matchers: Vec<_> = matcher.captures_iter(selector).collect();
-        assert_eq!(matchers.len(), selector.split(',').count(), "this test does not read all of {selector}");
-        let is_selected = |stream: &Labels| {
-            matchers.iter().all(|matcher| match &matcher[2] {
-                "=" => stream.get(&matcher[1]) == &matcher[3],
-                _ => regex::Regex::new(&format!("^(?:{})$", &matcher[3]))
-                    .unwrap()
-                    .is_match(stream.get(&matcher[1])),
-            })
-        };
-        assert!(own_streams().iter().any(is_selected), "no line is found by {expression}");
-    }
 }
 
 /// Takes one request, answers it with an empty success and returns its body.

@@ -57,6 +57,10 @@ impl Status {
             .with_unit(names::RELOADS.unit)
             .with_description(names::RELOADS.help)
             .build();
+        // A series that begins with its first event hides that from `increase`.
+        for outcome in ["applied", "refused"] {
+            reloads.add(0, &[KeyValue::new(keys::OUTCOME, outcome)]);
+        }
         Status { inner, clock, reloads }
     }
 
