@@ -292,6 +292,13 @@ fn exposed_labels(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     res
 }
 
+/// Returns true for what a machine may not have: a limit on its container, disks and network
+/// interfaces of its own.
+fn depends_on_the_machine(metric: &str) -> bool {
+    let kinds = ["container_", "vitrine_container_", "system_disk_", "system_network_"];
+    kinds.iter().any(|kind| metric.starts_with(kind))
+}
+
 #[test]
 fn a_running_vitrine_has_every_series_with_the_labels_that_dashboards_use() {
     let dir = Folders::new();
@@ -310,6 +317,12 @@ fn a_running_vitrine_has_every_series_with_the_labels_that_dashboards_use() {
             let mut of_all = BTreeSet::new();
             for selector in &names.selectors {
                 let Some(labels) = exposed.get(&selector.metric) else {
+                    if depends_on_the_machine(&selector.metric) {
+                        of_all.extend(selector.matchers.iter().map(|matcher| &matcher.0));
+                        of_all.extend(&names.groupings);
+                        of_all.extend(&query.label);
+                        continue;
+                    }
                     found.push(format!("{file}: {} is not exposed", selector.metric));
                     continue;
                 };

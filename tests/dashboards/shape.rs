@@ -19,8 +19,20 @@ const COLUMNS: u64 = 24;
 pub const PANELS: &[&str] = &["stat", "timeseries", "bargauge", "table", "heatmap", "logs", "row"];
 
 /// Those of Grafana's unit names that we use; a misspelt one is shown behind the number.
-const UNITS: &[&str] =
-    &["none", "short", "percentunit", "s", "ms", "bytes", "binBps", "reqps", "ops", "cps", "dtdurations"];
+const UNITS: &[&str] = &[
+    "none",
+    "short",
+    "percentunit",
+    "s",
+    "ms",
+    "bytes",
+    "binBps",
+    "reqps",
+    "ops",
+    "pps",
+    "cps",
+    "dtdurations",
+];
 
 /// The variables that choose the data sources, with the types of these.
 const SOURCES: &[(&str, &str)] = &[("metrics", "prometheus"), ("logs", "loki")];
