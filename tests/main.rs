@@ -11,6 +11,7 @@ mod forward;
 mod harness;
 mod import;
 mod life;
+mod observers;
 mod packaging;
 mod page;
 mod paper;

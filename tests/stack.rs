@@ -17,15 +17,15 @@ use crate::packaging::yaml;
 
 /// A program that somebody else makes.
 pub struct Tool {
-    name: &'static str,
+    pub name: &'static str,
     /// The environment's variable that names it.
-    variable: &'static str,
+    pub variable: &'static str,
     /// How it is asked for its version.
-    version: &'static [&'static str],
+    pub version: &'static [&'static str],
     /// What the answer begins with; the version follows.
-    greeting: &'static str,
+    pub greeting: &'static str,
     /// Older ones cannot read our files.
-    oldest: u32,
+    pub oldest: u32,
 }
 
 /// Debian 12's is of Prometheus 2, which knows no `otlp:` section.
@@ -38,7 +38,7 @@ pub const PROMTOOL: Tool = Tool {
 };
 
 /// Debian's package `loki` computes genetic linkage.
-const LOKI: Tool =
+pub const LOKI: Tool =
     Tool { name: "loki", variable: "LOKI_BIN", version: &["-version"], greeting: "loki, version", oldest: 3 };
 
 /// The one in Python was version 1.
