@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::metrics::noop::NoopMeterProvider;
-use vitrine::clock::{Clock, UnixMillis};
-use vitrine::record::read::{Matcher, MetricRead, SeriesSelect};
+use vitrine::clock::{Clock, UnixMillis, UnixNanos};
+use vitrine::record::read::{Direction, LogRead, LogSelect, Matcher, MetricRead, SeriesSelect};
 use vitrine::store::{Config, Store};
 
 /// Nothing in the suite takes this long; a test that waits longer has failed.
@@ -417,6 +417,22 @@ pub fn stored_samples(dir: &Folders, name: &str) -> Vec<(i64, f64)> {
     let mut res = Vec::new();
     let read = store.series(&select, &mut |_, samples| {
         res.extend(samples.iter().map(|sample| (sample.at.0, sample.value)));
+        ControlFlow::Continue(())
+    });
+    read.unwrap();
+    res
+}
+
+/// Returns the lines that a stopped vitrine has of a job, oldest first, each behind its scope.
+pub fn stored_lines(dir: &Folders, job: &str) -> Vec<String> {
+    let meter = NoopMeterProvider::new().meter("test");
+    let data = dir.data().join("store");
+    let store = Store::open(&data, Config::default(), Clock::system(), &meter).unwrap();
+    let matchers = vec![Matcher::equal("job", job)];
+    let select = LogSelect::new(matchers, UnixNanos(0), UnixNanos(i64::MAX), Direction::Forward);
+    let mut res = Vec::new();
+    let read = store.lines(&select, &mut |line| {
+        res.push(format!("{} {}", line.metadata("scope_name"), line.body()));
         ControlFlow::Continue(())
     });
     read.unwrap();

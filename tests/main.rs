@@ -7,6 +7,7 @@ mod balancer;
 mod browser;
 mod chaos;
 mod dashboards;
+mod export;
 mod forward;
 mod harness;
 mod import;

@@ -80,14 +80,14 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn start_prometheus(program: &Path, args: &[&str], config: &str) -> Peer {
+fn start_prometheus(program: &Path, port: u16, args: &[&str], config: &str) -> Peer {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("prometheus.yml"), config).unwrap();
     let mut command = Command::new(program);
     command
         .arg(format!("--config.file={}", dir.path().join("prometheus.yml").display()))
         .arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()))
-        .args(["--web.listen-address=127.0.0.1:0"])
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .args(args)
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -166,7 +166,7 @@ fn prometheus_has_by_otlp_what_metrics_says() {
     let Some(program) = prometheus_with_receiver() else { return };
     let config =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana/prometheus.yml"));
-    let prometheus = start_prometheus(&program, &["--web.enable-otlp-receiver"], &config.unwrap());
+    let prometheus = start_prometheus(&program, 0, &["--web.enable-otlp-receiver"], &config.unwrap());
     let endpoint = format!("{}/api/v1/otlp/v1/metrics", prometheus.url);
     let vitrine = spawn_with(&[
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &endpoint),
@@ -223,7 +223,7 @@ fn prometheus_scrapes_what_metrics_says() {
          basic_auth: {{username: admin, password: '{PASSWORD}'}}\n  static_configs: [{{targets: ['{}']}}]\n",
         vitrine.address()
     );
-    let prometheus = start_prometheus(&program, &[], &config);
+    let prometheus = start_prometheus(&program, 0, &[], &config);
     wait_until("the scrape succeeds", || {
         prometheus.series("", "up").values().any(|up| *up == 1.0).then_some(())
     });
@@ -260,10 +260,7 @@ fn prometheus_writes_to_vitrine_in_both_versions() {
             "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: {job}\n  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\nremote_write:\n{}",
             target(message)
         );
-        running.push((
-            job,
-            start_prometheus(&program, &[&format!("--web.listen-address=127.0.0.1:{port}")], &config),
-        ));
+        running.push((job, start_prometheus(&program, port, &[], &config)));
     }
     let jobs: Vec<&str> = running.iter().map(|(job, _)| *job).collect();
     wait_until("samples came", || {
