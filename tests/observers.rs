@@ -11,8 +11,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::browser::program;
-use crate::harness::{Folders, PASSWORD, Vitrine, stored_samples, wait_until};
-use crate::stack::{LOKI, Tool};
+use crate::harness::{Folders, PASSWORD, Vitrine, basic_auth, run, stored_samples, wait_until};
+use crate::stack::{LOKI, Tool, python_with};
 
 /// Any that scrapes; the tests that push to it look for its receiver.
 const PROMETHEUS: Tool = Tool {
@@ -354,4 +354,42 @@ fn loki_has_by_otlp_what_admin_shows() {
     assert_eq!(vitrine.logged(trace).len(), 1);
     let app = lines_of(&loki, r#"{service_name="vitrine", job="app"} |= "serving on""#);
     assert_eq!(app.len(), 1, "{app:?}");
+}
+
+/// Reads a page by the strict parser of its format, and prints what it found.
+const PARSER: &str = r#"
+import sys
+if sys.argv[1] == "open":
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families as families
+else:
+    from prometheus_client.parser import text_string_to_metric_families as families
+page = open(sys.argv[2], encoding="utf-8").read()
+print(sum(len(family.samples) for family in families(page)))
+"#;
+
+#[test]
+fn the_strict_parsers_of_prometheus_client_read_metrics() {
+    let Some(python) = python_with("prometheus_client") else { return };
+    let vitrine = Vitrine::start();
+    vitrine.get("/");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("page");
+    for (format, accept) in [("open", "application/openmetrics-text; version=1.0.0"), ("text", "text/plain")]
+    {
+        let headers = [("authorization", &*basic_auth()), ("accept", accept)];
+        let page = vitrine.request("GET", "/metrics", &headers).text();
+        std::fs::write(&file, &page).unwrap();
+        let mut command = Command::new(&python);
+        command.args(["-c", PARSER, format]).arg(&file);
+        let ended = run(command);
+        assert_eq!(ended.code, 0, "{format}: {}", ended.err);
+        let n_lines = page.lines().filter(|line| !line.starts_with('#')).count();
+        let n_samples: usize = ended.out.trim().parse().unwrap();
+        assert!(n_samples > 150 && n_samples >= n_lines, "{format}: {n_samples} of {n_lines} lines");
+        // Or it is none that could find a fault.
+        std::fs::write(&file, page.replacen(" counter\n", " rocket\n", 1)).unwrap();
+        let mut command = Command::new(&python);
+        command.args(["-c", PARSER, format]).arg(&file);
+        assert!(format == "text" || run(command).code != 0, "a type that there is none of was accepted");
+    }
 }

@@ -91,6 +91,21 @@ impl Tool {
     }
 }
 
+/// Returns a Python that has a module, the one that `VITRINE_PYTHON` names or else the one in
+/// the path; else says that it skips, unless `VITRINE_REQUIRE` names the module.
+pub fn python_with(module: &str) -> Option<String> {
+    let python = std::env::var("VITRINE_PYTHON").unwrap_or_else(|_| "python3".to_string());
+    let probe = Command::new(&python).args(["-c", &format!("import {module}")]).output();
+    if probe.is_ok_and(|probe| probe.status.success()) {
+        return Some(python);
+    }
+    let required = std::env::var("VITRINE_REQUIRE").unwrap_or_default();
+    let is_required = required.split(',').any(|name| name.trim() == module);
+    assert!(!is_required, "VITRINE_REQUIRE names {module}, but {python} has no such module");
+    println!("skipped: the test needs a Python with the module {module}");
+    None
+}
+
 #[test]
 fn another_program_by_the_name_is_not_taken() {
     let check =
