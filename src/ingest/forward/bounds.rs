@@ -37,6 +37,14 @@ pub const FRAME_ENTRIES_MAX: usize = 500_000;
 /// a whole. Text shrinks to a tenth, so that a full frame stays just above its bound.
 pub const INFLATED_MAX_BYTES: usize = 96 << 20;
 
+/// The largest window of a zstd frame, as a power of two: 8 MiB, which RFC 8878 (3.1.1.1.2) asks
+/// every decoder to allow and which is what the highest usual level takes. A frame that wants
+/// more is refused before that memory is taken.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// Compressed frames that inflate at once, each with a window; the next waits.
+pub const INFLATING_MAX: usize = 2;
+
 /// Arrays and maps inside each other; what programs log is below ten.
 pub const DEPTH_MAX: usize = 32;
 

@@ -29,7 +29,7 @@ pub enum Refusal {
     #[error("its tag is missing, too long or no plain text")]
     Tag,
     /// The compression is unknown or broken.
-    #[error("its compression is broken or not gzip")]
+    #[error("its compression is broken, of another kind than gzip and zstd, or wants too much memory")]
     Compression,
     /// It inflates beyond the bound.
     #[error("it inflates beyond the bound")]

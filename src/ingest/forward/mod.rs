@@ -4,7 +4,7 @@
 //! speak it. The tag of an event becomes the stream's `job` and `service_name`. It promises
 //! that an acknowledged chunk is on disk, that a bad message costs its own connection and
 //! nothing else, and that everything is bounded (`bounds`). It refuses what it does not
-//! speak: the shared-key handshake and zstd.
+//! speak: the shared-key handshake.
 //!
 //! `tcp` and `udp` read sockets, `scan` finds where a message ends, `frame` reads its mode
 //! and entries, `value` decodes msgpack, `line` makes log records, `counts` counts.
@@ -144,6 +144,7 @@ struct Shared {
     clock: Clock,
     connections: Arc<Semaphore>,
     large_frames: Arc<Semaphore>,
+    inflating: Semaphore,
 }
 
 /// The running part.
@@ -171,6 +172,7 @@ impl Forward {
             clock,
             connections: Arc::new(Semaphore::new(bounds::CONNECTIONS_MAX)),
             large_frames: Arc::new(Semaphore::new(bounds::LARGE_FRAMES_MAX)),
+            inflating: Semaphore::new(bounds::INFLATING_MAX),
         });
         let (stopping, stop) = watch::channel(false);
         let mut tasks = Vec::with_capacity(bound.len() * 2);

@@ -299,6 +299,11 @@ impl Connection {
     /// Takes one message; records of a bad one are dropped as far as they were not handed over.
     async fn take(&mut self, message: &[u8]) -> Result<(), End> {
         let Some(frame) = Frame::read(message, self.shared.clock.now())? else { return Ok(()) };
+        let shared = self.shared.clone();
+        let _inflating = match frame.is_compressed {
+            true => Some(shared.inflating.acquire().await.expect("the semaphore is never closed")),
+            false => None,
+        };
         let wants_ack = frame.chunk.is_some();
         let mut mark = self.batch.mark();
         self.batch.is_durable |= wants_ack;

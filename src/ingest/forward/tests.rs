@@ -135,6 +135,11 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// Compresses without the frame's length, as a stream is.
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::stream::encode_all(bytes, 3).unwrap()
+}
+
 fn entries(lines: &[&str]) -> Vec<u8> {
     lines.iter().flat_map(|line| pack(&json!([1_800_000_000, {"message": line}]))).collect()
 }
@@ -284,6 +289,39 @@ async fn bombs_are_refused() {
 }
 
 #[tokio::test]
+async fn zstd_frames_follow_each_other_and_skippable_ones_are_passed_over() {
+    let mut frames = zstd(&entries(&["one", "two"]));
+    // RFC 8878, 3.1.2: a magic number of a range, a length, and what it says.
+    frames.extend([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, b'a', b'b', b'c']);
+    frames.extend(zstd(b""));
+    frames.extend(zstd(&entries(&["three"])));
+    let options = json!({"compressed": "zstd"});
+    check(&packed("t", &frames, options.clone()), Ok(&["t one", "t two", "t three"])).await;
+    check(&packed("t", &frames[..frames.len() - 1], options.clone()), Err(Refusal::Compression)).await;
+    check(&packed("t", &zstd(&entries(&["x"])[..9]), options), Err(Refusal::Format)).await;
+}
+
+#[tokio::test]
+async fn zstd_bombs_are_refused() {
+    let options = json!({"compressed": "zstd"});
+    let mut endless = vec![0x92, 5, 0xdb, 0x0c, 0, 0, 0];
+    endless.resize(200 << 20, b'x');
+    check(&packed("t", &zstd(&endless), options.clone()), Err(Refusal::Size)).await;
+    // Entries of a legal size, together beyond the bound.
+    let mut entry = vec![0x92, 5, 0x81, 0xa3, b'l', b'o', b'g', 0xdb, 0, 0x08, 0, 0];
+    entry.resize(entry.len() + (8 << 16), b'x');
+    let served = serve();
+    served.send(&packed("t", &zstd(&entry.repeat(200)), options.clone())).await;
+    assert_eq!(served.counts.refused(Refusal::Inflated), 1);
+    // A window of 2 GiB: RFC 8878, 3.1.1.1.2, exponent 21 of 31 and a raw block of a byte.
+    let wide = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 21 << 3, 0x09, 0x00, 0x00, b'x'];
+    check(&packed("t", &wide, options.clone()), Err(Refusal::Compression)).await;
+    // The largest that is allowed is 8 MiB, exponent 13.
+    let allowed = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 13 << 3, 0x09, 0x00, 0x00, b'x'];
+    check(&packed("t", &allowed, options), Err(Refusal::Format)).await;
+}
+
+#[tokio::test]
 async fn nonsense_is_refused_by_its_reason() {
     check(&pack(&json!(["", 5, {"log": "x"}])), Err(Refusal::Tag)).await;
     check(&pack(&json!(["t".repeat(TAG_MAX_BYTES + 1), 5, {"log": "x"}])), Err(Refusal::Tag)).await;
@@ -295,7 +333,8 @@ async fn nonsense_is_refused_by_its_reason() {
     check(&pack(&json!({"a": 1})), Err(Refusal::Format)).await;
     check(b"GET / HTTP/1.1\r\n\r\n", Err(Refusal::Format)).await;
     check(&packed("t", &entries(&["x"])[..9], json!({})), Err(Refusal::Format)).await;
-    check(&packed("t", b"", json!({"compressed": "zstd"})), Err(Refusal::Compression)).await;
+    check(&packed("t", b"no zstd", json!({"compressed": "zstd"})), Err(Refusal::Compression)).await;
+    check(&packed("t", b"", json!({"compressed": "lz4"})), Err(Refusal::Compression)).await;
     check(&packed("t", b"no gzip", json!({"compressed": "gzip"})), Err(Refusal::Compression)).await;
     check(&packed("t", b"", json!({"chunk": "c".repeat(1_000)})), Err(Refusal::Size)).await;
     let cut = &pack(&json!(["t", 5, {"log": "x"}]))[..6];
