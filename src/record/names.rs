@@ -175,6 +175,8 @@ instruments! {
         "Bytes received from other programs, by transport.";
     INGEST_REFUSED = "vitrine.ingest.refused", "{message}", Counter,
         "Messages and connections of other programs that were refused, by reason.";
+    INGEST_RETIMED = "vitrine.ingest.retimed", "{record}", Counter,
+        "Log records of other programs whose time was missing or far ahead, and became that of their arrival.";
     INGEST_CONNECTIONS = "vitrine.ingest.connections", "{connection}", Gauge,
         "Connections of other programs that are open now.";
 

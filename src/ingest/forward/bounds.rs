@@ -45,6 +45,10 @@ pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Compressed frames that inflate at once, each with a window; the next waits.
 pub const INFLATING_MAX: usize = 2;
 
+/// A time further ahead than this is a fault of its sender's clock, and the store, which draws the
+/// same line, would not keep it.
+pub const FUTURE_MAX: Duration = Duration::from_secs(600);
+
 /// Arrays and maps inside each other; what programs log is below ten.
 pub const DEPTH_MAX: usize = 32;
 

@@ -10,7 +10,7 @@ use opentelemetry::metrics::Meter;
 use super::bounds::COMPLAINT_INTERVAL;
 use crate::clock::Clock;
 use crate::record::names::{
-    INGEST_BYTES, INGEST_CONNECTIONS, INGEST_RECORDS, INGEST_REFUSED, Instrument, keys,
+    INGEST_BYTES, INGEST_CONNECTIONS, INGEST_RECORDS, INGEST_REFUSED, INGEST_RETIMED, Instrument, keys,
 };
 
 /// Why a message, or a whole connection, was refused.
@@ -101,6 +101,7 @@ pub struct Counts {
     records: [AtomicU64; Transport::ALL.len()],
     bytes: [AtomicU64; Transport::ALL.len()],
     refused: [AtomicU64; Refusal::ALL.len()],
+    retimed: AtomicU64,
     connections: AtomicU64,
     complaint: Mutex<Complaint>,
 }
@@ -120,6 +121,7 @@ impl Counts {
             records: Default::default(),
             bytes: Default::default(),
             refused: Default::default(),
+            retimed: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             complaint: Mutex::default(),
         });
@@ -135,6 +137,17 @@ impl Counts {
     /// Counts records handed over.
     pub fn records(&self, transport: Transport, n: usize) {
         self.records[transport as usize].fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a record that was given the time of its arrival.
+    pub fn retime(&self) {
+        self.retimed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns how many records were given the time of their arrival.
+    #[cfg(test)]
+    pub fn retimed(&self) -> u64 {
+        self.retimed.load(Ordering::Relaxed)
     }
 
     /// Counts a refusal, and logs it unless one was logged a moment ago.
@@ -195,12 +208,23 @@ fn register(counts: &Arc<Counts>, meter: &Meter) {
     });
     // The meter keeps the callback; the handle has no further use.
     _ = observe.build();
+    total(meter, &INGEST_RETIMED, Arc::downgrade(counts), |counts| &counts.retimed);
     let weak = Arc::downgrade(counts);
     let builder = meter.u64_observable_gauge(INGEST_CONNECTIONS.name);
     let builder = builder.with_unit(INGEST_CONNECTIONS.unit).with_description(INGEST_CONNECTIONS.help);
     let observe = builder.with_callback(move |observer| {
         let Some(counts) = weak.upgrade() else { return };
         observer.observe(counts.connections.load(Ordering::Relaxed), &[]);
+    });
+    _ = observe.build();
+}
+
+fn total(meter: &Meter, instrument: &Instrument, counts: Weak<Counts>, counter: fn(&Counts) -> &AtomicU64) {
+    let builder = meter.u64_observable_counter(instrument.name);
+    let builder = builder.with_unit(instrument.unit).with_description(instrument.help);
+    let observe = builder.with_callback(move |observer| {
+        let Some(counts) = counts.upgrade() else { return };
+        observer.observe(counter(&counts).load(Ordering::Relaxed), &[]);
     });
     _ = observe.build();
 }

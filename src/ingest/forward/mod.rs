@@ -36,7 +36,10 @@ pub use counts::Refusal;
 
 use super::Sink;
 use crate::clock::Clock;
+use crate::record::LogRecord;
 use counts::Counts;
+use frame::Entry;
+use line::to_log_record;
 
 /// The port that the protocol's programs know.
 const PORT: u16 = 24224;
@@ -145,6 +148,20 @@ struct Shared {
     connections: Arc<Semaphore>,
     large_frames: Arc<Semaphore>,
     inflating: Semaphore,
+}
+
+impl Shared {
+    /// Converts an event. A time that is missing (zero, as senders write it that know none),
+    /// before 1970 or far ahead becomes that of the arrival: the line is worth more than its time.
+    fn to_record(&self, tag: &str, mut entry: Entry) -> LogRecord {
+        let now = self.clock.now();
+        let future_max = i64::try_from(bounds::FUTURE_MAX.as_nanos()).unwrap_or(i64::MAX);
+        if entry.at.0 <= 0 || entry.at.0 > now.0.saturating_add(future_max) {
+            self.counts.retime();
+            entry.at = now;
+        }
+        to_log_record(tag, entry)
+    }
 }
 
 /// The running part.

@@ -218,6 +218,29 @@ async fn times_are_the_senders_and_json_without_one_is_now() {
 }
 
 #[tokio::test]
+async fn a_time_of_zero_or_of_a_far_year_becomes_that_of_the_arrival() {
+    let served = serve();
+    let check = async |at: Value, expect: UnixNanos, n_retimed: u64| {
+        served.send(&pack(&json!(["t", at, {"log": "x"}]))).await;
+        let record = served.sink.records.lock().unwrap().pop().unwrap();
+        assert_eq!((record.at, served.counts.retimed()), (expect, n_retimed), "{at}");
+    };
+    let now_s = NOW.0 / 1_000_000_000;
+    check(json!(0), NOW, 1).await;
+    // The year 2500 in seconds, and a time in milliseconds taken for seconds.
+    check(json!(16_725_225_600_i64), NOW, 2).await;
+    check(json!(1_800_000_000_000_i64), NOW, 3).await;
+    check(json!(now_s + 601), NOW, 4).await;
+    check(json!(-5), NOW, 5).await;
+    check(json!(now_s + 600), UnixNanos(NOW.0 + 600_000_000_000), 5).await;
+    check(json!(now_s - 86_400), UnixNanos(NOW.0 - 86_400_000_000_000), 5).await;
+    let at_zero = [0xd7, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    served.send(&array(&[&pack(&json!("t")), &at_zero, &pack(&json!({"log": "x"}))])).await;
+    served.send(b"{\"tag\": \"t\", \"time\": 0, \"log\": \"x\"}").await;
+    assert_eq!(served.counts.retimed(), 7);
+}
+
+#[tokio::test]
 async fn a_chunk_is_acknowledged_after_it_was_kept() {
     let served = serve();
     let message = packed("t", &entries(&["one", "two"]), json!({"chunk": "p8n9gmxTQVC8/nh2wlKKeQ=="}));
