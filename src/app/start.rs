@@ -24,6 +24,7 @@ use crate::http::Links;
 use crate::http::assets::Assets;
 use crate::http::tls::Tls;
 use crate::http::{self, Shared, Switches};
+use crate::ingest::forward::Switches as ForwardSwitches;
 use crate::record::ring::{Receiver, ring};
 use crate::record::{AccessRecord, LogRecord};
 use crate::release::{self, Release};
@@ -93,8 +94,11 @@ impl Base {
 
         let (shared, access_records) = self.shared(&site, &store, &status);
         let (release, clock) = (self.release.clone(), self.clock.clone());
-        let forward = forward::start(&self.loaded, &store, &self.telemetry, &self.clock, &meter)?;
-        let (reloader, pipeline) = self.run_pipeline(shared.clone(), store, status, access_records)?;
+        let switches = ForwardSwitches::new(config.forward.clone());
+        let forward =
+            forward::start(&self.loaded, switches.clone(), &store, &self.telemetry, &self.clock, &meter)?;
+        let (reloader, pipeline) =
+            self.run_pipeline(shared.clone(), switches, store, status, access_records)?;
 
         // Before the admin password is made: it is shown only once, so the start must not fail
         // after it.
@@ -167,6 +171,7 @@ impl Base {
     fn run_pipeline(
         self,
         shared: Arc<Shared>,
+        forward: ForwardSwitches,
         store: Store,
         status: Status,
         access: Receiver<AccessRecord>,
@@ -186,6 +191,7 @@ impl Base {
             layers: self.layers,
             loaded: Mutex::new(self.loaded),
             shared,
+            forward,
             store,
             telemetry: self.telemetry,
             status,

@@ -19,6 +19,8 @@ pub struct Setting {
     pub meaning: &'static str,
     /// Whether SIGHUP applies a change; if not, a reload that changes it is refused.
     pub reload: bool,
+    /// Whether its value is never shown, not even where it is refused.
+    pub is_secret: bool,
     /// The TOML types that it may be written in.
     pub(super) kinds: fn() -> &'static [Kind],
     pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
@@ -26,8 +28,8 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Returns the value in `config` as text. No setting is a secret: the admin password and
-    /// the headers of exporters come from the environment and have no row here.
+    /// Returns the value in `config` as text, a secret masked. The admin password and the
+    /// headers of exporters come from the environment and have no row here.
     pub fn value(&self, config: &Config) -> String {
         (self.get)(config)
     }
@@ -74,6 +76,7 @@ macro_rules! setting {
             accepts: $accepts,
             meaning: $meaning,
             reload: setting!(@reload $reload),
+            is_secret: setting!(@secret $reload),
             set: |config, text| {
                 config.$($field).+ = bytes(text, $bounds)?;
                 Ok(())
@@ -88,6 +91,7 @@ macro_rules! setting {
             accepts: $accepts,
             meaning: $meaning,
             reload: setting!(@reload $reload),
+            is_secret: setting!(@secret $reload),
             set: |config, text| {
                 config.$($field).+ = ($read)(text)?;
                 Ok(())
@@ -97,7 +101,11 @@ macro_rules! setting {
         }
     };
     (@reload live) => { true };
+    (@reload live_secret) => { true };
     (@reload restart) => { false };
+    (@secret live) => { false };
+    (@secret live_secret) => { true };
+    (@secret restart) => { false };
 }
 
 /// Returns the TOML types of the field that `_field` selects.
@@ -380,6 +388,13 @@ pub const SETTINGS: &[Setting] = &[
         "a list of up to 8 addresses such as 127.0.0.1:24224, or nothing for off",
         "addresses for logs of other programs by the Fluentd forward protocol, TCP and UDP; empty switches it off",
         forward_listen
+    ),
+    setting!(
+        "forward.shared_key",
+        live_secret,
+        forward.shared_key,
+        "a text of 8 to 256 bytes, or nothing for none",
+        "key that senders of the forward protocol must prove to know (`shared_key` of Fluentd and Fluent Bit); with it UDP takes heartbeats only"
     ),
     setting!(
         "telemetry.log_level",

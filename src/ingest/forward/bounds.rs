@@ -80,6 +80,12 @@ pub const DATAGRAMS_MAX: usize = 256;
 /// The rest of a frame must arrive within this time.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Where a shared key is asked for, the handshake must be over within this time.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of a sender's part of the handshake: a host's name and three digests.
+pub const HANDSHAKE_MAX_BYTES: usize = 4 << 10;
+
 /// A sender may be silent so long between two frames. Long, because Docker's driver notices
 /// a closed connection only after it lost the line that it wrote to it; senders that are
 /// gone are found by TCP keep-alive.

@@ -40,6 +40,12 @@ pub enum Refusal {
     /// There are too many connections.
     #[error("there are too many connections")]
     Connections,
+    /// It did not begin by the handshake, or came by UDP, where there is none.
+    #[error("it does not prove that its sender knows the shared key")]
+    Handshake,
+    /// The sender has another shared key.
+    #[error("its sender has another shared key")]
+    SharedKey,
     /// The records could not be put on disk, so that they are not acknowledged.
     #[error("its records could not be kept, and are not acknowledged")]
     NotKept,
@@ -47,7 +53,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Refusal; 9] = [
+    pub const ALL: [Refusal; 11] = [
         Refusal::Format,
         Refusal::Depth,
         Refusal::Size,
@@ -56,6 +62,8 @@ impl Refusal {
         Refusal::Inflated,
         Refusal::Timeout,
         Refusal::Connections,
+        Refusal::Handshake,
+        Refusal::SharedKey,
         Refusal::NotKept,
     ];
 
@@ -70,6 +78,8 @@ impl Refusal {
             Refusal::Inflated => "inflated",
             Refusal::Timeout => "timeout",
             Refusal::Connections => "connections",
+            Refusal::Handshake => "handshake",
+            Refusal::SharedKey => "shared_key",
             Refusal::NotKept => "not_kept",
         }
     }

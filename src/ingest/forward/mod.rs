@@ -4,14 +4,15 @@
 //! speak it. The tag of an event becomes the stream's `job` and `service_name`. It promises
 //! that an acknowledged chunk is on disk, that a bad message costs its own connection and
 //! nothing else, and that everything is bounded (`bounds`). It refuses what it does not
-//! speak: the shared-key handshake.
+//! speak: TLS, and the names and passwords of users.
 //!
-//! `tcp` and `udp` read sockets, `scan` finds where a message ends, `frame` reads its mode
+//! `tcp` and `udp` read sockets, `handshake` proves a shared key, `scan` finds where a message ends, `frame` reads its mode
 //! and entries, `value` decodes msgpack, `line` makes log records, `counts` counts.
 
 mod bounds;
 mod counts;
 mod frame;
+mod handshake;
 mod line;
 mod scan;
 mod tcp;
@@ -24,6 +25,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use opentelemetry::metrics::Meter;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
@@ -33,6 +35,7 @@ use tracing::warn;
 
 pub use bounds::{LISTEN_MAX, STOP_GRACE};
 pub use counts::Refusal;
+pub use handshake::SharedKey;
 
 use super::Sink;
 use crate::clock::Clock;
@@ -52,12 +55,34 @@ const PAIR_ATTEMPTS: usize = 16;
 pub struct Config {
     /// Where to listen, by TCP and UDP; none switches the part off.
     pub listen: Vec<SocketAddr>,
+    /// What senders must prove to know; with it nothing is taken by UDP, where they cannot.
+    pub shared_key: Option<SharedKey>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        // The protocol has no password here, so nobody else's machine may reach it unasked.
-        Config { listen: vec![(Ipv4Addr::LOCALHOST, PORT).into(), (Ipv6Addr::LOCALHOST, PORT).into()] }
+        // Without a key everybody is believed, so nobody else's machine may reach it unasked.
+        Config {
+            listen: vec![(Ipv4Addr::LOCALHOST, PORT).into(), (Ipv6Addr::LOCALHOST, PORT).into()],
+            shared_key: None,
+        }
+    }
+}
+
+/// What a reload changes while the part runs; clones share it. Connections keep the key that
+/// they proved.
+#[derive(Clone)]
+pub struct Switches(Arc<ArcSwap<Config>>);
+
+impl Switches {
+    /// Begins with these settings.
+    pub fn new(config: Config) -> Switches {
+        Switches(Arc::new(ArcSwap::from_pointee(config)))
+    }
+
+    /// Takes other settings; where to listen stays what it is.
+    pub fn apply(&self, config: Config) {
+        self.0.store(Arc::new(config));
     }
 }
 
@@ -142,6 +167,7 @@ fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
 
 /// What every connection and socket shares.
 struct Shared {
+    switches: Switches,
     sink: Arc<dyn Sink>,
     counts: Arc<Counts>,
     clock: Clock,
@@ -173,17 +199,25 @@ pub struct Forward {
 impl Forward {
     /// Starts to serve; must be called inside a tokio runtime, whose tasks end with
     /// [`Forward::stop`] or with the value itself.
-    pub fn start(bound: Vec<Bound>, sink: Arc<dyn Sink>, clock: Clock, meter: &Meter) -> io::Result<Forward> {
-        Forward::with_counts(bound, sink, clock.clone(), Counts::new(clock, meter))
+    pub fn start(
+        bound: Vec<Bound>,
+        switches: Switches,
+        sink: Arc<dyn Sink>,
+        clock: Clock,
+        meter: &Meter,
+    ) -> io::Result<Forward> {
+        Forward::with_counts(bound, switches, sink, clock.clone(), Counts::new(clock, meter))
     }
 
     fn with_counts(
         bound: Vec<Bound>,
+        switches: Switches,
         sink: Arc<dyn Sink>,
         clock: Clock,
         counts: Arc<Counts>,
     ) -> io::Result<Forward> {
         let shared = Arc::new(Shared {
+            switches,
             sink,
             counts,
             clock,

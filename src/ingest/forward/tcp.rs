@@ -14,12 +14,13 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, warn};
 
 use super::bounds::{
-    ACCEPT_PAUSE, BATCH_MAX, BATCH_MAX_BYTES, FRAME_MAX_BYTES, FRAME_TIMEOUT, IDLE_TIMEOUT, KEEP_ALIVE,
-    LAST_READ_MAX_BYTES, SMALL_FRAME_BYTES, WRITE_TIMEOUT,
+    ACCEPT_PAUSE, BATCH_MAX, BATCH_MAX_BYTES, FRAME_MAX_BYTES, FRAME_TIMEOUT, HANDSHAKE_MAX_BYTES,
+    HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, KEEP_ALIVE, LAST_READ_MAX_BYTES, SMALL_FRAME_BYTES, WRITE_TIMEOUT,
 };
 use super::counts::{Refusal, Transport};
 use super::frame::Frame;
-use super::scan::{Boundary, is_json};
+use super::handshake::{Handshake, SharedKey};
+use super::scan::{Boundary, Scanner, is_json};
 use super::{Shared, stopped};
 use crate::record::LogRecord;
 
@@ -186,6 +187,16 @@ impl Connection {
     async fn run(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), End> {
         let keep_alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE);
         socket2::SockRef::from(&self.stream).set_tcp_keepalive(&keep_alive)?;
+        let key = self.shared.switches.0.load().shared_key.clone();
+        if let Some(key) = key {
+            let is_over = tokio::select! {
+                () = stopped(&mut stop) => return Ok(()),
+                is_over = timeout(HANDSHAKE_TIMEOUT, self.shake_hands(key)) => is_over,
+            };
+            if !is_over.map_err(|_| Refusal::Timeout)?? {
+                return Ok(());
+            }
+        }
         loop {
             self.take_messages().await?;
             match self.arrival(&mut stop).await? {
@@ -198,6 +209,36 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Makes the sender prove that it knows the key, before anything else of it is read;
+    /// returns false if it left without a word, as who only looks whether we are there.
+    async fn shake_hands(&mut self, key: SharedKey) -> Result<bool, End> {
+        let handshake = Handshake::new(key);
+        self.stream.write_all(&handshake.hello()).await?;
+        let mut scanner = Scanner::new(HANDSHAKE_MAX_BYTES);
+        let end = loop {
+            if let Some(end) = scanner.advance(&self.buffer).map_err(|_| Refusal::Handshake)? {
+                break end;
+            }
+            self.buffer.reserve(READ_BYTES);
+            let n = self.stream.read_buf(&mut self.buffer).await?;
+            self.shared.counts.bytes(Transport::Tcp, n);
+            match (n, self.buffer.is_empty()) {
+                (0, true) => return Ok(false),
+                (0, false) => return Err(Refusal::Handshake.into()),
+                _ => {}
+            }
+        };
+        let ping = self.buffer.split_to(end);
+        let (pong, is_known) = handshake.answer(&ping)?;
+        self.stream.write_all(&pong).await?;
+        if is_known {
+            return Ok(true);
+        }
+        // Closed in order, so that the reason arrives and is not cut off by a reset.
+        self.stream.shutdown().await?;
+        Err(Refusal::SharedKey.into())
     }
 
     /// Waits for more bytes, as long as the message in hand or the silence may last.

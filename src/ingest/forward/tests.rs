@@ -62,11 +62,17 @@ struct Served {
 }
 
 fn serve() -> Served {
+    serve_with(Config::default())
+}
+
+fn serve_with(config: Config) -> Served {
     let bound = Bound::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let address = bound.address();
     let (sink, clock) = (Arc::new(Memory::default()), Clock::manual(NOW));
     let counts = Counts::new(clock.clone(), &opentelemetry::global::meter("test"));
-    let forward = Forward::with_counts(vec![bound], sink.clone(), clock, counts.clone()).unwrap();
+    let forward =
+        Forward::with_counts(vec![bound], Switches::new(config), sink.clone(), clock, counts.clone())
+            .unwrap();
     Served { forward, sink, counts, address }
 }
 
@@ -362,6 +368,115 @@ async fn nonsense_is_refused_by_its_reason() {
     check(&packed("t", b"", json!({"chunk": "c".repeat(1_000)})), Err(Refusal::Size)).await;
     let cut = &pack(&json!(["t", 5, {"log": "x"}]))[..6];
     check(cut, Err(Refusal::Format)).await;
+}
+
+const KEY: &str = "a key of two";
+
+fn serve_with_key() -> Served {
+    serve_with(Config { shared_key: SharedKey::new(KEY), ..Config::default() })
+}
+
+/// Returns the PING of a sender with a key, for the HELO that it got. Hosts, salts and users are
+/// told as text, or as binary data as by Ruby.
+fn ping(hello: &[u8], key: &str) -> Vec<u8> {
+    use sha2::Digest;
+    let nonce = hello.windows(8).position(|window| window == b"\xa5nonce\xc4\x10").unwrap() + 8;
+    let digest = sha2::Sha512::new().chain_update(b"salt").chain_update(b"sender");
+    let digest = digest.chain_update(&hello[nonce..nonce + 16]).chain_update(key).finalize();
+    let text = |text: &str| pack(&json!(text));
+    array(&[&text("PING"), &text("sender"), &bin(b"salt"), &text(&hex::encode(digest)), &text(""), &text("")])
+}
+
+/// Connects, and returns the HELO.
+async fn greeted(served: &Served) -> (TcpStream, Vec<u8>) {
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let mut hello = vec![0; 48];
+    stream.read_exact(&mut hello).await.unwrap();
+    assert_eq!((&hello[..7], hello.last()), (&b"\x92\xa4HELO\x83"[..], Some(&0xc3)));
+    (stream, hello)
+}
+
+#[tokio::test]
+async fn a_sender_with_the_key_is_taken_and_told_that_we_know_it_too() {
+    use sha2::Digest;
+    let served = serve_with_key();
+    let (mut stream, hello) = greeted(&served).await;
+    stream.write_all(&ping(&hello, KEY)).await.unwrap();
+    let nonce = &hello[hello.windows(7).position(|window| window == b"nonce\xc4\x10").unwrap() + 7..][..16];
+    let digest = sha2::Sha512::new().chain_update(b"salt").chain_update(b"vitrine");
+    let digest = hex::encode(digest.chain_update(nonce).chain_update(KEY).finalize());
+    let expect = pack(&json!(["PONG", true, "", "vitrine", digest]));
+    let mut pong = vec![0; expect.len()];
+    stream.read_exact(&mut pong).await.unwrap();
+    assert_eq!(pong, expect);
+    stream.write_all(&packed("t", &entries(&["known"]), json!({"chunk": "id"}))).await.unwrap();
+    stream.read_exact(&mut vec![0; pack(&json!({"ack": "id"})).len()]).await.unwrap();
+    assert_eq!(served.sink.lines(), ["t known"]);
+}
+
+#[tokio::test]
+async fn a_sender_with_another_key_is_told_and_closed() {
+    let served = serve_with_key();
+    let (mut stream, hello) = greeted(&served).await;
+    stream.write_all(&ping(&hello, "another key")).await.unwrap();
+    let mut pong = Vec::new();
+    stream.read_to_end(&mut pong).await.unwrap();
+    assert_eq!(pong, pack(&json!(["PONG", false, "shared_key mismatch", "", ""])));
+    assert_eq!(served.counts.refused(Refusal::SharedKey), 1);
+    // What was right for one connection is wrong on the next.
+    let (_first, hello) = greeted(&served).await;
+    let (mut second, _) = greeted(&served).await;
+    second.write_all(&ping(&hello, KEY)).await.unwrap();
+    second.read_to_end(&mut Vec::new()).await.unwrap();
+    assert_eq!((served.counts.refused(Refusal::SharedKey), served.sink.lines()), (2, vec![]));
+}
+
+#[tokio::test]
+async fn nothing_is_taken_before_the_handshake() {
+    let served = serve_with_key();
+    let long = array(&[&pack(&json!("PING")), &pack(&json!("h".repeat(5_000)))]);
+    let messages = [
+        pack(&json!(["t", 5, {"log": "x"}])),
+        b"{\"tag\": \"t\", \"log\": \"x\"}".to_vec(),
+        b"[\"PING\", \"h\", \"s\", \"d\", \"\", \"\"]".to_vec(),
+        pack(&json!(["PING", "h", "s", "d"])),
+        pack(&json!(["PONG", "h", "s", "d", "", ""])),
+        pack(&json!(["PING", 1, 2, 3, 4, 5])),
+        vec![0x91; 5_000],
+        vec![0xdd, 0xff, 0xff, 0xff, 0xff],
+        vec![0xc0],
+        pack(&json!("PING")),
+        vec![0x96, 0xa4, b'P'],
+        long,
+    ];
+    for (idx, message) in messages.iter().enumerate() {
+        served.send(message).await;
+        assert_eq!(served.counts.refused(Refusal::Handshake), idx as u64 + 1, "{message:x?}");
+    }
+    // Who only looks whether we are there has done nothing wrong.
+    served.send(b"").await;
+    let n_refused: u64 = Refusal::ALL.into_iter().map(|reason| served.counts.refused(reason)).sum();
+    assert_eq!((n_refused, served.sink.lines()), (messages.len() as u64, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_is_not_finished_is_closed() {
+    let served = serve_with_key();
+    let (mut stream, hello) = greeted(&served).await;
+    stream.write_all(&ping(&hello, KEY)[..20]).await.unwrap();
+    stream.read_to_end(&mut Vec::new()).await.unwrap();
+    assert_eq!(served.counts.refused(Refusal::Timeout), 1);
+}
+
+#[tokio::test]
+async fn with_a_key_datagrams_are_refused_and_heartbeats_are_echoed() {
+    let served = serve_with_key();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(served.address).await.unwrap();
+    socket.send(b"{\"tag\": \"t\", \"log\": \"x\"}").await.unwrap();
+    socket.send(&[0]).await.unwrap();
+    assert_eq!(socket.recv(&mut [1; 8]).await.unwrap(), 1);
+    assert_eq!((served.counts.refused(Refusal::Handshake), served.sink.lines()), (1, vec![]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -94,6 +94,9 @@ impl Receiver {
     /// Reads one datagram. Records of a frame that turns out to be bad are not taken.
     fn read(&self, n: usize, batch: &mut Vec<LogRecord>) -> Result<(), Refusal> {
         let bytes = self.buffer[..n].trim_ascii_start();
+        if self.shared.switches.0.load().shared_key.is_some() {
+            return Err(Refusal::Handshake);
+        }
         let Some(frame) = Frame::read(bytes, self.shared.clock.now())? else { return Ok(()) };
         if frame.is_compressed {
             // Nobody compresses what must fit a datagram, but a bomb would fit.
