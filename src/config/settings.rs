@@ -397,6 +397,12 @@ pub const SETTINGS: &[Setting] = &[
         "key that senders of the forward protocol must prove to know (`shared_key` of Fluentd and Fluent Bit); with it UDP takes heartbeats only"
     ),
     setting!(
+        "forward.bytes_per_second", live, bytes forward.bytes_per_second,
+        "a size up to 1GiB",
+        "text that each tag may send by the forward protocol in a second, ten times as much at once, 0 for any: beyond it connections are read more slowly, datagrams dropped and counted",
+        0..=GIB
+    ),
+    setting!(
         "telemetry.log_level",
         live,
         telemetry.log_level,
@@ -454,6 +460,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
 fn workers(text: &str) -> Result<Option<usize>, String> {

@@ -177,6 +177,8 @@ instruments! {
         "Messages and connections of other programs that were refused, by reason.";
     INGEST_RETIMED = "vitrine.ingest.retimed", "{record}", Counter,
         "Log records of other programs whose time was missing or far ahead, and became that of their arrival.";
+    INGEST_PAUSES = "vitrine.ingest.pauses", "{pause}", Counter,
+        "Times that a connection was not read for a while because its source sent faster than it may.";
     INGEST_CONNECTIONS = "vitrine.ingest.connections", "{connection}", Gauge,
         "Connections of other programs that are open now.";
 

@@ -74,6 +74,20 @@ pub const BATCH_MAX: usize = 1_000;
 /// the store's queue.
 pub const BATCH_MAX_BYTES: usize = 2 << 20;
 
+/// Bytes that one tag may send in a second unless configured: some thousand lines, a twentieth of
+/// what the store takes on one core, so that pages and the other tags keep theirs.
+pub const BYTES_PER_SECOND: u64 = 1 << 20;
+
+/// A tag that was silent may send what it saved up in this time at once: a full chunk at
+/// [`BYTES_PER_SECOND`].
+pub const RATE_BURST: Duration = Duration::from_secs(10);
+
+/// Tags with a budget of their own, more than the store keeps streams; further ones share one.
+pub const RATE_TAGS_MAX: usize = 1_024;
+
+/// What a record costs of its tag's budget beside its text, so that empty ones are not free.
+pub const RECORD_BYTES: usize = 64;
+
 /// Datagrams taken in one step before others get their turn.
 pub const DATAGRAMS_MAX: usize = 256;
 

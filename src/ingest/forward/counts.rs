@@ -10,7 +10,8 @@ use opentelemetry::metrics::Meter;
 use super::bounds::COMPLAINT_INTERVAL;
 use crate::clock::Clock;
 use crate::record::names::{
-    INGEST_BYTES, INGEST_CONNECTIONS, INGEST_RECORDS, INGEST_REFUSED, INGEST_RETIMED, Instrument, keys,
+    INGEST_BYTES, INGEST_CONNECTIONS, INGEST_PAUSES, INGEST_RECORDS, INGEST_REFUSED, INGEST_RETIMED,
+    Instrument, keys,
 };
 
 /// Why a message, or a whole connection, was refused.
@@ -46,6 +47,9 @@ pub enum Refusal {
     /// The sender has another shared key.
     #[error("its sender has another shared key")]
     SharedKey,
+    /// The source sends faster than it may, by UDP, where it cannot be made to wait.
+    #[error("its source sends faster than `forward.bytes_per_second`")]
+    Rate,
     /// The records could not be put on disk, so that they are not acknowledged.
     #[error("its records could not be kept, and are not acknowledged")]
     NotKept,
@@ -53,7 +57,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Refusal; 11] = [
+    pub const ALL: [Refusal; 12] = [
         Refusal::Format,
         Refusal::Depth,
         Refusal::Size,
@@ -64,6 +68,7 @@ impl Refusal {
         Refusal::Connections,
         Refusal::Handshake,
         Refusal::SharedKey,
+        Refusal::Rate,
         Refusal::NotKept,
     ];
 
@@ -80,6 +85,7 @@ impl Refusal {
             Refusal::Connections => "connections",
             Refusal::Handshake => "handshake",
             Refusal::SharedKey => "shared_key",
+            Refusal::Rate => "rate",
             Refusal::NotKept => "not_kept",
         }
     }
@@ -112,6 +118,7 @@ pub struct Counts {
     bytes: [AtomicU64; Transport::ALL.len()],
     refused: [AtomicU64; Refusal::ALL.len()],
     retimed: AtomicU64,
+    pauses: AtomicU64,
     connections: AtomicU64,
     complaint: Mutex<Complaint>,
 }
@@ -132,6 +139,7 @@ impl Counts {
             bytes: Default::default(),
             refused: Default::default(),
             retimed: AtomicU64::new(0),
+            pauses: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             complaint: Mutex::default(),
         });
@@ -158,6 +166,17 @@ impl Counts {
     #[cfg(test)]
     pub fn retimed(&self) -> u64 {
         self.retimed.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection that is not read for a while.
+    pub fn pause(&self) {
+        self.pauses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns how often a connection was not read for a while.
+    #[cfg(test)]
+    pub fn pauses(&self) -> u64 {
+        self.pauses.load(Ordering::Relaxed)
     }
 
     /// Counts a refusal, and logs it unless one was logged a moment ago.
@@ -219,6 +238,7 @@ fn register(counts: &Arc<Counts>, meter: &Meter) {
     // The meter keeps the callback; the handle has no further use.
     _ = observe.build();
     total(meter, &INGEST_RETIMED, Arc::downgrade(counts), |counts| &counts.retimed);
+    total(meter, &INGEST_PAUSES, Arc::downgrade(counts), |counts| &counts.pauses);
     let weak = Arc::downgrade(counts);
     let builder = meter.u64_observable_gauge(INGEST_CONNECTIONS.name);
     let builder = builder.with_unit(INGEST_CONNECTIONS.unit).with_description(INGEST_CONNECTIONS.help);

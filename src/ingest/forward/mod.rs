@@ -6,7 +6,8 @@
 //! nothing else, and that everything is bounded (`bounds`). It refuses what it does not
 //! speak: TLS, and the names and passwords of users.
 //!
-//! `tcp` and `udp` read sockets, `handshake` proves a shared key, `scan` finds where a message ends, `frame` reads its mode
+//! `tcp` and `udp` read sockets, `handshake` proves a shared key, `rate` bounds a
+//! flood, `scan` finds where a message ends, `frame` reads its mode
 //! and entries, `value` decodes msgpack, `line` makes log records, `counts` counts.
 
 mod bounds;
@@ -14,6 +15,7 @@ mod counts;
 mod frame;
 mod handshake;
 mod line;
+mod rate;
 mod scan;
 mod tcp;
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod value;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use opentelemetry::metrics::Meter;
@@ -43,6 +46,7 @@ use crate::record::LogRecord;
 use counts::Counts;
 use frame::Entry;
 use line::to_log_record;
+use rate::Rates;
 
 /// The port that the protocol's programs know.
 const PORT: u16 = 24224;
@@ -57,6 +61,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// What senders must prove to know; with it nothing is taken by UDP, where they cannot.
     pub shared_key: Option<SharedKey>,
+    /// Bytes of records that each tag may send in a second; 0 for any.
+    pub bytes_per_second: u64,
 }
 
 impl Default for Config {
@@ -65,6 +71,7 @@ impl Default for Config {
         Config {
             listen: vec![(Ipv4Addr::LOCALHOST, PORT).into(), (Ipv6Addr::LOCALHOST, PORT).into()],
             shared_key: None,
+            bytes_per_second: bounds::BYTES_PER_SECOND,
         }
     }
 }
@@ -171,6 +178,7 @@ struct Shared {
     sink: Arc<dyn Sink>,
     counts: Arc<Counts>,
     clock: Clock,
+    rates: Rates,
     connections: Arc<Semaphore>,
     large_frames: Arc<Semaphore>,
     inflating: Semaphore,
@@ -188,6 +196,22 @@ impl Shared {
         }
         to_log_record(tag, entry)
     }
+
+    /// Returns whether a tag sent more than it may.
+    fn is_over(&self, tag: &str) -> bool {
+        self.rates.is_over(tag, self.switches.0.load().bytes_per_second)
+    }
+
+    /// Charges bytes to a tag and returns how long its sender must rest.
+    fn charge(&self, tag: &str, n_bytes: usize) -> Duration {
+        self.rates.charge(tag, n_bytes, self.switches.0.load().bytes_per_second)
+    }
+}
+
+/// Returns the bytes of a record's texts.
+fn text_bytes(record: &LogRecord) -> usize {
+    let metadata: usize = record.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    record.body.len() + metadata
 }
 
 /// The running part.
@@ -220,6 +244,7 @@ impl Forward {
             switches,
             sink,
             counts,
+            rates: Rates::new(clock.clone()),
             clock,
             connections: Arc::new(Semaphore::new(bounds::CONNECTIONS_MAX)),
             large_frames: Arc::new(Semaphore::new(bounds::LARGE_FRAMES_MAX)),

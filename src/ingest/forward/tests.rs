@@ -196,6 +196,54 @@ async fn every_mode_becomes_records() {
     check(&two_messages, Ok(&["t 1", "t 2"])).await;
 }
 
+/// Docker's `fluentd` driver: Message mode by fluent-logger-golang, whole seconds or an
+/// EventTime (`fluentd-sub-second-precision`), and an option that is nil or holds a chunk's id.
+#[tokio::test]
+async fn dockers_driver_is_understood() {
+    let record = json!({
+        "container_id": "4f1c", "container_name": "/web", "source": "stderr", "log": "GET /"
+    });
+    let (tag, record) = (pack(&json!("docker.web")), pack(&record));
+    let event_time = [0xd7, 0, 0x6b, 0x49, 0xd2, 0x00, 0, 0, 0, 7];
+    let seconds = [0xd3, 0, 0, 0, 0, 0x6b, 0x49, 0xd2, 0x00];
+    let served = serve();
+    assert_eq!(served.send(&array(&[&tag, &event_time, &record, &[0xc0]])).await, b"");
+    assert_eq!(served.send(&array(&[&tag, &seconds, &record, &[0x80]])).await, b"");
+    let with_chunk = array(&[&tag, &seconds, &record, &pack(&json!({"chunk": "c2Vjb25k"}))]);
+    assert_eq!(served.send(&with_chunk).await, pack(&json!({"ack": "c2Vjb25k"})));
+    assert_eq!(served.sink.lines(), ["docker.web GET /"; 3]);
+    let record = served.sink.records.lock().unwrap()[0].clone();
+    assert_eq!(record.at, UnixNanos(0x6b49_d200 * 1_000_000_000 + 7));
+    assert_eq!((record.metadata("container_name"), record.metadata("source")), ("/web", "stderr"));
+}
+
+/// Fluent Bit's forward output: PackedForward, entries with metadata since 2.1, options with
+/// size, chunk, compression and the kind of signal.
+#[tokio::test]
+async fn fluent_bit_is_understood() {
+    let head = [0x92, 0x92, 0xd7, 0, 0x6b, 0x49, 0xd2, 0x00, 0, 0, 0, 7, 0x80];
+    let mut payload = head.to_vec();
+    payload.extend(pack(&json!({"log": "one", "stream": "stdout"})));
+    payload.extend(head);
+    payload.extend(pack(&json!({"log": "two"})));
+    let served = serve();
+    let ack = pack(&json!({"ack": "0123"}));
+    let options = json!({"size": 2, "fluent_signal": 0});
+    assert_eq!(served.send(&packed("kube.a", &payload, options)).await, b"");
+    let options = json!({"chunk": "0123", "size": 2, "fluent_signal": 0});
+    assert_eq!(served.send(&packed("kube.b", &payload, options)).await, ack);
+    for (kind, payload) in [("gzip", gzip(&payload)), ("zstd", zstd(&payload))] {
+        let options = json!({"chunk": "0123", "size": 2, "compressed": kind, "fluent_signal": 0});
+        assert_eq!(served.send(&packed("kube.c", &payload, options)).await, ack);
+    }
+    let both = |tag: &str| [format!("{tag} one"), format!("{tag} two")];
+    assert_eq!(
+        served.sink.lines(),
+        [both("kube.a"), both("kube.b"), both("kube.c"), both("kube.c")].concat()
+    );
+    assert_eq!(served.sink.records.lock().unwrap()[0].at, UnixNanos(0x6b49_d200 * 1_000_000_000 + 7));
+}
+
 #[tokio::test]
 async fn json_is_told_by_its_first_byte() {
     let text = "{\"tag\": \"flask.logs\", \"message\": \"test log\"}\n[\"t\", 5, {\"log\": \"]\"}]\r\n\
@@ -477,6 +525,52 @@ async fn with_a_key_datagrams_are_refused_and_heartbeats_are_echoed() {
     socket.send(&[0]).await.unwrap();
     assert_eq!(socket.recv(&mut [1; 8]).await.unwrap(), 1);
     assert_eq!((served.counts.refused(Refusal::Handshake), served.sink.lines()), (1, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_floods_is_slowed_and_loses_nothing() {
+    let served = serve_with(Config { bytes_per_second: 1_000, ..Config::default() });
+    let began = tokio::time::Instant::now();
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let line = "x".repeat(1_000);
+    let mut n_acked = 0;
+    for n in 0..12 {
+        let id = format!("id{n:02}");
+        stream.write_all(&packed("t", &entries(&[&line]), json!({"chunk": id}))).await.unwrap();
+        let expect = pack(&json!({ "ack": id }));
+        let mut answer = vec![0; expect.len()];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, expect);
+        n_acked += 1;
+        // Another program has its own budget.
+        let other = packed("other", &entries(&["y"]), json!({"chunk": "o"}));
+        assert_eq!(served.send(&other).await, pack(&json!({"ack": "o"})));
+    }
+    // A record costs 1,064 bytes and ten seconds are a burst, so that the tenth is paid for by a
+    // rest of 0.64 s and the eleventh, while the clock of the budgets stands, by 1.7 s.
+    let took = began.elapsed().as_millis();
+    assert!((2_344..3_000).contains(&took), "{took}");
+    assert!(served.counts.pauses() >= 2);
+    assert_eq!((n_acked, served.sink.lines().len()), (12, 24));
+    assert_eq!(served.counts.refused(Refusal::Timeout), 0);
+}
+
+#[tokio::test]
+async fn datagrams_beyond_the_rate_are_dropped_and_counted() {
+    let served = serve_with(Config { bytes_per_second: 1_000, ..Config::default() });
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(served.address).await.unwrap();
+    let line = "x".repeat(1_000);
+    for _ in 0..30 {
+        socket.send(format!("{{\"tag\":\"t\",\"log\":\"{line}\"}}").as_bytes()).await.unwrap();
+    }
+    socket.send(b"{\"tag\":\"other\",\"log\":\"y\"}").await.unwrap();
+    socket.send(&[0]).await.unwrap();
+    assert_eq!(socket.recv(&mut [1; 8]).await.unwrap(), 1);
+    let lines = served.sink.lines();
+    // The tenth is the last that begins inside of the burst.
+    assert_eq!((lines.len(), served.counts.refused(Refusal::Rate)), (11, 20));
+    assert_eq!(lines.last().unwrap(), "other y");
 }
 
 #[tokio::test(start_paused = true)]
