@@ -7,6 +7,7 @@ mod balancer;
 mod browser;
 mod chaos;
 mod forward;
+mod forward_clients;
 mod harness;
 mod import;
 mod life;
