@@ -8,9 +8,14 @@ use rustix::process::Signal;
 use crate::harness::{Folders, PATIENCE, Vitrine, run, wait_until};
 
 /// Starts with the protocol on a free port, and returns its address.
-fn start_on(dir: Folders) -> (Vitrine, String) {
+pub fn start_on(dir: Folders) -> (Vitrine, String) {
+    start_at(dir, "127.0.0.1:0", &[])
+}
+
+/// Starts with the protocol on an address and with further variables.
+pub fn start_at(dir: Folders, listen: &str, environment: &[(&str, &str)]) -> (Vitrine, String) {
     let mut command = dir.serve();
-    command.env("VITRINE_FORWARD_LISTEN", "127.0.0.1:0");
+    command.env("VITRINE_FORWARD_LISTEN", listen).envs(environment.iter().copied());
     let vitrine = Vitrine::spawn(command, dir);
     let log = vitrine.log_text();
     let line = log.lines().find(|line| line.contains("forward protocol on ")).expect("the address is logged");
@@ -60,7 +65,7 @@ fn send_chunk(stream: &mut TcpStream, lines: &[String], id: &str) {
 }
 
 /// Waits until `/admin` shows every line, found by their common text.
-fn wait_for_lines(vitrine: &Vitrine, text: &str, lines: &[String]) {
+pub fn wait_for_lines(vitrine: &Vitrine, text: &str, lines: &[String]) {
     wait_until(&format!("/admin shows {lines:?}"), || {
         let page = vitrine.admin_page(&format!("/admin?q={text}")).text();
         lines.iter().all(|line| page.contains(line)).then_some(())
@@ -79,6 +84,35 @@ fn a_datagram_of_the_old_stack_is_seen_in_admin() {
         };
         metrics.lines().any(counted).then_some(())
     });
+}
+
+#[test]
+fn a_datagram_by_ipv6_is_seen_in_admin() {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    let (vitrine, address) = start_at(Folders::new(), "[::1]:0", &[]);
+    let socket = UdpSocket::bind("[::1]:0").unwrap();
+    socket.send_to(b"{\"tag\": \"flask.logs\", \"message\": \"test log 4712\"}\n", &address).unwrap();
+    wait_for_lines(&vitrine, "4712", &["test log 4712".to_string(), "flask.logs".to_string()]);
+}
+
+#[test]
+fn a_shared_key_is_asked_for_and_never_logged() {
+    let key = [("VITRINE_FORWARD_SHARED_KEY", "wonderful")];
+    let (mut vitrine, address) = start_at(Folders::new(), "127.0.0.1:0", &key);
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut hello = [0; 6];
+    stream.read_exact(&mut hello).unwrap();
+    assert_eq!(&hello, b"\x92\xa4HELO");
+    stream.write_all(&chunk("shop", &["unproved".to_string()], "c1")).unwrap();
+    let line = vitrine.wait_for_line("does not prove that its sender knows the shared key");
+    assert!(line.contains("127.0.0.1"), "{line}");
+    assert!(vitrine.logged("unproved").is_empty());
+    let log = vitrine.log_text();
+    assert!(log.contains("forward.shared_key = ********") && !log.contains("wonderful"), "{log}");
 }
 
 #[test]

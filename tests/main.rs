@@ -9,6 +9,7 @@ mod chaos;
 mod dashboards;
 mod export;
 mod forward;
+mod forward_clients;
 mod harness;
 mod import;
 mod life;

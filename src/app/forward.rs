@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 use super::push::durably;
 use crate::clock::Clock;
 use crate::config::{Loaded, Source};
-use crate::ingest::forward::{BindError, Bound, Forward};
+use crate::ingest::forward::{BindError, Bound, Forward, Switches};
 use crate::ingest::{NotKept, Sink};
 use crate::record::LogRecord;
 use crate::store::Store;
@@ -25,6 +25,7 @@ const KEY: &str = "forward.listen";
 /// only where somebody asked for it.
 pub fn start(
     loaded: &Loaded,
+    switches: Switches,
     store: &Store,
     telemetry: &Arc<Telemetry>,
     clock: &Clock,
@@ -60,7 +61,8 @@ pub fn start(
         info!(server_address = %pair.address(), "forward protocol on {}, TCP and UDP", pair.address());
     }
     let sink = Arc::new(Keeper { store: store.clone(), telemetry: telemetry.clone() });
-    let forward = Forward::start(bound, sink, clock.clone(), meter).context("start the forward protocol")?;
+    let forward =
+        Forward::start(bound, switches, sink, clock.clone(), meter).context("start the forward protocol")?;
     Ok(Some(forward))
 }
 

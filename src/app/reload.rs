@@ -18,6 +18,7 @@ use crate::balancer::{self, DispatchError};
 use crate::config::{self, Config, Layers, Loaded};
 use crate::http::tls::{Credentials, Tls};
 use crate::http::{self, Shared};
+use crate::ingest::forward::Switches;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -29,6 +30,8 @@ pub struct Reloader {
     pub loaded: Mutex<Loaded>,
     /// What the http threads share.
     pub shared: Arc<Shared>,
+    /// The forward protocol takes its key anew.
+    pub forward: Switches,
     /// The store takes its bounds anew.
     pub store: Store,
     /// Telemetry takes level and exporters anew.
@@ -181,6 +184,7 @@ impl Reloader {
             .balancer
             .apply(balancer_config(config))
             .expect("only another number of http threads is refused, and that needs a restart");
+        self.forward.apply(config.forward.clone());
         self.store.apply(config.store.clone());
         self.shared.switches.apply(&config.http);
         self.shared.push.apply(&config.push);

@@ -26,6 +26,7 @@ use crate::http::Links;
 use crate::http::assets::Assets;
 use crate::http::tls::Tls;
 use crate::http::{self, STAGE_SPANS, Shared, Switches};
+use crate::ingest::forward::Switches as ForwardSwitches;
 use crate::record::ring::{Receiver, ring};
 use crate::record::{AccessRecord, LogRecord, Span};
 use crate::release::{self, Release};
@@ -104,8 +105,11 @@ impl Base {
         keeper.apply(&config.push);
         let (shared, rings) = self.shared(&site, &store, &status, &keeper);
         let (release, clock) = (self.release.clone(), self.clock.clone());
-        let forward = forward::start(&self.loaded, &store, &self.telemetry, &self.clock, &meter)?;
-        let (reloader, pipeline) = self.run_pipeline(shared.clone(), store, (status, keeper), rings)?;
+        let switches = ForwardSwitches::new(config.forward.clone());
+        let forward =
+            forward::start(&self.loaded, switches.clone(), &store, &self.telemetry, &self.clock, &meter)?;
+        let (reloader, pipeline) =
+            self.run_pipeline(shared.clone(), switches, store, (status, keeper), rings)?;
 
         // Before the admin password is made: it is shown only once, so the start must not fail
         // after it.
@@ -191,6 +195,7 @@ impl Base {
     fn run_pipeline(
         self,
         shared: Arc<Shared>,
+        forward: ForwardSwitches,
         store: Store,
         (status, keeper): (Status, Arc<Keeper>),
         rings: Rings,
@@ -216,6 +221,7 @@ impl Base {
             layers: self.layers,
             loaded: Mutex::new(self.loaded),
             shared,
+            forward,
             store,
             telemetry: self.telemetry,
             status,

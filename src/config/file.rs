@@ -7,7 +7,7 @@ use std::path::Path;
 use toml_edit::{Document, Item, TableLike, Value};
 
 use super::settings::{self, SETTINGS};
-use super::value::Kind;
+use super::value::{Kind, MASK};
 use super::{Given, Problem, Source, place_in, unknown};
 use crate::record::access::cut;
 
@@ -85,7 +85,7 @@ impl Walk<'_> {
                 None => {
                     let kind = item.type_name();
                     let value = item.span().and_then(|span| self.text.get(span)).unwrap_or_default();
-                    let value = cut(value.trim(), SHOWN_MAX_BYTES);
+                    let value = if setting.is_secret { MASK } else { cut(value.trim(), SHOWN_MAX_BYTES) };
                     let message = format!("`{key}`: {value} ({kind}) is not {}", setting.accepts);
                     self.problems.push(Problem { place, message });
                 }

@@ -265,6 +265,7 @@ fn flag_name(key: &str) -> String {
 
 fn refusal(setting: &Setting, value: &str, fault: &str) -> String {
     let reason = if fault.is_empty() { String::new() } else { format!(" ({fault})") };
+    let value = if setting.is_secret { value::MASK } else { value };
     format!("`{}`: {value:?} is not {}{reason}", setting.key, setting.accepts)
 }
 

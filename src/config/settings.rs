@@ -19,6 +19,8 @@ pub struct Setting {
     pub meaning: &'static str,
     /// Whether SIGHUP applies a change; if not, a reload that changes it is refused.
     pub reload: bool,
+    /// Whether its value is never shown, not even where it is refused.
+    pub is_secret: bool,
     /// The TOML types that it may be written in.
     pub(super) kinds: fn() -> &'static [Kind],
     pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
@@ -26,8 +28,8 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Returns the value in `config` as text. No setting is a secret: the admin password and
-    /// the headers of exporters come from the environment and have no row here.
+    /// Returns the value in `config` as text, a secret masked. The admin password and the
+    /// headers of exporters come from the environment and have no row here.
     pub fn value(&self, config: &Config) -> String {
         (self.get)(config)
     }
@@ -74,6 +76,7 @@ macro_rules! setting {
             accepts: $accepts,
             meaning: $meaning,
             reload: setting!(@reload $reload),
+            is_secret: setting!(@secret $reload),
             set: |config, text| {
                 config.$($field).+ = bytes(text, $bounds)?;
                 Ok(())
@@ -88,6 +91,7 @@ macro_rules! setting {
             accepts: $accepts,
             meaning: $meaning,
             reload: setting!(@reload $reload),
+            is_secret: setting!(@secret $reload),
             set: |config, text| {
                 config.$($field).+ = ($read)(text)?;
                 Ok(())
@@ -97,7 +101,11 @@ macro_rules! setting {
         }
     };
     (@reload live) => { true };
+    (@reload live_secret) => { true };
     (@reload restart) => { false };
+    (@secret live) => { false };
+    (@secret live_secret) => { true };
+    (@secret restart) => { false };
 }
 
 /// Returns the TOML types of the field that `_field` selects.
@@ -382,6 +390,19 @@ pub const SETTINGS: &[Setting] = &[
         forward_listen
     ),
     setting!(
+        "forward.shared_key",
+        live_secret,
+        forward.shared_key,
+        "a text of 8 to 256 bytes, or nothing for none",
+        "key that senders of the forward protocol must prove to know (`shared_key` of Fluentd and Fluent Bit); with it UDP takes heartbeats only"
+    ),
+    setting!(
+        "forward.bytes_per_second", live, bytes forward.bytes_per_second,
+        "a size up to 1GiB",
+        "text that each tag may send by the forward protocol in a second, ten times as much at once, 0 for any: beyond it connections are read more slowly, datagrams dropped and counted",
+        0..=GIB
+    ),
+    setting!(
         "push.otlp",
         live,
         push.otlp,
@@ -510,6 +531,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
 fn workers(text: &str) -> Result<Option<usize>, String> {

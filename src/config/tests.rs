@@ -108,6 +108,20 @@ fn a_password_that_cannot_be_used_is_named_by_its_variable_and_never_shown() {
 }
 
 #[test]
+fn a_shared_key_is_shown_nowhere() {
+    let named = "VITRINE_FORWARD_SHARED_KEY";
+    let loaded = load(&layers(None, &[(named, "wonderful")], &[])).unwrap();
+    let setting = settings::find("forward.shared_key").unwrap();
+    assert_eq!(setting.value(&loaded.config), value::MASK);
+    assert!(!format!("{loaded:?}").contains("wonderful"));
+    let short = load(&layers(None, &[(named, "hush")], &[])).unwrap_err().to_string();
+    assert!(short.contains(named) && !short.contains("hush"), "{short}");
+    let (_dir, path) = file("[forward]\nshared_key = [\"wonderful\"]");
+    let listed = load(&layers(Some(&path), &[], &[])).unwrap_err().to_string();
+    assert!(listed.contains("forward.shared_key") && !listed.contains("wonderful"), "{listed}");
+}
+
+#[test]
 fn a_value_that_is_not_utf8_is_refused_and_not_passed_over() {
     let layers = Layers { unreadable: vec!["VITRINE_ADMIN_PASSWORD".into()], ..Layers::default() };
     assert!(

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use crate::balancer::Selection;
 use crate::cv::{BaseUrl, Private};
 use crate::http::LogAddresses;
+use crate::ingest::forward::SharedKey;
 use crate::record::sampling::Sampler;
 
 /// A type that settings can have.
@@ -161,6 +162,23 @@ impl Form for Option<String> {
 
     fn show(&self) -> String {
         self.clone().unwrap_or_default()
+    }
+}
+
+/// What a secret is shown as.
+pub const MASK: &str = "********";
+
+/// An empty text is no key. A key is shown as [`MASK`], the one value that does not read back.
+impl Form for Option<SharedKey> {
+    fn read(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Ok(None),
+            key => SharedKey::new(key).map(Some).ok_or_else(String::new),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or("", |_| MASK).to_string()
     }
 }
 

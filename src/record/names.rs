@@ -222,6 +222,10 @@ instruments! {
         "Bytes received from other programs, by transport.";
     INGEST_REFUSED = "vitrine.ingest.refused", "{message}", Counter,
         "Messages and connections of other programs that were refused, by reason.";
+    INGEST_RETIMED = "vitrine.ingest.retimed", "{record}", Counter,
+        "Log records of other programs whose time was missing or far ahead, and became that of their arrival.";
+    INGEST_PAUSES = "vitrine.ingest.pauses", "{pause}", Counter,
+        "Times that a connection was not read for a while because its source sent faster than it may.";
     PUSH_RECORDS = "vitrine.push.records", "{record}", Counter,
         "Log lines, samples and spans pushed by other programs, by protocol.";
     PUSH_BYTES = "vitrine.push.bytes", "By", Counter,

@@ -37,6 +37,18 @@ pub const FRAME_ENTRIES_MAX: usize = 500_000;
 /// a whole. Text shrinks to a tenth, so that a full frame stays just above its bound.
 pub const INFLATED_MAX_BYTES: usize = 96 << 20;
 
+/// The largest window of a zstd frame, as a power of two: 8 MiB, which RFC 8878 (3.1.1.1.2) asks
+/// every decoder to allow and which is what the highest usual level takes. A frame that wants
+/// more is refused before that memory is taken.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// Compressed frames that inflate at once, each with a window; the next waits.
+pub const INFLATING_MAX: usize = 2;
+
+/// A time further ahead than this is a fault of its sender's clock, and the store, which draws the
+/// same line, would not keep it.
+pub const FUTURE_MAX: Duration = Duration::from_secs(600);
+
 /// Arrays and maps inside each other; what programs log is below ten.
 pub const DEPTH_MAX: usize = 32;
 
@@ -59,11 +71,31 @@ pub const BATCH_MAX: usize = 1_000;
 /// the store's queue.
 pub const BATCH_MAX_BYTES: usize = 2 << 20;
 
+/// Bytes that one tag may send in a second unless configured: some thousand lines, a twentieth of
+/// what the store takes on one core, so that pages and the other tags keep theirs.
+pub const BYTES_PER_SECOND: u64 = 1 << 20;
+
+/// A tag that was silent may send what it saved up in this time at once: a full chunk at
+/// [`BYTES_PER_SECOND`].
+pub const RATE_BURST: Duration = Duration::from_secs(10);
+
+/// Tags with a budget of their own, more than the store keeps streams; further ones share one.
+pub const RATE_TAGS_MAX: usize = 1_024;
+
+/// What a record costs of its tag's budget beside its text, so that empty ones are not free.
+pub const RECORD_BYTES: usize = 64;
+
 /// Datagrams taken in one step before others get their turn.
 pub const DATAGRAMS_MAX: usize = 256;
 
 /// The rest of a frame must arrive within this time.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where a shared key is asked for, the handshake must be over within this time.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of a sender's part of the handshake: a host's name and three digests.
+pub const HANDSHAKE_MAX_BYTES: usize = 4 << 10;
 
 /// A sender may be silent so long between two frames. Long, because Docker's driver notices
 /// a closed connection only after it lost the line that it wrote to it; senders that are

@@ -10,7 +10,8 @@ use opentelemetry::metrics::Meter;
 use super::bounds::COMPLAINT_INTERVAL;
 use crate::clock::Clock;
 use crate::record::names::{
-    INGEST_BYTES, INGEST_CONNECTIONS, INGEST_RECORDS, INGEST_REFUSED, Instrument, keys,
+    INGEST_BYTES, INGEST_CONNECTIONS, INGEST_PAUSES, INGEST_RECORDS, INGEST_REFUSED, INGEST_RETIMED,
+    Instrument, keys,
 };
 
 /// Why a message, or a whole connection, was refused.
@@ -29,7 +30,7 @@ pub enum Refusal {
     #[error("its tag is missing, too long or no plain text")]
     Tag,
     /// The compression is unknown or broken.
-    #[error("its compression is broken or not gzip")]
+    #[error("its compression is broken, of another kind than gzip and zstd, or wants too much memory")]
     Compression,
     /// It inflates beyond the bound.
     #[error("it inflates beyond the bound")]
@@ -40,6 +41,15 @@ pub enum Refusal {
     /// There are too many connections.
     #[error("there are too many connections")]
     Connections,
+    /// It did not begin by the handshake, or came by UDP, where there is none.
+    #[error("it does not prove that its sender knows the shared key")]
+    Handshake,
+    /// The sender has another shared key.
+    #[error("its sender has another shared key")]
+    SharedKey,
+    /// The source sends faster than it may, by UDP, where it cannot be made to wait.
+    #[error("its source sends faster than `forward.bytes_per_second`")]
+    Rate,
     /// The records could not be put on disk, so that they are not acknowledged.
     #[error("its records could not be kept, and are not acknowledged")]
     NotKept,
@@ -47,7 +57,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Refusal; 9] = [
+    pub const ALL: [Refusal; 12] = [
         Refusal::Format,
         Refusal::Depth,
         Refusal::Size,
@@ -56,6 +66,9 @@ impl Refusal {
         Refusal::Inflated,
         Refusal::Timeout,
         Refusal::Connections,
+        Refusal::Handshake,
+        Refusal::SharedKey,
+        Refusal::Rate,
         Refusal::NotKept,
     ];
 
@@ -70,6 +83,9 @@ impl Refusal {
             Refusal::Inflated => "inflated",
             Refusal::Timeout => "timeout",
             Refusal::Connections => "connections",
+            Refusal::Handshake => "handshake",
+            Refusal::SharedKey => "shared_key",
+            Refusal::Rate => "rate",
             Refusal::NotKept => "not_kept",
         }
     }
@@ -101,6 +117,8 @@ pub struct Counts {
     records: [AtomicU64; Transport::ALL.len()],
     bytes: [AtomicU64; Transport::ALL.len()],
     refused: [AtomicU64; Refusal::ALL.len()],
+    retimed: AtomicU64,
+    pauses: AtomicU64,
     connections: AtomicU64,
     complaint: Mutex<Complaint>,
 }
@@ -120,6 +138,8 @@ impl Counts {
             records: Default::default(),
             bytes: Default::default(),
             refused: Default::default(),
+            retimed: AtomicU64::new(0),
+            pauses: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             complaint: Mutex::default(),
         });
@@ -135,6 +155,28 @@ impl Counts {
     /// Counts records handed over.
     pub fn records(&self, transport: Transport, n: usize) {
         self.records[transport as usize].fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a record that was given the time of its arrival.
+    pub fn retime(&self) {
+        self.retimed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns how many records were given the time of their arrival.
+    #[cfg(test)]
+    pub fn retimed(&self) -> u64 {
+        self.retimed.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection that is not read for a while.
+    pub fn pause(&self) {
+        self.pauses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns how often a connection was not read for a while.
+    #[cfg(test)]
+    pub fn pauses(&self) -> u64 {
+        self.pauses.load(Ordering::Relaxed)
     }
 
     /// Counts a refusal, and logs it unless one was logged a moment ago.
@@ -195,12 +237,24 @@ fn register(counts: &Arc<Counts>, meter: &Meter) {
     });
     // The meter keeps the callback; the handle has no further use.
     _ = observe.build();
+    total(meter, &INGEST_RETIMED, Arc::downgrade(counts), |counts| &counts.retimed);
+    total(meter, &INGEST_PAUSES, Arc::downgrade(counts), |counts| &counts.pauses);
     let weak = Arc::downgrade(counts);
     let builder = meter.u64_observable_gauge(INGEST_CONNECTIONS.name);
     let builder = builder.with_unit(INGEST_CONNECTIONS.unit).with_description(INGEST_CONNECTIONS.help);
     let observe = builder.with_callback(move |observer| {
         let Some(counts) = weak.upgrade() else { return };
         observer.observe(counts.connections.load(Ordering::Relaxed), &[]);
+    });
+    _ = observe.build();
+}
+
+fn total(meter: &Meter, instrument: &Instrument, counts: Weak<Counts>, counter: fn(&Counts) -> &AtomicU64) {
+    let builder = meter.u64_observable_counter(instrument.name);
+    let builder = builder.with_unit(instrument.unit).with_description(instrument.help);
+    let observe = builder.with_callback(move |observer| {
+        let Some(counts) = counts.upgrade() else { return };
+        observer.observe(counter(&counts).load(Ordering::Relaxed), &[]);
     });
     _ = observe.build();
 }

@@ -8,10 +8,12 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 use serde_json::{Map, Value};
+use zstd::stream::read::Decoder as ZstdDecoder;
 
 use super::Refusal;
 use super::bounds::{
     CHUNK_ID_MAX_BYTES, ENTRY_MAX_BYTES, FRAME_ENTRIES_MAX, INFLATED_MAX_BYTES, TAG_MAX_BYTES,
+    ZSTD_WINDOW_LOG_MAX,
 };
 use super::scan::{Scanner, is_json};
 use super::value::{Cursor, decode_map, elements, raw, time, time_of_number};
@@ -75,6 +77,7 @@ fn from_msgpack(bytes: &[u8]) -> Result<Frame<'_>, Refusal> {
         let (entries, is_compressed) = match options.compressed.as_deref() {
             None | Some("text") => (Entries::stream(packed), false),
             Some("gzip") => (Entries::stream(MultiGzDecoder::new(packed)), true),
+            Some("zstd") => (Entries::stream(unzstd(packed)?), true),
             Some(_) => return Err(Refusal::Compression),
         };
         return Ok(Frame { tag, entries, chunk: options.chunk, is_compressed });
@@ -87,6 +90,16 @@ fn from_msgpack(bytes: &[u8]) -> Result<Frame<'_>, Refusal> {
     let fields = decode_map(record)?;
     let options = Options::read(message.item()?)?;
     Ok(Frame::of(tag, vec![Entry { at, fields }], options))
+}
+
+/// Reads zstd frames one after the other, skippable ones passed over.
+fn unzstd(packed: &[u8]) -> Result<impl Read + Send + '_, Refusal> {
+    let bounded = || {
+        let mut decoder = ZstdDecoder::with_buffer(packed)?;
+        decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+        Ok::<_, std::io::Error>(decoder)
+    };
+    bounded().map_err(|_| Refusal::Compression)
 }
 
 fn tag_of(tag: &str) -> Result<String, Refusal> {

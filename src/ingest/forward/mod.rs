@@ -4,15 +4,18 @@
 //! speak it. The tag of an event becomes the stream's `job` and `service_name`. It promises
 //! that an acknowledged chunk is on disk, that a bad message costs its own connection and
 //! nothing else, and that everything is bounded (`bounds`). It refuses what it does not
-//! speak: the shared-key handshake and zstd.
+//! speak: TLS, and the names and passwords of users.
 //!
-//! `tcp` and `udp` read sockets, `scan` finds where a message ends, `frame` reads its mode
+//! `tcp` and `udp` read sockets, `handshake` proves a shared key, `rate` bounds a
+//! flood, `scan` finds where a message ends, `frame` reads its mode
 //! and entries, `value` decodes msgpack, `line` makes log records, `counts` counts.
 
 mod bounds;
 mod counts;
 mod frame;
+mod handshake;
 mod line;
+mod rate;
 mod scan;
 mod tcp;
 #[cfg(test)]
@@ -23,7 +26,9 @@ mod value;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use opentelemetry::metrics::Meter;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
@@ -33,10 +38,15 @@ use tracing::warn;
 
 pub use bounds::{LISTEN_MAX, STOP_GRACE};
 pub use counts::Refusal;
+pub use handshake::SharedKey;
 
 use super::Sink;
 use crate::clock::Clock;
+use crate::record::LogRecord;
 use counts::Counts;
+use frame::Entry;
+use line::to_log_record;
+use rate::Rates;
 
 /// The port that the protocol's programs know.
 const PORT: u16 = 24224;
@@ -49,12 +59,37 @@ const PAIR_ATTEMPTS: usize = 16;
 pub struct Config {
     /// Where to listen, by TCP and UDP; none switches the part off.
     pub listen: Vec<SocketAddr>,
+    /// What senders must prove to know; with it nothing is taken by UDP, where they cannot.
+    pub shared_key: Option<SharedKey>,
+    /// Bytes of records that each tag may send in a second; 0 for any.
+    pub bytes_per_second: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        // The protocol has no password here, so nobody else's machine may reach it unasked.
-        Config { listen: vec![(Ipv4Addr::LOCALHOST, PORT).into(), (Ipv6Addr::LOCALHOST, PORT).into()] }
+        // Without a key everybody is believed, so nobody else's machine may reach it unasked.
+        Config {
+            listen: vec![(Ipv4Addr::LOCALHOST, PORT).into(), (Ipv6Addr::LOCALHOST, PORT).into()],
+            shared_key: None,
+            bytes_per_second: bounds::BYTES_PER_SECOND,
+        }
+    }
+}
+
+/// What a reload changes while the part runs; clones share it. Connections keep the key that
+/// they proved.
+#[derive(Clone)]
+pub struct Switches(Arc<ArcSwap<Config>>);
+
+impl Switches {
+    /// Begins with these settings.
+    pub fn new(config: Config) -> Switches {
+        Switches(Arc::new(ArcSwap::from_pointee(config)))
+    }
+
+    /// Takes other settings; where to listen stays what it is.
+    pub fn apply(&self, config: Config) {
+        self.0.store(Arc::new(config));
     }
 }
 
@@ -139,11 +174,44 @@ fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
 
 /// What every connection and socket shares.
 struct Shared {
+    switches: Switches,
     sink: Arc<dyn Sink>,
     counts: Arc<Counts>,
     clock: Clock,
+    rates: Rates,
     connections: Arc<Semaphore>,
     large_frames: Arc<Semaphore>,
+    inflating: Semaphore,
+}
+
+impl Shared {
+    /// Converts an event. A time that is missing (zero, as senders write it that know none),
+    /// before 1970 or far ahead becomes that of the arrival: the line is worth more than its time.
+    fn to_record(&self, tag: &str, mut entry: Entry) -> LogRecord {
+        let now = self.clock.now();
+        let future_max = i64::try_from(bounds::FUTURE_MAX.as_nanos()).unwrap_or(i64::MAX);
+        if entry.at.0 <= 0 || entry.at.0 > now.0.saturating_add(future_max) {
+            self.counts.retime();
+            entry.at = now;
+        }
+        to_log_record(tag, entry)
+    }
+
+    /// Returns whether a tag sent more than it may.
+    fn is_over(&self, tag: &str) -> bool {
+        self.rates.is_over(tag, self.switches.0.load().bytes_per_second)
+    }
+
+    /// Charges bytes to a tag and returns how long its sender must rest.
+    fn charge(&self, tag: &str, n_bytes: usize) -> Duration {
+        self.rates.charge(tag, n_bytes, self.switches.0.load().bytes_per_second)
+    }
+}
+
+/// Returns the bytes of a record's texts.
+fn text_bytes(record: &LogRecord) -> usize {
+    let metadata: usize = record.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    record.body.len() + metadata
 }
 
 /// The running part.
@@ -155,22 +223,32 @@ pub struct Forward {
 impl Forward {
     /// Starts to serve; must be called inside a tokio runtime, whose tasks end with
     /// [`Forward::stop`] or with the value itself.
-    pub fn start(bound: Vec<Bound>, sink: Arc<dyn Sink>, clock: Clock, meter: &Meter) -> io::Result<Forward> {
-        Forward::with_counts(bound, sink, clock.clone(), Counts::new(clock, meter))
+    pub fn start(
+        bound: Vec<Bound>,
+        switches: Switches,
+        sink: Arc<dyn Sink>,
+        clock: Clock,
+        meter: &Meter,
+    ) -> io::Result<Forward> {
+        Forward::with_counts(bound, switches, sink, clock.clone(), Counts::new(clock, meter))
     }
 
     fn with_counts(
         bound: Vec<Bound>,
+        switches: Switches,
         sink: Arc<dyn Sink>,
         clock: Clock,
         counts: Arc<Counts>,
     ) -> io::Result<Forward> {
         let shared = Arc::new(Shared {
+            switches,
             sink,
             counts,
+            rates: Rates::new(clock.clone()),
             clock,
             connections: Arc::new(Semaphore::new(bounds::CONNECTIONS_MAX)),
             large_frames: Arc::new(Semaphore::new(bounds::LARGE_FRAMES_MAX)),
+            inflating: Semaphore::new(bounds::INFLATING_MAX),
         });
         let (stopping, stop) = watch::channel(false);
         let mut tasks = Vec::with_capacity(bound.len() * 2);

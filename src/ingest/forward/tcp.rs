@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use futures_util::FutureExt;
@@ -14,14 +15,15 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, warn};
 
 use super::bounds::{
-    ACCEPT_PAUSE, BATCH_MAX, BATCH_MAX_BYTES, FRAME_MAX_BYTES, FRAME_TIMEOUT, IDLE_TIMEOUT, KEEP_ALIVE,
-    LAST_READ_MAX_BYTES, SMALL_FRAME_BYTES, WRITE_TIMEOUT,
+    ACCEPT_PAUSE, BATCH_MAX, BATCH_MAX_BYTES, FRAME_MAX_BYTES, FRAME_TIMEOUT, HANDSHAKE_MAX_BYTES,
+    HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, KEEP_ALIVE, LAST_READ_MAX_BYTES, RECORD_BYTES, SMALL_FRAME_BYTES,
+    WRITE_TIMEOUT,
 };
 use super::counts::{Refusal, Transport};
 use super::frame::Frame;
-use super::line::to_log_record;
-use super::scan::{Boundary, is_json};
-use super::{Shared, stopped};
+use super::handshake::{Handshake, SharedKey};
+use super::scan::{Boundary, Scanner, is_json};
+use super::{Shared, stopped, text_bytes};
 use crate::record::LogRecord;
 
 /// Bytes read at once; what a connection holds when nothing is on its way is no more.
@@ -130,6 +132,8 @@ struct Connection {
     /// Held while that message is a large one.
     large: Option<OwnedSemaphorePermit>,
     batch: Batch,
+    /// How long the sender must rest for what was taken.
+    pause: Duration,
 }
 
 /// Records on their way to the sink, and the acknowledgements that wait for them.
@@ -161,8 +165,7 @@ impl Batch {
     }
 
     fn push(&mut self, record: LogRecord) {
-        self.n_bytes += record.body.len();
-        self.n_bytes += record.metadata.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        self.n_bytes += text_bytes(&record);
         self.records.push(record);
     }
 
@@ -181,14 +184,26 @@ impl Connection {
             begun: None,
             large: None,
             batch: Batch::default(),
+            pause: Duration::ZERO,
         }
     }
 
     async fn run(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), End> {
         let keep_alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE);
         socket2::SockRef::from(&self.stream).set_tcp_keepalive(&keep_alive)?;
+        let key = self.shared.switches.0.load().shared_key.clone();
+        if let Some(key) = key {
+            let is_over = tokio::select! {
+                () = stopped(&mut stop) => return Ok(()),
+                is_over = timeout(HANDSHAKE_TIMEOUT, self.shake_hands(key)) => is_over,
+            };
+            if !is_over.map_err(|_| Refusal::Timeout)?? {
+                return Ok(());
+            }
+        }
         loop {
             self.take_messages().await?;
+            self.rest(&mut stop).await;
             match self.arrival(&mut stop).await? {
                 Arrived::Some => {}
                 Arrived::Closed if self.buffer.is_empty() => return Ok(()),
@@ -199,6 +214,52 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Makes the sender prove that it knows the key, before anything else of it is read;
+    /// returns false if it left without a word, as who only looks whether we are there.
+    async fn shake_hands(&mut self, key: SharedKey) -> Result<bool, End> {
+        let handshake = Handshake::new(key);
+        self.stream.write_all(&handshake.hello()).await?;
+        let mut scanner = Scanner::new(HANDSHAKE_MAX_BYTES);
+        let end = loop {
+            if let Some(end) = scanner.advance(&self.buffer).map_err(|_| Refusal::Handshake)? {
+                break end;
+            }
+            self.buffer.reserve(READ_BYTES);
+            let n = self.stream.read_buf(&mut self.buffer).await?;
+            self.shared.counts.bytes(Transport::Tcp, n);
+            match (n, self.buffer.is_empty()) {
+                (0, true) => return Ok(false),
+                (0, false) => return Err(Refusal::Handshake.into()),
+                _ => {}
+            }
+        };
+        let ping = self.buffer.split_to(end);
+        let (pong, is_known) = handshake.answer(&ping)?;
+        self.stream.write_all(&pong).await?;
+        if is_known {
+            return Ok(true);
+        }
+        // Closed in order, so that the reason arrives and is not cut off by a reset.
+        self.stream.shutdown().await?;
+        Err(Refusal::SharedKey.into())
+    }
+
+    /// Reads nothing while a source has sent faster than it may. The system's buffers fill, the
+    /// sender waits, and nothing is lost; what it wants acknowledged was.
+    async fn rest(&mut self, stop: &mut watch::Receiver<bool>) {
+        let pause = std::mem::take(&mut self.pause);
+        if pause.is_zero() {
+            return;
+        }
+        self.shared.counts.pause();
+        tokio::select! {
+            () = stopped(stop) => {}
+            () = sleep(pause) => {}
+        }
+        // That the rest of a message did not come meanwhile was not its sender's fault.
+        self.begun = self.begun.map(|_| Instant::now());
     }
 
     /// Waits for more bytes, as long as the message in hand or the silence may last.
@@ -299,19 +360,31 @@ impl Connection {
     /// Takes one message; records of a bad one are dropped as far as they were not handed over.
     async fn take(&mut self, message: &[u8]) -> Result<(), End> {
         let Some(frame) = Frame::read(message, self.shared.clock.now())? else { return Ok(()) };
+        let shared = self.shared.clone();
+        let _inflating = match frame.is_compressed {
+            true => Some(shared.inflating.acquire().await.expect("the semaphore is never closed")),
+            false => None,
+        };
         let wants_ack = frame.chunk.is_some();
         let mut mark = self.batch.mark();
         self.batch.is_durable |= wants_ack;
+        // One charge at the end, and one for each batch of a large message: its sender may never
+        // come to that end.
+        let mut n_bytes = 0;
         for entry in frame.entries {
-            let record = entry.map(|entry| to_log_record(&frame.tag, entry));
+            let record = entry.map(|entry| shared.to_record(&frame.tag, entry));
             match record {
-                Ok(record) => self.batch.push(record),
+                Ok(record) => {
+                    n_bytes += text_bytes(&record) + RECORD_BYTES;
+                    self.batch.push(record);
+                }
                 Err(refusal) => {
                     self.batch.cut_back(mark);
                     return Err(refusal.into());
                 }
             }
             if self.batch.is_full() {
+                self.pause = self.pause.max(shared.charge(&frame.tag, std::mem::take(&mut n_bytes)));
                 self.hand_over().await?;
                 mark = self.batch.mark();
                 self.batch.is_durable = wants_ack;
@@ -319,6 +392,7 @@ impl Connection {
                 tokio::task::yield_now().await;
             }
         }
+        self.pause = self.pause.max(shared.charge(&frame.tag, n_bytes));
         if let Some(chunk) = frame.chunk {
             self.batch.acks.extend(ack(&chunk, message.first().copied().is_some_and(is_json)));
         }

@@ -62,11 +62,17 @@ struct Served {
 }
 
 fn serve() -> Served {
+    serve_with(Config::default())
+}
+
+fn serve_with(config: Config) -> Served {
     let bound = Bound::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let address = bound.address();
     let (sink, clock) = (Arc::new(Memory::default()), Clock::manual(NOW));
     let counts = Counts::new(clock.clone(), &opentelemetry::global::meter("test"));
-    let forward = Forward::with_counts(vec![bound], sink.clone(), clock, counts.clone()).unwrap();
+    let forward =
+        Forward::with_counts(vec![bound], Switches::new(config), sink.clone(), clock, counts.clone())
+            .unwrap();
     Served { forward, sink, counts, address }
 }
 
@@ -135,6 +141,11 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// Compresses without the frame's length, as a stream is.
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::stream::encode_all(bytes, 3).unwrap()
+}
+
 fn entries(lines: &[&str]) -> Vec<u8> {
     lines.iter().flat_map(|line| pack(&json!([1_800_000_000, {"message": line}]))).collect()
 }
@@ -185,6 +196,54 @@ async fn every_mode_becomes_records() {
     check(&two_messages, Ok(&["t 1", "t 2"])).await;
 }
 
+/// Docker's `fluentd` driver: Message mode by fluent-logger-golang, whole seconds or an
+/// EventTime (`fluentd-sub-second-precision`), and an option that is nil or holds a chunk's id.
+#[tokio::test]
+async fn dockers_driver_is_understood() {
+    let record = json!({
+        "container_id": "4f1c", "container_name": "/web", "source": "stderr", "log": "GET /"
+    });
+    let (tag, record) = (pack(&json!("docker.web")), pack(&record));
+    let event_time = [0xd7, 0, 0x6b, 0x49, 0xd2, 0x00, 0, 0, 0, 7];
+    let seconds = [0xd3, 0, 0, 0, 0, 0x6b, 0x49, 0xd2, 0x00];
+    let served = serve();
+    assert_eq!(served.send(&array(&[&tag, &event_time, &record, &[0xc0]])).await, b"");
+    assert_eq!(served.send(&array(&[&tag, &seconds, &record, &[0x80]])).await, b"");
+    let with_chunk = array(&[&tag, &seconds, &record, &pack(&json!({"chunk": "c2Vjb25k"}))]);
+    assert_eq!(served.send(&with_chunk).await, pack(&json!({"ack": "c2Vjb25k"})));
+    assert_eq!(served.sink.lines(), ["docker.web GET /"; 3]);
+    let record = served.sink.records.lock().unwrap()[0].clone();
+    assert_eq!(record.at, UnixNanos(0x6b49_d200 * 1_000_000_000 + 7));
+    assert_eq!((record.metadata("container_name"), record.metadata("source")), ("/web", "stderr"));
+}
+
+/// Fluent Bit's forward output: PackedForward, entries with metadata since 2.1, options with
+/// size, chunk, compression and the kind of signal.
+#[tokio::test]
+async fn fluent_bit_is_understood() {
+    let head = [0x92, 0x92, 0xd7, 0, 0x6b, 0x49, 0xd2, 0x00, 0, 0, 0, 7, 0x80];
+    let mut payload = head.to_vec();
+    payload.extend(pack(&json!({"log": "one", "stream": "stdout"})));
+    payload.extend(head);
+    payload.extend(pack(&json!({"log": "two"})));
+    let served = serve();
+    let ack = pack(&json!({"ack": "0123"}));
+    let options = json!({"size": 2, "fluent_signal": 0});
+    assert_eq!(served.send(&packed("kube.a", &payload, options)).await, b"");
+    let options = json!({"chunk": "0123", "size": 2, "fluent_signal": 0});
+    assert_eq!(served.send(&packed("kube.b", &payload, options)).await, ack);
+    for (kind, payload) in [("gzip", gzip(&payload)), ("zstd", zstd(&payload))] {
+        let options = json!({"chunk": "0123", "size": 2, "compressed": kind, "fluent_signal": 0});
+        assert_eq!(served.send(&packed("kube.c", &payload, options)).await, ack);
+    }
+    let both = |tag: &str| [format!("{tag} one"), format!("{tag} two")];
+    assert_eq!(
+        served.sink.lines(),
+        [both("kube.a"), both("kube.b"), both("kube.c"), both("kube.c")].concat()
+    );
+    assert_eq!(served.sink.records.lock().unwrap()[0].at, UnixNanos(0x6b49_d200 * 1_000_000_000 + 7));
+}
+
 #[tokio::test]
 async fn json_is_told_by_its_first_byte() {
     let text = "{\"tag\": \"flask.logs\", \"message\": \"test log\"}\n[\"t\", 5, {\"log\": \"]\"}]\r\n\
@@ -210,6 +269,29 @@ async fn times_are_the_senders_and_json_without_one_is_now() {
     assert_eq!(records[0].stream.to_string(), r#"{job="t",level="warn",service_name="t"}"#);
     assert_eq!(records[0].metadata("http_route"), "/");
     assert_eq!(records[1].at, NOW);
+}
+
+#[tokio::test]
+async fn a_time_of_zero_or_of_a_far_year_becomes_that_of_the_arrival() {
+    let served = serve();
+    let check = async |at: Value, expect: UnixNanos, n_retimed: u64| {
+        served.send(&pack(&json!(["t", at, {"log": "x"}]))).await;
+        let record = served.sink.records.lock().unwrap().pop().unwrap();
+        assert_eq!((record.at, served.counts.retimed()), (expect, n_retimed), "{at}");
+    };
+    let now_s = NOW.0 / 1_000_000_000;
+    check(json!(0), NOW, 1).await;
+    // The year 2500 in seconds, and a time in milliseconds taken for seconds.
+    check(json!(16_725_225_600_i64), NOW, 2).await;
+    check(json!(1_800_000_000_000_i64), NOW, 3).await;
+    check(json!(now_s + 601), NOW, 4).await;
+    check(json!(-5), NOW, 5).await;
+    check(json!(now_s + 600), UnixNanos(NOW.0 + 600_000_000_000), 5).await;
+    check(json!(now_s - 86_400), UnixNanos(NOW.0 - 86_400_000_000_000), 5).await;
+    let at_zero = [0xd7, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    served.send(&array(&[&pack(&json!("t")), &at_zero, &pack(&json!({"log": "x"}))])).await;
+    served.send(b"{\"tag\": \"t\", \"time\": 0, \"log\": \"x\"}").await;
+    assert_eq!(served.counts.retimed(), 7);
 }
 
 #[tokio::test]
@@ -284,6 +366,39 @@ async fn bombs_are_refused() {
 }
 
 #[tokio::test]
+async fn zstd_frames_follow_each_other_and_skippable_ones_are_passed_over() {
+    let mut frames = zstd(&entries(&["one", "two"]));
+    // RFC 8878, 3.1.2: a magic number of a range, a length, and what it says.
+    frames.extend([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, b'a', b'b', b'c']);
+    frames.extend(zstd(b""));
+    frames.extend(zstd(&entries(&["three"])));
+    let options = json!({"compressed": "zstd"});
+    check(&packed("t", &frames, options.clone()), Ok(&["t one", "t two", "t three"])).await;
+    check(&packed("t", &frames[..frames.len() - 1], options.clone()), Err(Refusal::Compression)).await;
+    check(&packed("t", &zstd(&entries(&["x"])[..9]), options), Err(Refusal::Format)).await;
+}
+
+#[tokio::test]
+async fn zstd_bombs_are_refused() {
+    let options = json!({"compressed": "zstd"});
+    let mut endless = vec![0x92, 5, 0xdb, 0x0c, 0, 0, 0];
+    endless.resize(200 << 20, b'x');
+    check(&packed("t", &zstd(&endless), options.clone()), Err(Refusal::Size)).await;
+    // Entries of a legal size, together beyond the bound.
+    let mut entry = vec![0x92, 5, 0x81, 0xa3, b'l', b'o', b'g', 0xdb, 0, 0x08, 0, 0];
+    entry.resize(entry.len() + (8 << 16), b'x');
+    let served = serve();
+    served.send(&packed("t", &zstd(&entry.repeat(200)), options.clone())).await;
+    assert_eq!(served.counts.refused(Refusal::Inflated), 1);
+    // A window of 2 GiB: RFC 8878, 3.1.1.1.2, exponent 21 of 31 and a raw block of a byte.
+    let wide = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 21 << 3, 0x09, 0x00, 0x00, b'x'];
+    check(&packed("t", &wide, options.clone()), Err(Refusal::Compression)).await;
+    // The largest that is allowed is 8 MiB, exponent 13.
+    let allowed = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 13 << 3, 0x09, 0x00, 0x00, b'x'];
+    check(&packed("t", &allowed, options), Err(Refusal::Format)).await;
+}
+
+#[tokio::test]
 async fn nonsense_is_refused_by_its_reason() {
     check(&pack(&json!(["", 5, {"log": "x"}])), Err(Refusal::Tag)).await;
     check(&pack(&json!(["t".repeat(TAG_MAX_BYTES + 1), 5, {"log": "x"}])), Err(Refusal::Tag)).await;
@@ -295,11 +410,167 @@ async fn nonsense_is_refused_by_its_reason() {
     check(&pack(&json!({"a": 1})), Err(Refusal::Format)).await;
     check(b"GET / HTTP/1.1\r\n\r\n", Err(Refusal::Format)).await;
     check(&packed("t", &entries(&["x"])[..9], json!({})), Err(Refusal::Format)).await;
-    check(&packed("t", b"", json!({"compressed": "zstd"})), Err(Refusal::Compression)).await;
+    check(&packed("t", b"no zstd", json!({"compressed": "zstd"})), Err(Refusal::Compression)).await;
+    check(&packed("t", b"", json!({"compressed": "lz4"})), Err(Refusal::Compression)).await;
     check(&packed("t", b"no gzip", json!({"compressed": "gzip"})), Err(Refusal::Compression)).await;
     check(&packed("t", b"", json!({"chunk": "c".repeat(1_000)})), Err(Refusal::Size)).await;
     let cut = &pack(&json!(["t", 5, {"log": "x"}]))[..6];
     check(cut, Err(Refusal::Format)).await;
+}
+
+const KEY: &str = "a key of two";
+
+fn serve_with_key() -> Served {
+    serve_with(Config { shared_key: SharedKey::new(KEY), ..Config::default() })
+}
+
+/// Returns the PING of a sender with a key, for the HELO that it got. Hosts, salts and users are
+/// told as text, or as binary data as by Ruby.
+fn ping(hello: &[u8], key: &str) -> Vec<u8> {
+    use sha2::Digest;
+    let nonce = hello.windows(8).position(|window| window == b"\xa5nonce\xc4\x10").unwrap() + 8;
+    let digest = sha2::Sha512::new().chain_update(b"salt").chain_update(b"sender");
+    let digest = digest.chain_update(&hello[nonce..nonce + 16]).chain_update(key).finalize();
+    let text = |text: &str| pack(&json!(text));
+    array(&[&text("PING"), &text("sender"), &bin(b"salt"), &text(&hex::encode(digest)), &text(""), &text("")])
+}
+
+/// Connects, and returns the HELO.
+async fn greeted(served: &Served) -> (TcpStream, Vec<u8>) {
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let mut hello = vec![0; 48];
+    stream.read_exact(&mut hello).await.unwrap();
+    assert_eq!((&hello[..7], hello.last()), (&b"\x92\xa4HELO\x83"[..], Some(&0xc3)));
+    (stream, hello)
+}
+
+#[tokio::test]
+async fn a_sender_with_the_key_is_taken_and_told_that_we_know_it_too() {
+    use sha2::Digest;
+    let served = serve_with_key();
+    let (mut stream, hello) = greeted(&served).await;
+    stream.write_all(&ping(&hello, KEY)).await.unwrap();
+    let nonce = &hello[hello.windows(7).position(|window| window == b"nonce\xc4\x10").unwrap() + 7..][..16];
+    let digest = sha2::Sha512::new().chain_update(b"salt").chain_update(b"vitrine");
+    let digest = hex::encode(digest.chain_update(nonce).chain_update(KEY).finalize());
+    let expect = pack(&json!(["PONG", true, "", "vitrine", digest]));
+    let mut pong = vec![0; expect.len()];
+    stream.read_exact(&mut pong).await.unwrap();
+    assert_eq!(pong, expect);
+    stream.write_all(&packed("t", &entries(&["known"]), json!({"chunk": "id"}))).await.unwrap();
+    stream.read_exact(&mut vec![0; pack(&json!({"ack": "id"})).len()]).await.unwrap();
+    assert_eq!(served.sink.lines(), ["t known"]);
+}
+
+#[tokio::test]
+async fn a_sender_with_another_key_is_told_and_closed() {
+    let served = serve_with_key();
+    let (mut stream, hello) = greeted(&served).await;
+    stream.write_all(&ping(&hello, "another key")).await.unwrap();
+    let mut pong = Vec::new();
+    stream.read_to_end(&mut pong).await.unwrap();
+    assert_eq!(pong, pack(&json!(["PONG", false, "shared_key mismatch", "", ""])));
+    assert_eq!(served.counts.refused(Refusal::SharedKey), 1);
+    // What was right for one connection is wrong on the next.
+    let (_first, hello) = greeted(&served).await;
+    let (mut second, _) = greeted(&served).await;
+    second.write_all(&ping(&hello, KEY)).await.unwrap();
+    second.read_to_end(&mut Vec::new()).await.unwrap();
+    assert_eq!((served.counts.refused(Refusal::SharedKey), served.sink.lines()), (2, vec![]));
+}
+
+#[tokio::test]
+async fn nothing_is_taken_before_the_handshake() {
+    let served = serve_with_key();
+    let long = array(&[&pack(&json!("PING")), &pack(&json!("h".repeat(5_000)))]);
+    let messages = [
+        pack(&json!(["t", 5, {"log": "x"}])),
+        b"{\"tag\": \"t\", \"log\": \"x\"}".to_vec(),
+        b"[\"PING\", \"h\", \"s\", \"d\", \"\", \"\"]".to_vec(),
+        pack(&json!(["PING", "h", "s", "d"])),
+        pack(&json!(["PONG", "h", "s", "d", "", ""])),
+        pack(&json!(["PING", 1, 2, 3, 4, 5])),
+        vec![0x91; 5_000],
+        vec![0xdd, 0xff, 0xff, 0xff, 0xff],
+        vec![0xc0],
+        pack(&json!("PING")),
+        vec![0x96, 0xa4, b'P'],
+        long,
+    ];
+    for (idx, message) in messages.iter().enumerate() {
+        served.send(message).await;
+        assert_eq!(served.counts.refused(Refusal::Handshake), idx as u64 + 1, "{message:x?}");
+    }
+    // Who only looks whether we are there has done nothing wrong.
+    served.send(b"").await;
+    let n_refused: u64 = Refusal::ALL.into_iter().map(|reason| served.counts.refused(reason)).sum();
+    assert_eq!((n_refused, served.sink.lines()), (messages.len() as u64, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_is_not_finished_is_closed() {
+    let served = serve_with_key();
+    let (mut stream, hello) = greeted(&served).await;
+    stream.write_all(&ping(&hello, KEY)[..20]).await.unwrap();
+    stream.read_to_end(&mut Vec::new()).await.unwrap();
+    assert_eq!(served.counts.refused(Refusal::Timeout), 1);
+}
+
+#[tokio::test]
+async fn with_a_key_datagrams_are_refused_and_heartbeats_are_echoed() {
+    let served = serve_with_key();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(served.address).await.unwrap();
+    socket.send(b"{\"tag\": \"t\", \"log\": \"x\"}").await.unwrap();
+    socket.send(&[0]).await.unwrap();
+    assert_eq!(socket.recv(&mut [1; 8]).await.unwrap(), 1);
+    assert_eq!((served.counts.refused(Refusal::Handshake), served.sink.lines()), (1, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_floods_is_slowed_and_loses_nothing() {
+    let served = serve_with(Config { bytes_per_second: 1_000, ..Config::default() });
+    let began = tokio::time::Instant::now();
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let line = "x".repeat(1_000);
+    let mut n_acked = 0;
+    for n in 0..12 {
+        let id = format!("id{n:02}");
+        stream.write_all(&packed("t", &entries(&[&line]), json!({"chunk": id}))).await.unwrap();
+        let expect = pack(&json!({ "ack": id }));
+        let mut answer = vec![0; expect.len()];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, expect);
+        n_acked += 1;
+        // Another program has its own budget.
+        let other = packed("other", &entries(&["y"]), json!({"chunk": "o"}));
+        assert_eq!(served.send(&other).await, pack(&json!({"ack": "o"})));
+    }
+    // A record costs 1,064 bytes and ten seconds are a burst, so that the tenth is paid for by a
+    // rest of 0.64 s and the eleventh, while the clock of the budgets stands, by 1.7 s.
+    let took = began.elapsed().as_millis();
+    assert!((2_344..3_000).contains(&took), "{took}");
+    assert!(served.counts.pauses() >= 2);
+    assert_eq!((n_acked, served.sink.lines().len()), (12, 24));
+    assert_eq!(served.counts.refused(Refusal::Timeout), 0);
+}
+
+#[tokio::test]
+async fn datagrams_beyond_the_rate_are_dropped_and_counted() {
+    let served = serve_with(Config { bytes_per_second: 1_000, ..Config::default() });
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(served.address).await.unwrap();
+    let line = "x".repeat(1_000);
+    for _ in 0..30 {
+        socket.send(format!("{{\"tag\":\"t\",\"log\":\"{line}\"}}").as_bytes()).await.unwrap();
+    }
+    socket.send(b"{\"tag\":\"other\",\"log\":\"y\"}").await.unwrap();
+    socket.send(&[0]).await.unwrap();
+    assert_eq!(socket.recv(&mut [1; 8]).await.unwrap(), 1);
+    let lines = served.sink.lines();
+    // The tenth is the last that begins inside of the burst.
+    assert_eq!((lines.len(), served.counts.refused(Refusal::Rate)), (11, 20));
+    assert_eq!(lines.last().unwrap(), "other y");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,11 +8,10 @@ use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::bounds::{BATCH_MAX, BATCH_MAX_BYTES, DATAGRAMS_MAX};
+use super::bounds::{BATCH_MAX, BATCH_MAX_BYTES, DATAGRAMS_MAX, RECORD_BYTES};
 use super::counts::{Refusal, Transport};
 use super::frame::Frame;
-use super::line::to_log_record;
-use super::{Shared, stopped};
+use super::{Shared, stopped, text_bytes};
 use crate::record::LogRecord;
 
 /// The largest datagram that there is.
@@ -95,15 +94,24 @@ impl Receiver {
     /// Reads one datagram. Records of a frame that turns out to be bad are not taken.
     fn read(&self, n: usize, batch: &mut Vec<LogRecord>) -> Result<(), Refusal> {
         let bytes = self.buffer[..n].trim_ascii_start();
+        if self.shared.switches.0.load().shared_key.is_some() {
+            return Err(Refusal::Handshake);
+        }
         let Some(frame) = Frame::read(bytes, self.shared.clock.now())? else { return Ok(()) };
         if frame.is_compressed {
             // Nobody compresses what must fit a datagram, but a bomb would fit.
             return Err(Refusal::Compression);
         }
+        if self.shared.is_over(&frame.tag) {
+            return Err(Refusal::Rate);
+        }
         let mut records = Vec::new();
         for entry in frame.entries {
-            records.push(to_log_record(&frame.tag, entry?));
+            records.push(self.shared.to_record(&frame.tag, entry?));
         }
+        let n_bytes: usize = records.iter().map(|record| text_bytes(record) + RECORD_BYTES).sum();
+        // Whether there is room for the next one is asked when it comes.
+        _ = self.shared.charge(&frame.tag, n_bytes);
         batch.append(&mut records);
         Ok(())
     }

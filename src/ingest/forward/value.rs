@@ -76,7 +76,7 @@ pub fn time(item: &[u8]) -> Result<Option<UnixNanos>, Refusal> {
 }
 
 /// Returns the time that a number of seconds stands for; out of range it is the nearest
-/// that can be told, for the store to refuse.
+/// that can be told.
 pub fn time_of_number(number: &Value) -> Option<UnixNanos> {
     match number.as_i64() {
         Some(seconds) => Some(UnixNanos(seconds.saturating_mul(1_000_000_000))),
