@@ -12,7 +12,7 @@ use ipnet::IpNet;
 
 use crate::balancer::Selection;
 use crate::cv::{BaseUrl, Private};
-use crate::http::LogAddresses;
+use crate::record::LogAddresses;
 
 /// A type that settings can have.
 pub trait Form: Sized {

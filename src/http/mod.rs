@@ -43,12 +43,11 @@ use opentelemetry::metrics::Meter;
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::cv::BaseUrl;
-use crate::record::AccessRecord;
 use crate::record::ring::Sender;
+use crate::record::{AccessRecord, LogAddresses};
 
 use limits::{Admitted, Connections, Requests};
 
-pub use client::LogAddresses;
 pub use edition::Edition;
 pub use links::Links;
 pub use probes::{Health, HealthWorkers};

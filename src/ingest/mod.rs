@@ -5,6 +5,7 @@
 //! know where records go: whoever starts a part of it hands a [`Sink`] down.
 
 pub mod forward;
+mod line;
 
 use futures_util::future::BoxFuture;
 

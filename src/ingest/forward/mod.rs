@@ -7,12 +7,11 @@
 //! speak: the shared-key handshake and zstd.
 //!
 //! `tcp` and `udp` read sockets, `scan` finds where a message ends, `frame` reads its mode
-//! and entries, `value` decodes msgpack, `line` makes log records, `counts` counts.
+//! and entries, `value` decodes msgpack, `counts` counts.
 
 mod bounds;
 mod counts;
 mod frame;
-mod line;
 mod scan;
 mod tcp;
 #[cfg(test)]

@@ -19,7 +19,6 @@ use super::bounds::{
 };
 use super::counts::{Refusal, Transport};
 use super::frame::Frame;
-use super::line::to_log_record;
 use super::scan::{Boundary, is_json};
 use super::{Shared, stopped};
 use crate::record::LogRecord;
@@ -303,7 +302,7 @@ impl Connection {
         let mut mark = self.batch.mark();
         self.batch.is_durable |= wants_ack;
         for entry in frame.entries {
-            let record = entry.map(|entry| to_log_record(&frame.tag, entry));
+            let record = entry.map(|entry| entry.into_log_record(&frame.tag));
             match record {
                 Ok(record) => self.batch.push(record),
                 Err(refusal) => {

@@ -11,7 +11,6 @@ use tracing::warn;
 use super::bounds::{BATCH_MAX, BATCH_MAX_BYTES, DATAGRAMS_MAX};
 use super::counts::{Refusal, Transport};
 use super::frame::Frame;
-use super::line::to_log_record;
 use super::{Shared, stopped};
 use crate::record::LogRecord;
 
@@ -102,7 +101,7 @@ impl Receiver {
         }
         let mut records = Vec::new();
         for entry in frame.entries {
-            records.push(to_log_record(&frame.tag, entry?));
+            records.push(entry?.into_log_record(&frame.tag));
         }
         batch.append(&mut records);
         Ok(())
