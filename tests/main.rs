@@ -18,5 +18,6 @@ mod pictures;
 mod readme;
 mod reload;
 mod start;
+mod tail;
 mod tidy;
 mod tls;

@@ -121,6 +121,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["telemetry"]),
     ("toml_edit", &["config"]),
     ("rmp", &["ingest"]),
+    ("glob", &["ingest"]),
 ];
 
 #[test]

@@ -17,6 +17,7 @@ use crate::balancer::{self, DispatchError};
 use crate::config::{self, Config, Layers, Loaded};
 use crate::http::tls::{Credentials, Tls};
 use crate::http::{self, Shared};
+use crate::ingest::tail::Tail;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -36,6 +37,8 @@ pub struct Reloader {
     pub tls: Option<Tls>,
     /// Where the outcome is noted.
     pub status: Status,
+    /// Files and journals are followed as the new configuration says.
+    pub tail: Tail,
     /// Reloads run one after the other.
     pub turn: tokio::sync::Mutex<()>,
 }
@@ -180,6 +183,7 @@ impl Reloader {
             .expect("only another number of http threads is refused, and that needs a restart");
         self.store.apply(config.store.clone());
         self.shared.switches.apply(&config.http);
+        self.tail.apply(&config.logs, config.http.log_addresses);
         self.shared.switches.serve_proofs_of(&config.site);
         if let (Some(tls), Some(credentials)) = (&self.tls, credentials) {
             tls.show(credentials);

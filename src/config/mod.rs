@@ -6,6 +6,7 @@
 //! file, that over the default. Loading collects every problem before it refuses, and
 //! each names the key, the value and what would be accepted.
 
+mod arrays;
 mod file;
 pub mod settings;
 pub mod value;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use settings::{SETTINGS, Setting};
 
 use crate::http::admin::password;
-use crate::ingest::forward;
+use crate::ingest::{forward, tail};
 use crate::{balancer, cv, http, store, telemetry};
 
 /// The file looked for when no `--config` is given.
@@ -55,6 +56,8 @@ pub struct Config {
     pub store: store::Config,
     /// Logs of other programs.
     pub forward: forward::Config,
+    /// Files and journals that are followed.
+    pub logs: tail::Config,
     /// Logging and export.
     pub telemetry: telemetry::Config,
 }
@@ -71,6 +74,7 @@ impl Default for Config {
             balancer: balancer::Config::default(),
             store: store::Config::default(),
             forward: forward::Config::default(),
+            logs: tail::Config::default(),
             telemetry: telemetry::Config::default(),
         }
     }
@@ -180,9 +184,10 @@ pub fn load(layers: &Layers) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
     let mut given: Vec<Given> = Vec::new();
+    let mut config = Config::default();
 
     if let Some(path) = file_of(layers) {
-        file::read(&path, &mut given, &mut problems);
+        file::read(&path, &mut given, &mut config.logs, &mut problems);
     }
     from_environment(layers, &mut given, &mut warnings);
     for (key, value) in &layers.flags {
@@ -196,7 +201,6 @@ pub fn load(layers: &Layers) -> Result<Loaded, Problems> {
     }));
     problems.extend(password_problem(layers));
 
-    let mut config = Config::default();
     let mut sources = BTreeMap::new();
     for Given { setting, value, source, place } in given {
         match (setting.set)(&mut config, &value) {

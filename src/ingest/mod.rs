@@ -6,6 +6,7 @@
 
 pub mod forward;
 mod line;
+pub mod tail;
 
 use futures_util::future::BoxFuture;
 
