@@ -214,6 +214,17 @@ impl Tail {
     }
 }
 
+impl Drop for Tail {
+    /// A start that failed later must not leave a journalctl behind; the round in hand is
+    /// bounded. After [`Tail::stop`] there is nothing to wait for.
+    fn drop(&mut self) {
+        self.order(|orders| orders.stop = true);
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        // A defect in it was logged where it happened.
+        _ = thread.map(JoinHandle::join);
+    }
+}
+
 fn run(base: Base, config: Config, addresses: LogAddresses, orders: &Mutex<Orders>) {
     let mut is_idle = config.is_empty();
     let mut rounds = Rounds::new(base, &config, addresses);
