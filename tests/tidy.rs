@@ -122,6 +122,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("toml_edit", &["config"]),
     ("rmp", &["ingest"]),
     ("zstd", &["store", "ingest"]),
+    ("glob", &["ingest"]),
 ];
 
 #[test]

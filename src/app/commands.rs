@@ -102,6 +102,23 @@ pub fn import(file: &Path, form: Option<FileForm>, output: Option<&Path>) -> Res
     Ok(())
 }
 
+/// Lists have no default, so that these lines are an example.
+const SAMPLE_LISTS: &str = "
+# Logs of other programs that are followed as they grow: up to 32 of each, changed by a reload.
+#
+# tag is the stream's job and service_name (the file's stem, the unit, or journal);
+# format is auto, text, json or access; from is end or start, for the first time only.
+#
+#[[logs.file]]
+#path = \"/var/log/nginx/*.log\"
+#tag = \"nginx\"
+#format = \"auto\"
+#from = \"end\"
+#
+#[[logs.journal]]
+#units = [\"ssh.service\"]
+";
+
 /// Returns a configuration file with every setting explained and commented out.
 fn sample_configuration() -> String {
     let mut res = String::from(
@@ -120,6 +137,7 @@ fn sample_configuration() -> String {
         res.push_str(&format!("\n# {}{restart}.\n", setting.meaning));
         res.push_str(&format!("# {name} = {}\n", setting.default_toml()));
     }
+    res.push_str(SAMPLE_LISTS);
     res
 }
 

@@ -76,9 +76,9 @@ fn advice(fault: &BindError) -> String {
 }
 
 /// Puts received records where our own go: into the store and out by OTLP.
-struct Keeper {
-    store: Store,
-    telemetry: Arc<Telemetry>,
+pub(super) struct Keeper {
+    pub(super) store: Store,
+    pub(super) telemetry: Arc<Telemetry>,
 }
 
 impl Sink for Keeper {

@@ -20,6 +20,7 @@ mod signals;
 mod site;
 mod start;
 mod status;
+mod tail;
 mod watch;
 
 use std::fmt;

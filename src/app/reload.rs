@@ -19,6 +19,7 @@ use crate::config::{self, Config, Layers, Loaded};
 use crate::http::tls::{Credentials, Tls};
 use crate::http::{self, Shared};
 use crate::ingest::forward::Switches;
+use crate::ingest::tail::Tail;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -42,6 +43,8 @@ pub struct Reloader {
     pub status: Status,
     /// Keeps what is pushed, and may export it.
     pub keeper: Arc<Keeper>,
+    /// Files and journals are followed as the new configuration says.
+    pub tail: Tail,
     /// Reloads run one after the other.
     pub turn: tokio::sync::Mutex<()>,
 }
@@ -190,6 +193,7 @@ impl Reloader {
         self.shared.push.apply(&config.push);
         self.keeper.apply(&config.push);
         self.shared.switches.sample_by(config.telemetry.traces.sampling());
+        self.tail.apply(&config.logs, config.http.log_addresses);
         self.shared.switches.serve_proofs_of(&config.site);
         if let (Some(tls), Some(credentials)) = (&self.tls, credentials) {
             tls.show(credentials);

@@ -103,7 +103,7 @@ impl Running {
                 forward.stop().await;
             }
         };
-        let (drained, ()) = tokio::join!(self.server.drain(), forward_stopped);
+        let (drained, (), ()) = tokio::join!(self.server.drain(), forward_stopped, self.reloader.tail.stop());
         if let Err(fault) = drained {
             warn!("the server did not stop cleanly: {fault}");
         }

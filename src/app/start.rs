@@ -18,7 +18,7 @@ use super::serve::{Running, Supervisor};
 use super::site::{self, Site, SiteError};
 use super::status::Status;
 use super::watch::Watch;
-use super::{Failure, admin, control, data, forward};
+use super::{Failure, admin, control, data, forward, tail};
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::config::{self, Layers, Loaded, Source};
@@ -216,6 +216,8 @@ impl Base {
         })
         .context("start the pipeline thread")?;
         let tls = self.loaded.config.http.tls.read()?.map(Tls::new);
+        let clock = shared.clock.clone();
+        let tail = tail::start(&self.loaded.config, &store, &self.telemetry, &clock)?;
         let reloader = Arc::new(Reloader {
             tls,
             layers: self.layers,
@@ -226,6 +228,7 @@ impl Base {
             telemetry: self.telemetry,
             status,
             keeper,
+            tail,
             turn: tokio::sync::Mutex::new(()),
         });
         Ok((reloader, pipeline))

@@ -8,7 +8,8 @@ use toml_edit::{Document, Item, TableLike, Value};
 
 use super::settings::{self, SETTINGS};
 use super::value::{Kind, MASK};
-use super::{Given, Problem, Source, place_in, unknown};
+use super::{Given, Problem, Source, arrays, place_in, unknown};
+use crate::ingest::tail;
 use crate::record::access::cut;
 
 /// Larger than any file a person writes; refused before it is read.
@@ -17,8 +18,14 @@ const FILE_MAX_BYTES: u64 = 1024 * 1024;
 /// As much of a wrong value is shown.
 const SHOWN_MAX_BYTES: usize = 60;
 
-/// Reads the file's values into `given`, or says what is wrong with it.
-pub(super) fn read(path: &Path, given: &mut Vec<Given>, problems: &mut Vec<Problem>) {
+/// Reads the file's values into `given` and its lists of tables into `lists`, or says what is
+/// wrong with it.
+pub(super) fn read(
+    path: &Path,
+    given: &mut Vec<Given>,
+    lists: &mut tail::Config,
+    problems: &mut Vec<Problem>,
+) {
     let whole_file = |message: String| Problem { place: path.display().to_string(), message };
     let text = match read_bounded(path) {
         Ok(text) => text,
@@ -32,7 +39,7 @@ pub(super) fn read(path: &Path, given: &mut Vec<Given>, problems: &mut Vec<Probl
             return problems.push(Problem { place: place_in(path, &text, offset), message });
         }
     };
-    let mut walk = Walk { path, text: &text, given, problems };
+    let mut walk = Walk { path, text: &text, given, lists, problems };
     walk.table(document.as_table(), "");
 }
 
@@ -52,11 +59,13 @@ fn read_bounded(path: &Path) -> Result<String, String> {
     Ok(text)
 }
 
-struct Walk<'a> {
+/// What is read of a file while its tables are walked through.
+pub(super) struct Walk<'a> {
     path: &'a Path,
     text: &'a str,
     given: &'a mut Vec<Given>,
-    problems: &'a mut Vec<Problem>,
+    lists: &'a mut tail::Config,
+    pub(super) problems: &'a mut Vec<Problem>,
 }
 
 impl Walk<'_> {
@@ -64,17 +73,36 @@ impl Walk<'_> {
         for (name, item) in table.iter() {
             let key = if prefix.is_empty() { name.to_string() } else { format!("{prefix}.{name}") };
             let span = table.key(name).and_then(|key| key.span()).or_else(|| item.span());
-            let place = place_in(self.path, self.text, span.map_or(0, |span| span.start));
+            let place = self.place(span.map_or(0, |span| span.start));
             self.item(&key, item, place);
         }
     }
 
+    /// Returns the place of a byte.
+    pub(super) fn place(&self, offset: usize) -> String {
+        place_in(self.path, self.text, offset)
+    }
+
+    /// Returns a value as it stands in the file, as much of it as is shown.
+    pub(super) fn shown(&self, item: &Item) -> &str {
+        let value = item.span().and_then(|span| self.text.get(span)).unwrap_or_default();
+        cut(value.trim(), SHOWN_MAX_BYTES)
+    }
+
     fn item(&mut self, key: &str, item: &Item, place: String) {
+        if let Some(name) = arrays::find(key) {
+            let mut lists = std::mem::take(self.lists);
+            arrays::read(self, name, item, place, &mut lists);
+            *self.lists = lists;
+            return;
+        }
         let setting = settings::find(key);
         match (setting, item.as_table_like()) {
-            (None, Some(table)) if settings::is_table(key) => self.table(table, key),
+            (None, Some(table)) if settings::is_table(key) || arrays::is_table(key) => self.table(table, key),
             (None, _) => {
-                let message = unknown(key, SETTINGS.iter().map(|setting| setting.key.to_string()));
+                let settings = SETTINGS.iter().map(|setting| setting.key.to_string());
+                let lists = arrays::ARRAYS.iter().map(|(name, _)| name.to_string());
+                let message = unknown(key, settings.chain(lists));
                 self.problems.push(Problem { place, message });
             }
             (Some(setting), _) => match item.as_value().and_then(|value| text_of(value, (setting.kinds)())) {
@@ -84,8 +112,7 @@ impl Walk<'_> {
                 }
                 None => {
                     let kind = item.type_name();
-                    let value = item.span().and_then(|span| self.text.get(span)).unwrap_or_default();
-                    let value = if setting.is_secret { MASK } else { cut(value.trim(), SHOWN_MAX_BYTES) };
+                    let value = if setting.is_secret { MASK } else { self.shown(item) };
                     let message = format!("`{key}`: {value} ({kind}) is not {}", setting.accepts);
                     self.problems.push(Problem { place, message });
                 }

@@ -6,6 +6,7 @@
 //! file, that over the default. Loading collects every problem before it refuses, and
 //! each names the key, the value and what would be accepted.
 
+mod arrays;
 mod file;
 pub mod settings;
 pub mod value;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use settings::{SETTINGS, Setting};
 
 use crate::http::admin::password;
-use crate::ingest::{forward, push};
+use crate::ingest::{forward, push, tail};
 use crate::{balancer, cv, http, store, telemetry};
 
 /// The file looked for when no `--config` is given.
@@ -57,6 +58,8 @@ pub struct Config {
     pub forward: forward::Config,
     /// What other programs push by HTTP.
     pub push: push::Config,
+    /// Files and journals that are followed.
+    pub logs: tail::Config,
     /// Logging and export.
     pub telemetry: telemetry::Config,
 }
@@ -74,6 +77,7 @@ impl Default for Config {
             store: store::Config::default(),
             forward: forward::Config::default(),
             push: push::Config::default(),
+            logs: tail::Config::default(),
             telemetry: telemetry::Config::default(),
         }
     }
@@ -183,9 +187,10 @@ pub fn load(layers: &Layers) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
     let mut given: Vec<Given> = Vec::new();
+    let mut config = Config::default();
 
     if let Some(path) = file_of(layers) {
-        file::read(&path, &mut given, &mut problems);
+        file::read(&path, &mut given, &mut config.logs, &mut problems);
     }
     from_environment(layers, &mut given, &mut warnings);
     for (key, value) in &layers.flags {
@@ -199,7 +204,6 @@ pub fn load(layers: &Layers) -> Result<Loaded, Problems> {
     }));
     problems.extend(password_problem(layers));
 
-    let mut config = Config::default();
     let mut sources = BTreeMap::new();
     for Given { setting, value, source, place } in given {
         match (setting.set)(&mut config, &value) {

@@ -82,6 +82,60 @@ fn a_value_of_another_type_is_refused_even_where_its_text_would_do() {
 }
 
 #[test]
+fn lists_of_tables_are_read() {
+    let (_dir, path) = file(
+        "[[logs.file]]\npath = \"/var/log/nginx/*.log\"\ntag = \"nginx\"\nformat = \"access\"\nfrom = \"start\"\n\
+         [[logs.file]]\npath = \"/a.log\"\n[[logs.journal]]\nunits = [\"ssh.service\"]\n[[logs.journal]]\n",
+    );
+    let logs = load(&layers(Some(&path), &[], &[])).unwrap().config.logs;
+    let file = |path: &str, tag: Option<&str>, format, from| tail::FileSource {
+        path: path.into(),
+        tag: tag.map(str::to_string),
+        format,
+        from,
+    };
+    assert_eq!(
+        logs.files,
+        [
+            file("/var/log/nginx/*.log", Some("nginx"), tail::Format::Access, tail::StartAt::Start),
+            file("/a.log", None, tail::Format::Auto, tail::StartAt::End)
+        ]
+    );
+    let units: Vec<Vec<String>> = logs.journals.into_iter().map(|journal| journal.units).collect();
+    assert_eq!(units, [vec!["ssh.service".to_string()], vec![]]);
+}
+
+#[test]
+fn wrong_lists_of_tables_are_all_reported() {
+    check(
+        "[[logs.file]]\npath = \"relative.log\"\nformat = \"xml\"\nfrom = 1\ntags = \"x\"\n[[logs.file]]\ntag = \"\"\n\
+         [[logs.journal]]\nunits = [\"a b\"]\n",
+        &[
+            "vitrine.toml:5:1: `logs.file.tags` is not a setting; did you mean `logs.file.tag`?",
+            "vitrine.toml:2:1: `logs.file.path`: \"relative.log\" is not an absolute path, in which * ? and [] stand \
+             for parts of names (it does not begin with /)",
+            "vitrine.toml:3:1: `logs.file.format`: \"xml\" is not auto, text, json or access",
+            "vitrine.toml:4:1: `logs.file.from`: 1 is not end or start (integer)",
+            "vitrine.toml:7:1: `logs.file.path` is missing: set it to an absolute path, in which * ? and [] stand for \
+             parts of names",
+            "vitrine.toml:7:1: `logs.file.tag`: \"\" is not a text of 1 to 256 bytes",
+            "vitrine.toml:9:1: `logs.journal.units`: [\"a b\"] is not a list of up to 64 units such as \
+             [\"nginx.service\"]",
+        ],
+    );
+    check(
+        "[logs]\nfile = \"/var/log/x.log\"\n",
+        &[
+            "vitrine.toml:2:1: `logs.file`: \"/var/log/x.log\" is not a list of tables, each headed [[logs.file]]",
+        ],
+    );
+    check(
+        "[[logs.files]]\npath = \"/x\"\n",
+        &["vitrine.toml:1:8: `logs.files` is not a setting; did you mean `logs.file`?"],
+    );
+}
+
+#[test]
 fn broken_toml_names_line_and_column() {
     let (dir, path) = file("site = \"a\"\nlisten = \n");
     let problems = load(&layers(Some(&path), &[], &[])).unwrap_err();

@@ -12,8 +12,8 @@ use ipnet::IpNet;
 
 use crate::balancer::Selection;
 use crate::cv::{BaseUrl, Private};
-use crate::http::LogAddresses;
 use crate::ingest::forward::SharedKey;
+use crate::record::LogAddresses;
 use crate::record::sampling::Sampler;
 
 /// A type that settings can have.

@@ -10,34 +10,6 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR, X_FORWARDED_PROTO};
 use ipnet::IpNet;
 
-/// How much of visitors' addresses is logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogAddresses {
-    /// Nothing.
-    #[default]
-    No,
-    /// The network: of an IPv4 address the first 24 bits, of an IPv6 address the first 48.
-    Shortened,
-    /// All of it.
-    Whole,
-}
-
-impl LogAddresses {
-    /// Returns what may be logged of an address.
-    pub(super) fn of(self, address: IpAddr) -> Option<IpAddr> {
-        match (self, address) {
-            (LogAddresses::No, _) => None,
-            (LogAddresses::Whole, address) => Some(address),
-            (LogAddresses::Shortened, IpAddr::V4(v4)) => {
-                Some(Ipv4Addr::from_bits(v4.to_bits() & !0 << 8).into())
-            }
-            (LogAddresses::Shortened, IpAddr::V6(v6)) => {
-                Some(Ipv6Addr::from_bits(v6.to_bits() & !0 << 80).into())
-            }
-        }
-    }
-}
-
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -183,14 +155,6 @@ mod tests {
         check("127.0.0.1", &[(FOR, "2001:db8::1")], ("2001:db8::1", false));
         check("127.0.0.1", &[("Forwarded", "for=1.1.1.1, For=\"[2001:db8::1]\"")], ("2001:db8::1", false));
         check("127.0.0.1", &[("Forwarded", "proto=https;for=198.51.100.1")], ("198.51.100.1", true));
-    }
-
-    #[test]
-    fn a_shortened_address_is_that_of_its_network() {
-        let of = |text: &str| LogAddresses::Shortened.of(text.parse().unwrap()).unwrap().to_string();
-        assert_eq!(of("198.51.100.77"), "198.51.100.0");
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1::");
-        assert_eq!(LogAddresses::No.of(Ipv4Addr::LOCALHOST.into()), None);
     }
 
     #[test]

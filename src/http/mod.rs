@@ -47,11 +47,10 @@ use crate::cv::BaseUrl;
 use crate::record::ring::Sender;
 use crate::record::sampling::Sampling;
 use crate::record::trace::TraceContext;
-use crate::record::{AccessRecord, Span};
+use crate::record::{AccessRecord, LogAddresses, Span};
 
 use limits::{Admitted, Connections, Requests};
 
-pub use client::LogAddresses;
 pub use edition::Edition;
 pub use links::Links;
 pub use probes::{Health, HealthWorkers};

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::{ConnectionType, Method, StatusCode, header};
+use actix_web::http::{ConnectionType, StatusCode, header};
 use actix_web::{HttpMessage, web::Bytes};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Meter, UpDownCounter};
@@ -29,7 +29,7 @@ use super::watchdog;
 use super::{Switches, files, links};
 use crate::clock::UnixNanos;
 use crate::record::AccessRecord;
-use crate::record::access::{PATH_MAX_BYTES, Stages, USER_AGENT_MAX_BYTES, cut};
+use crate::record::access::{PATH_MAX_BYTES, Stages, USER_AGENT_MAX_BYTES, cut, known_method};
 use crate::record::names::{self, keys};
 use crate::record::trace::TraceContext;
 
@@ -261,7 +261,7 @@ impl Guard {
     }
 
     fn begin(thread: Rc<Thread>, request: &ServiceRequest, trace: TraceContext) -> Self {
-        let method = known_method(request.method());
+        let method = known_method(request.method().as_str());
         let scheme = if request.app_config().secure() { "https" } else { "http" };
         thread.instruments.add_active(method, scheme, 1);
         thread.active.fetch_add(1, Ordering::SeqCst);
@@ -317,23 +317,6 @@ fn path_of(path: &str) -> Cow<'static, str> {
         // However it was spelled.
         _ if path.contains("/p/") || path.contains("/%70/") => Cow::Borrowed(links::ROUTE),
         _ => Cow::Owned(cut(path, PATH_MAX_BYTES).to_string()),
-    }
-}
-
-/// Returns the method's name, `_OTHER` for one that the OTel HTTP conventions do not know:
-/// a visitor must not be able to make label values.
-fn known_method(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        "PATCH" => "PATCH",
-        "CONNECT" => "CONNECT",
-        "TRACE" => "TRACE",
-        _ => "_OTHER",
     }
 }
 

@@ -33,9 +33,32 @@ pub fn severity_of_word(word: &str) -> Option<Severity> {
     }
 }
 
-/// Finds the level of a line in logfmt or JSON: `level=warn`, `"level":"warn"`.
+/// Finds the level of a line where loggers write it: as a named value (`level=warn`,
+/// `"level":"warn"`), else as a word in capitals (`ERROR`), in brackets (`[error]`) or before a
+/// colon (`error:`). A word in a sentence is none.
 pub fn severity_in_line(line: &str) -> Option<Severity> {
-    let head = cut(line, LEVEL_WITHIN_BYTES).as_bytes();
+    let head = cut(line, LEVEL_WITHIN_BYTES);
+    named_severity(head.as_bytes()).or_else(|| marked_severity(head))
+}
+
+fn marked_severity(head: &str) -> Option<Severity> {
+    let is_letter = |c: char| c.is_ascii_alphabetic();
+    let mut rest = head;
+    while let Some(start) = rest.find(is_letter) {
+        let (before, word_on) = rest.split_at(start);
+        let (word, after) = word_on.split_at(word_on.find(|c| !is_letter(c)).unwrap_or(word_on.len()));
+        let is_marked = word.chars().all(|c| c.is_ascii_uppercase())
+            || before.ends_with(['[', '<', '|'])
+            || after.starts_with([':', ']']);
+        if let Some(severity) = severity_of_word(word).filter(|_| is_marked) {
+            return Some(severity);
+        }
+        rest = after;
+    }
+    None
+}
+
+fn named_severity(head: &[u8]) -> Option<Severity> {
     let mut from = 0;
     while let Some(found) = memchr::memmem::find(&head[from..], b"l") {
         let at = from + found;
@@ -93,6 +116,13 @@ mod tests {
         check("the level was high", None);
         check("sealevel=warn", None);
         check("level=", None);
+        check("2026/11/26 16:49:02 [error] 12#12: *7 open() failed", Some(Severity::Error));
+        check("2026-11-26 16:49:02,1 WARNING root: x", Some(Severity::Warn));
+        check("ERROR:root:boom", Some(Severity::Error));
+        check("fatal: not a git repository", Some(Severity::Fatal));
+        check("[Thu Nov 26 16:49:02.1 2026] [core:notice] [pid 1] x", Some(Severity::Info));
+        check("an error was not found", None);
+        check("информация", None);
         check(&format!("{}level=warn", " ".repeat(600)), None);
     }
 }

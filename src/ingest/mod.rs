@@ -6,7 +6,9 @@
 
 mod fields;
 pub mod forward;
+mod line;
 pub mod push;
+pub mod tail;
 
 use futures_util::future::BoxFuture;
 

@@ -64,14 +64,9 @@ pub const PATH_MAX_BYTES: usize = 512;
 pub const USER_AGENT_MAX_BYTES: usize = 256;
 
 impl AccessRecord {
-    /// Returns error for 5xx, warn for 4xx but 404 and 499, which visitors cause all day.
+    /// Returns how much the answer matters.
     pub fn severity(&self) -> Severity {
-        match self.status {
-            500.. => Severity::Error,
-            404 | 499 => Severity::Info,
-            400.. => Severity::Warn,
-            _ => Severity::Info,
-        }
+        severity_of_status(self.status)
     }
 
     /// Converts to a log line; off the request path, it formats and allocates.
@@ -101,6 +96,33 @@ impl AccessRecord {
             metadata,
             body: format!("{} {} {} {duration_ms:.1}ms", self.method, self.path, self.status),
         }
+    }
+}
+
+/// Returns error for 5xx, warn for 4xx but 404 and 499, which visitors cause all day.
+pub fn severity_of_status(status: u16) -> Severity {
+    match status {
+        500.. => Severity::Error,
+        404 | 499 => Severity::Info,
+        400.. => Severity::Warn,
+        _ => Severity::Info,
+    }
+}
+
+/// Returns the method's name, `_OTHER` for one that the OTel HTTP conventions do not know:
+/// a visitor must not be able to make label values.
+pub fn known_method(method: &str) -> &'static str {
+    match method {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        "PATCH" => "PATCH",
+        "CONNECT" => "CONNECT",
+        "TRACE" => "TRACE",
+        _ => "_OTHER",
     }
 }
 

@@ -7,6 +7,7 @@
 //! knows who produces or consumes it.
 
 pub mod access;
+pub mod address;
 pub mod labels;
 pub mod log;
 pub mod metric;
@@ -20,6 +21,7 @@ pub mod span;
 pub mod trace;
 
 pub use access::AccessRecord;
+pub use address::LogAddresses;
 pub use labels::Labels;
 pub use log::{Levels, LogRecord, Severity};
 pub use metric::{Metadata, MetricKind, Point, Sample, Scrape, Series};

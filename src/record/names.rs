@@ -267,7 +267,7 @@ pub mod keys {
     pub const PROTOCOL: &str = "protocol";
     /// Why something was refused.
     pub const REASON: &str = "reason";
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp`, `file` or `journal`.
     pub const NETWORK_TRANSPORT: &str = "network.transport";
     /// `metrics`, `logs` or `traces`.
     pub const SIGNAL: &str = "signal";

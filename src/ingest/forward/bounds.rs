@@ -58,12 +58,6 @@ pub const TAG_MAX_BYTES: usize = 256;
 /// Bytes of the id that a sender wants back; real ones have 24 or 32.
 pub const CHUNK_ID_MAX_BYTES: usize = 256;
 
-/// Fields of a record that become structured metadata; further ones are left out.
-pub const FIELDS_MAX: usize = 64;
-
-/// Bytes of a field's value, which is cut.
-pub const FIELD_VALUE_MAX_BYTES: usize = 4 << 10;
-
 /// Records handed over in one step.
 pub const BATCH_MAX: usize = 1_000;
 

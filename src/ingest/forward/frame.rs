@@ -7,7 +7,7 @@
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use zstd::stream::read::Decoder as ZstdDecoder;
 
 use super::Refusal;
@@ -18,12 +18,11 @@ use super::bounds::{
 use super::scan::{Scanner, is_json};
 use super::value::{Cursor, decode_map, elements, raw, time, time_of_number};
 use crate::clock::UnixNanos;
+use crate::ingest::line::{Fields, to_log_record};
+use crate::record::LogRecord;
 
 /// Bytes read in one step; two of them fit what a decompressor yields at once.
 const STEP_BYTES: usize = 64 << 10;
-
-/// What one event says.
-pub type Fields = Map<String, Value>;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +31,13 @@ pub struct Entry {
     pub at: UnixNanos,
     /// What it says.
     pub fields: Fields,
+}
+
+impl Entry {
+    /// Converts to a log record of the stream that the tag names.
+    pub fn into_log_record(self, tag: &str) -> LogRecord {
+        to_log_record(tag, self.at, self.fields)
+    }
 }
 
 /// A message that holds events.

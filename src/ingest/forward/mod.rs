@@ -8,13 +8,12 @@
 //!
 //! `tcp` and `udp` read sockets, `handshake` proves a shared key, `rate` bounds a
 //! flood, `scan` finds where a message ends, `frame` reads its mode
-//! and entries, `value` decodes msgpack, `line` makes log records, `counts` counts.
+//! and entries, `value` decodes msgpack, `counts` counts.
 
 mod bounds;
 mod counts;
 mod frame;
 mod handshake;
-mod line;
 mod rate;
 mod scan;
 mod tcp;
@@ -45,7 +44,6 @@ use crate::clock::Clock;
 use crate::record::LogRecord;
 use counts::Counts;
 use frame::Entry;
-use line::to_log_record;
 use rate::Rates;
 
 /// The port that the protocol's programs know.
@@ -194,7 +192,7 @@ impl Shared {
             self.counts.retime();
             entry.at = now;
         }
-        to_log_record(tag, entry)
+        entry.into_log_record(tag)
     }
 
     /// Returns whether a tag sent more than it may.

@@ -675,7 +675,7 @@ proptest! {
     fn random_messages_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         if let Ok(Some(frame)) = Frame::read(&bytes, NOW) {
             for entry in frame.entries.take(1_000).flatten() {
-                line::to_log_record(&frame.tag, entry);
+                entry.into_log_record(&frame.tag);
             }
         }
     }
@@ -693,7 +693,7 @@ proptest! {
         bytes[place] = byte;
         if let Ok(Some(frame)) = Frame::read(&bytes, NOW) {
             for entry in frame.entries.take(1_000).flatten() {
-                line::to_log_record(&frame.tag, entry);
+                entry.into_log_record(&frame.tag);
             }
         }
     }

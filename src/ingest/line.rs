@@ -1,14 +1,23 @@
-//! An event as a log record: which field is the line, which the level, what becomes of the rest.
+//! An event of another program as a log record: which field is the line, which the level, what
+//! becomes of the rest.
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::bounds::{FIELD_VALUE_MAX_BYTES, FIELDS_MAX};
-use super::frame::{Entry, Fields};
+use crate::clock::UnixNanos;
 use crate::ingest::fields::{metadata_name, severity_of_word};
 use crate::record::access::cut;
 use crate::record::{Labels, LogRecord, Severity};
+
+/// The fields of an event, in the order in which they came.
+pub type Fields = Map<String, Value>;
+
+/// Fields of a record that become structured metadata; further ones are left out.
+pub const FIELDS_MAX: usize = 64;
+
+/// Bytes of a field's value, which is cut.
+pub const FIELD_VALUE_MAX_BYTES: usize = 4 << 10;
 
 /// Fields that can be the line, the first that is there wins; Docker sends `log`.
 const BODY_FIELDS: &[&str] = &["message", "log", "msg"];
@@ -18,10 +27,9 @@ const LEVEL_FIELDS: &[&str] =
     &["level", "severity", "log.level", "severity_text", "levelname", "log_level", "loglevel", "lvl"];
 
 /// Converts an event. Without a field for the line, the whole event in JSON is the line.
-pub fn to_log_record(tag: &str, entry: Entry) -> LogRecord {
-    let Entry { at, mut fields } = entry;
+pub fn to_log_record(tag: &str, at: UnixNanos, mut fields: Fields) -> LogRecord {
     let severity = take_severity(&mut fields);
-    let stream = Labels::new([("job", tag), ("service_name", tag), ("level", severity.as_str())]);
+    let stream = stream_of(tag, severity);
     match BODY_FIELDS.iter().find_map(|name| fields.shift_remove(*name)) {
         Some(line) => {
             let mut body = text(line);
@@ -30,6 +38,11 @@ pub fn to_log_record(tag: &str, entry: Entry) -> LogRecord {
         }
         None => LogRecord { at, severity, stream, metadata: vec![], body: Value::Object(fields).to_string() },
     }
+}
+
+/// Returns the stream of another program's lines: its tag is `job` and `service_name`.
+pub fn stream_of(tag: &str, severity: Severity) -> Labels {
+    Labels::new([("job", tag), ("service_name", tag), ("level", severity.as_str())])
 }
 
 /// Takes the level out of the fields: as a label it would be there twice. A field that
@@ -92,12 +105,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::clock::UnixNanos;
     use crate::ingest::fields::FIELD_NAME_MAX_BYTES;
 
     fn record(fields: Value) -> LogRecord {
         let Value::Object(fields) = fields else { panic!("not an object") };
-        to_log_record("flask.logs", Entry { at: UnixNanos(1), fields })
+        to_log_record("flask.logs", UnixNanos(1), fields)
     }
 
     #[test]
