@@ -10,9 +10,10 @@ WORKDIR /build
 # The dependencies alone, with an empty program in our place: this layer is built again
 # only when Cargo.toml or Cargo.lock change.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src tests \
+RUN mkdir -p src tests benches \
  && echo 'fn main() {}' > src/main.rs \
  && touch src/lib.rs tests/main.rs \
+ && sed -n '/^\[\[bench\]\]/,/^name/s/^name = "\(.*\)"/benches\/\1.rs/p' Cargo.toml | xargs touch \
  && cargo build --release --locked --bin vitrine
 
 # The sources keep the times of the checkout, which may be older than the empty program;

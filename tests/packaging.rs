@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -16,6 +17,8 @@ use vitrine::config::settings::SETTINGS;
 use vitrine::record::access::{JOB_ACCESS, JOB_APP, own_stream};
 use vitrine::record::{Labels, LogRecord, Severity};
 use vitrine::telemetry;
+
+use crate::harness::run;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
@@ -185,6 +188,27 @@ fn the_dependency_layer_comes_before_the_sources() {
     for needed in ["Cargo.toml", "Cargo.lock", "src", "assets"] {
         assert!(ignore.lines().any(|line| line == format!("!{needed}")), ".dockerignore hides {needed}");
     }
+}
+
+/// Runs the step that stands in for the sources: what it leaves must be a package, with a file
+/// for each target that the manifest names, or cargo does not even begin.
+#[test]
+fn the_dependency_layer_is_a_package() {
+    let dockerfile = read("Dockerfile");
+    let step = dockerfile.split("COPY Cargo.toml Cargo.lock ./\nRUN ").nth(1).unwrap();
+    let step = step.split(" \\\n && cargo build").next().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["Cargo.toml", "Cargo.lock"] {
+        std::fs::write(dir.path().join(name), read(name)).unwrap();
+    }
+    let mut shell = Command::new("sh");
+    shell.arg("-ec").arg(step).current_dir(dir.path());
+    let made = run(shell);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let mut metadata = Command::new(env!("CARGO"));
+    metadata.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(dir.path());
+    let metadata = run(metadata);
+    assert_eq!(metadata.code, 0, "{}", metadata.err);
 }
 
 /// The services of the compose file.

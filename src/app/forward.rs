@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryFutureExt};
 use opentelemetry::metrics::Meter;
 use tracing::{debug, info, warn};
 
@@ -88,7 +89,10 @@ impl Sink for Keeper {
     }
 
     fn keep_durably(&self, records: Vec<LogRecord>) -> BoxFuture<'static, Result<(), NotKept>> {
-        self.telemetry.export_logs(&records);
-        durably(|ack| self.store.append_logs_acked(records, ack))
+        let exported = self.telemetry.is_exporting_logs().then(|| records.clone());
+        let kept = durably(|ack| self.store.append_logs_acked(records, ack));
+        let telemetry = self.telemetry.clone();
+        // What was not kept comes again, and would be exported twice.
+        kept.inspect_ok(move |()| telemetry.export_logs(&exported.unwrap_or_default())).boxed()
     }
 }

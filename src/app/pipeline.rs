@@ -109,16 +109,22 @@ fn move_records(parts: &Parts) -> usize {
     let slow = parts.telemetry.slow();
     let mut spans: Vec<Span> = parts.spans.drain(SPANS_MAX).collect();
     let mut batch: Vec<LogRecord> = Vec::new();
-    let mut n_left_out = 0;
+    let (mut odd, mut n_left_out) = (Vec::new(), 0);
     for record in parts.access.drain(BATCH_MAX) {
         batch.push(record.to_log_record());
-        if spans.len() < SPANS_MAX {
-            spans.extend(record.to_spans(slow));
+        if !record.leaves_spans(slow) {
+            continue;
+        }
+        // What went wrong is not pushed out by what was only chosen.
+        let kind = if record.is_slow_or_failed(slow) { &mut odd } else { &mut spans };
+        if kind.len() < SPANS_MAX {
+            kind.extend(record.to_spans(slow));
         } else {
-            n_left_out += u64::from(record.leaves_spans(slow));
+            n_left_out += 1;
         }
     }
     parts.spans_left_out.fetch_add(n_left_out, Ordering::Relaxed);
+    spans.append(&mut odd);
     move_spans(parts, spans);
     batch.extend(parts.lines.drain(BATCH_MAX));
     let n_moved = batch.len();

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryFutureExt};
 use tokio::sync::oneshot;
 
-use crate::clock::{Clock, UnixMillis};
+use crate::clock::Clock;
 use crate::ingest::NotKept;
-use crate::ingest::push::{Config, PushSink};
+use crate::ingest::push::{Config, Oldest, PushSink};
 use crate::record::{LogRecord, Metadata, Scrape, Span};
 use crate::store::{Store, SyncError};
 use crate::telemetry::Telemetry;
@@ -40,10 +41,11 @@ impl Keeper {
 
 impl PushSink for Keeper {
     fn keep_logs(&self, records: Vec<LogRecord>) -> BoxFuture<'static, Result<(), NotKept>> {
-        if self.forwards() {
-            self.telemetry.export_logs(&records);
-        }
-        durably(|ack| self.store.append_logs_acked(records, ack))
+        let forwarded = (self.forwards() && self.telemetry.is_exporting_logs()).then(|| records.clone());
+        let kept = durably(|ack| self.store.append_logs_acked(records, ack));
+        let telemetry = self.telemetry.clone();
+        // What was not kept is sent again, and would be exported twice.
+        kept.inspect_ok(move |()| telemetry.export_logs(&forwarded.unwrap_or_default())).boxed()
     }
 
     fn keep_scrapes(
@@ -57,14 +59,16 @@ impl PushSink for Keeper {
     }
 
     fn keep_spans(&self, spans: Vec<Span>) -> BoxFuture<'static, Result<(), NotKept>> {
-        if self.forwards() {
-            self.telemetry.export_spans(&spans);
-        }
-        durably(|ack| self.store.append_spans_acked(spans, ack))
+        let forwarded = self.forwards().then(|| spans.clone());
+        let kept = durably(|ack| self.store.append_spans_acked(spans, ack));
+        let telemetry = self.telemetry.clone();
+        kept.inspect_ok(move |()| telemetry.export_spans(&forwarded.unwrap_or_default())).boxed()
     }
 
-    fn oldest_sample(&self) -> UnixMillis {
-        self.clock.now_ms().minus(self.store.out_of_order())
+    fn oldest(&self) -> Oldest {
+        let now = self.clock.now_ms();
+        let [sample, log, span] = self.store.late_max().map(|late_max| now.minus(late_max));
+        Oldest { sample, log: log.to_nanos(), span: span.to_nanos() }
     }
 }
 

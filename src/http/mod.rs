@@ -173,8 +173,13 @@ impl Switches {
         self.sampling.store(Arc::new(sampling));
     }
 
-    fn samples(&self, trace: &TraceContext) -> bool {
-        self.sampling.load().chooses(trace)
+    /// Only a trusted proxy may wish that a request is sampled.
+    fn samples(&self, trace: &TraceContext, req: &ServiceRequest) -> bool {
+        let is_from_proxy = || {
+            let socket = req.peer_addr().map(|socket| socket.ip().to_canonical());
+            socket.is_some_and(|socket| client::is_trusted(socket, &self.trusted_proxies.load()))
+        };
+        self.sampling.load().chooses(trace, trace.parent.is_some() && is_from_proxy())
     }
 
     /// Looks for proofs for certificates in this site folder.

@@ -178,7 +178,7 @@ where
         let thread = self.thread.clone();
         let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
         let mut trace = TraceContext::from_traceparent(traceparent);
-        trace.sampled = thread.shared.switches.samples(&trace);
+        trace.sampled = thread.shared.switches.samples(&trace, &request);
         let mut guard = Guard::begin(thread.clone(), &request, trace);
         let answer = {
             // Entered for the synchronous part too: extractors run in `call`.

@@ -5,6 +5,8 @@
 //! the translation that Prometheus 3 applies to OTLP by default, so that a dashboard
 //! works on this store and on a Prometheus alike.
 
+use std::borrow::Cow;
+
 use super::MetricKind;
 
 /// One metric instrument.
@@ -42,11 +44,16 @@ pub fn exposed(name: &str, unit: &str, kind: MetricKind) -> String {
         tokens.pop();
     }
     let unit = match (unit, kind) {
-        ("1", MetricKind::Gauge) => "ratio",
+        ("1", MetricKind::Gauge) => Cow::Borrowed("ratio"),
         _ => unit_word(unit),
     };
-    if !unit.is_empty() && !tokens.contains(&unit) {
-        tokens.push(unit);
+    // Of a rate the name may have either half already.
+    let (whole, per) = unit.split_once("_per_").unwrap_or((&unit, ""));
+    if !whole.is_empty() && !tokens.contains(&whole) {
+        tokens.push(whole);
+    }
+    if !per.is_empty() && !tokens.contains(&per) {
+        tokens.extend(["per", per]);
     }
     if kind == MetricKind::Counter {
         tokens.push("total");
@@ -55,10 +62,29 @@ pub fn exposed(name: &str, unit: &str, kind: MetricKind) -> String {
     if res.starts_with(|first: char| first.is_ascii_digit()) { format!("_{res}") } else { res }
 }
 
-/// Returns the word for a UCUM unit in a Prometheus name; `""` for a unit in braces, for
-/// `1` and for none. A unit that is not in the table stands for itself.
-pub fn unit_word(unit: &str) -> &str {
-    match unit {
+/// Returns the words for a UCUM unit in a Prometheus name, `bytes_per_second` for `By/s`; `""`
+/// for a unit in braces, for `1` and for none. A unit that is not in the table stands for
+/// itself, with underscores for what a name cannot have.
+pub fn unit_word(unit: &str) -> Cow<'_, str> {
+    let Some((whole, per)) = unit.split_once('/') else { return plain_unit(unit) };
+    let per = match per.trim() {
+        "s" => Cow::Borrowed("second"),
+        "m" | "min" => "minute".into(),
+        "h" => "hour".into(),
+        "d" => "day".into(),
+        "w" => "week".into(),
+        "mo" => "month".into(),
+        "y" => "year".into(),
+        other => plain_unit(other),
+    };
+    match (plain_unit(whole.trim()), per) {
+        (whole, per) if per.is_empty() => whole,
+        (whole, per) => format!("{whole}_per_{per}").into(),
+    }
+}
+
+fn plain_unit(unit: &str) -> Cow<'_, str> {
+    let word = match unit {
         "d" => "days",
         "h" => "hours",
         "min" => "minutes",
@@ -70,13 +96,29 @@ pub fn unit_word(unit: &str) -> &str {
         "KiBy" => "kibibytes",
         "MiBy" => "mebibytes",
         "GiBy" => "gibibytes",
+        "TiBy" => "tibibytes",
+        "KBy" => "kilobytes",
+        "MBy" => "megabytes",
+        "GBy" => "gigabytes",
+        "TBy" => "terabytes",
+        "m" => "meters",
+        "V" => "volts",
+        "A" => "amperes",
+        "J" => "joules",
+        "W" => "watts",
+        "g" => "grams",
         "%" => "percent",
         "Hz" => "hertz",
         "Cel" => "celsius",
         "1" => "",
         other if other.starts_with('{') => "",
-        other => other,
-    }
+        other if other.bytes().all(|byte| byte.is_ascii_alphanumeric()) => other,
+        other => {
+            let tokens = other.split(|c: char| !c.is_ascii_alphanumeric()).filter(|token| !token.is_empty());
+            return tokens.collect::<Vec<_>>().join("_").into();
+        }
+    };
+    word.into()
 }
 
 /// Declares the instruments once: a constant each, and [`ALL`] over all of them.
@@ -323,6 +365,11 @@ mod tests {
         check("system.cpu.utilization", "1", MetricKind::Gauge, "system_cpu_utilization_ratio");
         check("app.bytes.total", "By", MetricKind::Counter, "app_bytes_total");
         check("1st..thing", "", MetricKind::Gauge, "_1st_thing");
+        check("net", "By/s", MetricKind::Gauge, "net_bytes_per_second");
+        check("net.bytes", "By/s", MetricKind::Gauge, "net_bytes_per_second");
+        check("asked", "{request}/s", MetricKind::Gauge, "asked_per_second");
+        check("drawn", "W", MetricKind::Gauge, "drawn_watts");
+        check("odd", "a.b!", MetricKind::Gauge, "odd_a_b");
     }
 
     #[test]

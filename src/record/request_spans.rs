@@ -43,8 +43,12 @@ impl AccessRecord {
 
     /// Returns true for a request that was sampled, slow or failed.
     pub fn leaves_spans(&self, slow: Duration) -> bool {
-        let is_slow = self.stages.head.unwrap_or(self.duration) >= slow;
-        self.trace.sampled || is_slow || self.is_failed()
+        self.trace.sampled || self.is_slow_or_failed(slow)
+    }
+
+    /// Returns true for a request that was slow or failed.
+    pub fn is_slow_or_failed(&self, slow: Duration) -> bool {
+        self.is_failed() || self.stages.head.unwrap_or(self.duration) >= slow
     }
 
     fn is_failed(&self) -> bool {
@@ -53,9 +57,11 @@ impl AccessRecord {
 
     /// By the HTTP conventions for server spans (OpenTelemetry, "HTTP spans", stable).
     fn request_span(&self, is_failed: bool) -> Span {
+        // The conventions' word for a method that they do not know.
+        let method = if self.method == "_OTHER" { "HTTP" } else { self.method };
         let name = match self.route {
-            "" => self.method.into(),
-            route => format!("{} {route}", self.method).into(),
+            "" => method.into(),
+            route => format!("{method} {route}").into(),
         };
         let mut attributes: Attributes = vec![
             ("http.request.method".into(), self.method.into()),

@@ -83,9 +83,10 @@ impl Sampling {
         Sampling { sampler, below }
     }
 
-    /// Decides about a request, whose context says what its caller wished, if there is one.
-    pub fn chooses(self, context: &TraceContext) -> bool {
-        if self.sampler.heeds_caller && context.parent.is_some() {
+    /// Decides about a request, whose context says what its caller wished, if there is one who
+    /// may wish: a stranger who chose every request would push out what the owner looks for.
+    pub fn chooses(self, context: &TraceContext, is_caller_trusted: bool) -> bool {
+        if self.sampler.heeds_caller && is_caller_trusted && context.parent.is_some() {
             return context.sampled;
         }
         match self.sampler.root {
@@ -112,7 +113,7 @@ mod tests {
 
     fn share(sampler: &str, ratio: f64, context: impl Fn() -> TraceContext) -> f64 {
         let sampling = Sampling::new(Sampler::parse(sampler).unwrap(), ratio);
-        let n_chosen = (0..10_000).filter(|_| sampling.chooses(&context())).count();
+        let n_chosen = (0..10_000).filter(|_| sampling.chooses(&context(), true)).count();
         n_chosen as f64 / 10_000.0
     }
 
@@ -133,6 +134,8 @@ mod tests {
         };
         assert_eq!(share("parentbased_always_off", 0.0, called(1)), 1.0);
         assert_eq!(share("parentbased_always_on", 1.0, called(0)), 0.0);
+        let strange = called(1)();
+        assert!(!Sampling::default().chooses(&strange, false) && Sampling::default().chooses(&strange, true));
         assert_eq!(share("always_off", 0.0, called(1)), 0.0);
         assert_eq!(share("always_on", 0.0, called(0)), 1.0);
     }

@@ -257,9 +257,10 @@ impl Store {
         self.send(Message::Metadata(metadata)).is_ok()
     }
 
-    /// Returns how long after its time a sample is still taken.
-    pub fn out_of_order(&self) -> Duration {
-        self.0.shared.config().out_of_order
+    /// Returns how long after their times samples, lines and spans are still taken.
+    pub fn late_max(&self) -> [Duration; 3] {
+        let config = self.0.shared.config();
+        [config.out_of_order, config.logs.max_age, config.spans.max_age]
     }
 
     /// Waits until everything queued before is on disk; blocks the thread.

@@ -140,7 +140,7 @@ impl Recorder {
     pub(super) fn begin(&self) -> TraceContext {
         let mut context = TraceContext::root();
         let sampling = *self.sampling.lock().unwrap_or_else(PoisonError::into_inner);
-        context.sampled = sampling.chooses(&context);
+        context.sampled = sampling.chooses(&context, true);
         context
     }
 

@@ -3,6 +3,7 @@
 //! Label sets are built once and kept while their series exist: a reading every 10 s
 //! clones reference counts, not strings.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use opentelemetry::KeyValue;
@@ -91,7 +92,7 @@ fn describe(metric: &Metric, kind: MetricKind) -> Metadata {
     let name = names::exposed(metric.name(), metric.unit(), kind);
     let stem = if kind == MetricKind::Counter { name.trim_end_matches("_total") } else { &name };
     let unit = match (metric.unit(), kind) {
-        ("1", MetricKind::Gauge) => "ratio",
+        ("1", MetricKind::Gauge) => Cow::Borrowed("ratio"),
         (unit, _) => names::unit_word(unit),
     };
     let unit = if stem.ends_with(&format!("_{unit}")) { unit.to_string() } else { String::new() };

@@ -85,8 +85,14 @@ pub(super) fn is_meant(caller: &Caller, req: &HttpRequest, form: Option<&CsrfFor
 
 /// Returns false when a browser says that another site sent the request.
 pub(super) fn is_own_site(req: &HttpRequest) -> bool {
-    let site = req.headers().get("Sec-Fetch-Site").and_then(|value| value.to_str().ok());
-    site.is_none_or(|site| matches!(site, "same-origin" | "none"))
+    let text = |name: &str| req.headers().get(name).and_then(|value| value.to_str().ok());
+    let is_same_site = text("Sec-Fetch-Site").is_none_or(|site| matches!(site, "same-origin" | "none"));
+    // Browsers tell the site of a page to HTTPS alone; its origin they send with every form.
+    let is_same_origin = text("Origin").is_none_or(|origin| {
+        let host = origin.split_once("://").map(|(_, host)| host);
+        host.is_some_and(|host| text("Host").is_some_and(|own| own.eq_ignore_ascii_case(host)))
+    });
+    is_same_site && is_same_origin
 }
 
 /// Returns the cookie that gives a browser its session.

@@ -7,7 +7,7 @@
 //! | `POST /v1/logs`, `/v1/metrics`, `/v1/traces` | OTLP/HTTP, when `push.otlp` is on |
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::receive::{Batch, Push, Records, Refusal, Source};
@@ -40,7 +40,7 @@ impl Caller {
         &self.shared.push
     }
 
-    fn header(&self, name: &actix_web::http::header::HeaderName) -> &str {
+    fn header(&self, name: &HeaderName) -> &str {
         self.request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
@@ -57,6 +57,12 @@ impl Caller {
         })
     }
 
+    /// Counts a refusal that needed no look at the body, and passes it on.
+    fn refuse(&self, protocol: Protocol, refusal: Refusal) -> Refusal {
+        self.push().refuse(protocol, self.shared.switches.peer(&self.request).address, &refusal);
+        refusal
+    }
+
     /// Receives by a protocol; see [`Push::receive`].
     async fn receive<T: Send + 'static>(
         self,
@@ -66,7 +72,8 @@ impl Caller {
     ) -> Result<(LeftOut, T), Refusal> {
         let address = self.shared.switches.peer(&self.request).address;
         let source = Source { protocol, address, encoding };
-        let lane = &self.shared.lanes.blocking;
+        // It computes, at lower priority than the pages.
+        let lane = &self.shared.lanes.heavy;
         self.shared.push.receive((&self.request, self.payload), &source, lane, decode).await
     }
 }
@@ -106,7 +113,7 @@ async fn push_loki(
         // Protobuf is always a block of snappy, and no header says so.
         Ok(Encoding::Identity) if !is_json => Encoding::Snappy,
         Ok(encoding) => encoding,
-        Err(refusal) => return plain(refusal),
+        Err(refusal) => return plain(caller.refuse(Protocol::Loki, refusal)),
     };
     let decode = move |body: &[u8], times| {
         let pushed = if is_json { loki::decode_json(body, times) } else { loki::decode(body, times) }?;
@@ -131,36 +138,44 @@ async fn write(
     let caller = Caller { request, payload, shared };
     let version = match version_of(caller.header(&CONTENT_TYPE)) {
         Ok(version) => version,
-        Err(refusal) => return plain(refusal),
+        Err(refusal) => return plain(caller.refuse(Protocol::RemoteWrite, refusal)),
     };
     // Version 1.0 allows no other and some senders leave the header out.
     let encoding = match caller.encoding() {
         Ok(Encoding::Identity | Encoding::Snappy) => Encoding::Snappy,
-        Ok(Encoding::Gzip) => return plain(unsupported("remote write is compressed by snappy alone".into())),
-        Err(refusal) => return plain(refusal),
+        Ok(Encoding::Gzip) => {
+            let refusal = unsupported("remote write is compressed by snappy alone".into());
+            return plain(caller.refuse(Protocol::RemoteWrite, refusal));
+        }
+        Err(refusal) => return plain(caller.refuse(Protocol::RemoteWrite, refusal)),
     };
     let decode = move |body: &[u8], times| {
         let written = remote_write::decode(body, version, times)?;
         let told = (written.n_samples, written.n_histograms);
         Ok((batch_of(written.samples), told))
     };
-    match caller.receive(Protocol::RemoteWrite, encoding, decode).await {
-        Ok((left_out, (n_samples, n_histograms))) => {
-            let mut response = left_out_text(&left_out).unwrap_or_else(|| HttpResponse::NoContent().finish());
-            if version == Version::V2 {
-                let headers = response.headers_mut();
-                for (name, n) in [("samples", n_samples), ("histograms", n_histograms), ("exemplars", 0)] {
-                    let name = format!("x-prometheus-remote-write-{name}-written");
-                    if let Ok(name) = actix_web::http::header::HeaderName::try_from(name) {
-                        headers.insert(name, n.into());
-                    }
-                }
+    let (mut response, (n_samples, n_histograms)) =
+        match caller.receive(Protocol::RemoteWrite, encoding, decode).await {
+            Ok((left_out, told)) => {
+                (left_out_text(&left_out).unwrap_or_else(|| HttpResponse::NoContent().finish()), told)
             }
-            response
+            Err(refusal) => (plain(refusal), (0, 0)),
+        };
+    // Version 2.0 wants them on refusals, too, so that a sender knows that it was understood.
+    if version == Version::V2 {
+        for (name, n) in
+            [(SAMPLES_WRITTEN, n_samples), (HISTOGRAMS_WRITTEN, n_histograms), (EXEMPLARS_WRITTEN, 0)]
+        {
+            response.headers_mut().insert(name, n.into());
         }
-        Err(refusal) => plain(refusal),
     }
+    response
 }
+
+const SAMPLES_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-samples-written");
+const HISTOGRAMS_WRITTEN: HeaderName =
+    HeaderName::from_static("x-prometheus-remote-write-histograms-written");
+const EXEMPLARS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-exemplars-written");
 
 /// Reads which messages a body holds by its type, as the specification of 2.0 has it.
 fn version_of(content_type: &str) -> Result<Version, Refusal> {
@@ -233,19 +248,22 @@ async fn push_otlp(
         "application/x-protobuf" => Form::Protobuf,
         "application/json" => Form::Json,
         other => {
-            return plain(unsupported(format!(
-                "{other:?} is no OTLP: send application/x-protobuf or application/json"
-            )));
+            let why = format!("{other:?} is no OTLP: send application/x-protobuf or application/json");
+            return plain(caller.refuse(Protocol::Otlp, unsupported(why)));
         }
     };
     if !caller.push().takes_otlp() {
         let why = "OTLP is not taken here: set `otlp = true` under `[push]`, or VITRINE_PUSH_OTLP=true";
-        return refused(form, Refusal { status: StatusCode::NOT_FOUND, why: why.into(), retry_after: None });
+        let refusal = Refusal { status: StatusCode::NOT_FOUND, why: why.into(), retry_after: None };
+        return refused(form, caller.refuse(Protocol::Otlp, refusal));
     }
     let encoding = match caller.encoding() {
-        Ok(Encoding::Snappy) => return refused(form, unsupported("OTLP is compressed by gzip alone".into())),
+        Ok(Encoding::Snappy) => {
+            let refusal = unsupported("OTLP is compressed by gzip alone".into());
+            return refused(form, caller.refuse(Protocol::Otlp, refusal));
+        }
         Ok(encoding) => encoding,
-        Err(refusal) => return refused(form, refusal),
+        Err(refusal) => return refused(form, caller.refuse(Protocol::Otlp, refusal)),
     };
     let decode = move |body: &[u8], times| Ok((decode(body, form, times)?, ()));
     match caller.receive(Protocol::Otlp, encoding, decode).await {

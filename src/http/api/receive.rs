@@ -101,6 +101,11 @@ impl Push {
         self.takes_otlp.load(Ordering::Relaxed)
     }
 
+    /// Counts a request that is refused before its body is looked at.
+    pub(super) fn refuse(&self, protocol: Protocol, address: IpAddr, refusal: &Refusal) {
+        self.counts.refuse(protocol, Refused::Kind, &refusal.why, &address.to_string());
+    }
+
     /// Reads a body, decodes it and keeps what it brought. Returns what was left out, and
     /// whatever else `decode` says.
     pub(super) async fn receive<T: Send + 'static>(
@@ -144,8 +149,9 @@ impl Push {
         let body = match tokio::time::timeout(BODY_TIMEOUT, read(payload)).await {
             Ok(body) => body?,
             Err(_) => {
+                // Not 408, which tells senders to give the batch up.
                 let why = format!("the body did not arrive within {BODY_TIMEOUT:?}");
-                return Err((Refused::Timeout, refusal(StatusCode::REQUEST_TIMEOUT, why)));
+                return Err(later(Refused::Timeout, StatusCode::SERVICE_UNAVAILABLE, why, RETRY_AFTER));
             }
         };
         let n_bytes = body.len();
@@ -154,22 +160,27 @@ impl Push {
             _ = self.charge(source, n_bytes);
         }
         let (encoding, times) = (source.encoding, self.times());
-        let decoded = lane.run(move || inflate(body, encoding).and_then(|body| decode(&body, times))).await;
-        let (batch, told) = match decoded {
+        let sink = self.sink.clone();
+        // Handing over takes a while, too, for a hundred thousand records.
+        let work = move || {
+            let (batch, told) = inflate(body, encoding).and_then(|body| decode(&body, times))?;
+            let kept = match batch.records {
+                Records::Logs(records) => sink.keep_logs(records),
+                Records::Scrapes(scrapes, metadata) => sink.keep_scrapes(scrapes, metadata),
+                Records::Spans(spans) => sink.keep_spans(spans),
+            };
+            Ok((kept, batch.n_records, batch.left_out, told))
+        };
+        let (kept, n_records, left_out, told) = match lane.run(work).await {
             Ok(decoded) => decoded.map_err(malformed)?,
             Err(fault) => return Err(lane_refused(&fault)),
-        };
-        let kept = match batch.records {
-            Records::Logs(records) => self.sink.keep_logs(records),
-            Records::Scrapes(scrapes, metadata) => self.sink.keep_scrapes(scrapes, metadata),
-            Records::Spans(spans) => self.sink.keep_spans(spans),
         };
         if kept.await.is_err() {
             let why = "the store could not keep it now, try again in a moment";
             return Err(later(Refused::NotKept, StatusCode::SERVICE_UNAVAILABLE, why, RETRY_AFTER));
         }
-        self.counts.kept(source.protocol, n_bytes, batch.n_records);
-        Ok((batch.left_out, told))
+        self.counts.kept(source.protocol, n_bytes, n_records);
+        Ok((left_out, told))
     }
 
     fn charge(&self, source: &Source, n_bytes: usize) -> Result<(), (Refused, Refusal)> {
@@ -182,7 +193,7 @@ impl Push {
     }
 
     fn times(&self) -> Times {
-        Times { now: self.clock.now(), oldest_sample: self.sink.oldest_sample() }
+        Times { now: self.clock.now(), oldest: self.sink.oldest() }
     }
 }
 
@@ -233,7 +244,10 @@ fn lane_refused(fault: &LaneError) -> (Refused, Refusal) {
         LaneError::Full { retry_after, .. } => {
             later(Refused::Busy, StatusCode::SERVICE_UNAVAILABLE, fault.to_string(), *retry_after)
         }
-        LaneError::Panicked { .. } | LaneError::Ended { .. } => {
+        LaneError::Ended { .. } => {
+            later(Refused::Busy, StatusCode::SERVICE_UNAVAILABLE, "vitrine is stopping", RETRY_AFTER)
+        }
+        LaneError::Panicked { .. } => {
             (Refused::NotKept, refusal(StatusCode::INTERNAL_SERVER_ERROR, "a defect ended the decoding"))
         }
     }

@@ -43,6 +43,8 @@ impl Protocol {
 pub enum Refused {
     /// It is not what its type says.
     Malformed,
+    /// It is of a type that is not taken.
+    Kind,
     /// It is too large.
     Size,
     /// Its source sends more than it may.
@@ -56,12 +58,20 @@ pub enum Refused {
 }
 
 impl Refused {
-    const ALL: [Refused; 6] =
-        [Refused::Malformed, Refused::Size, Refused::Rate, Refused::Busy, Refused::Timeout, Refused::NotKept];
+    const ALL: [Refused; 7] = [
+        Refused::Malformed,
+        Refused::Kind,
+        Refused::Size,
+        Refused::Rate,
+        Refused::Busy,
+        Refused::Timeout,
+        Refused::NotKept,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
             Refused::Malformed => "malformed",
+            Refused::Kind => "type",
             Refused::Size => "body_size",
             Refused::Rate => "rate",
             Refused::Busy => "busy",

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::wire::Fields;
-use super::{Fault, LeftOut, RECORDS_MAX, Reason, Times, are_fine};
+use super::{Budget, Fault, LeftOut, RECORDS_MAX, Reason, Times, are_fine};
 use crate::clock::UnixNanos;
 use crate::ingest::fields::{metadata_name, severity_in_line, severity_of_word};
 use crate::record::{Labels, LogRecord, Severity};
@@ -49,6 +49,7 @@ pub struct Pushed {
     pub records: Vec<LogRecord>,
     /// What was left out.
     pub left_out: LeftOut,
+    budget: Budget,
 }
 
 /// A line with its metadata, before it belongs to a stream.
@@ -69,7 +70,7 @@ impl Pushed {
             self.left_out.add(Reason::Size, 1);
             return Ok(());
         }
-        let at = match times.of_record(line.at_ns) {
+        let at = match times.of_log(line.at_ns) {
             Ok(at) => at,
             Err(reason) => {
                 self.left_out.add(reason, 1);
@@ -79,7 +80,9 @@ impl Pushed {
         if self.records.len() == RECORDS_MAX {
             return Err(Fault::TooMany);
         }
-        self.records.push(stream.record(at, line));
+        let record = stream.record(at, line);
+        self.budget.take_record(&record)?;
+        self.records.push(record);
         Ok(())
     }
 }
@@ -162,7 +165,7 @@ fn decode_stream(fields: Fields<'_>, times: Times, res: &mut Pushed) -> Result<(
         }
     }
     let pairs =
-        parse_labels(labels).ok_or_else(|| Fault::Malformed(format!("no label set: {labels:.200}")))?;
+        parse_labels(labels).ok_or_else(|| Fault::Malformed("a stream's labels are no label set".into()))?;
     let stream = Stream::of(pairs);
     for field in fields {
         if let (2, value) = field? {
@@ -278,11 +281,15 @@ mod tests {
     use proptest::prelude::*;
     use prost::Message;
 
+    use super::super::Oldest;
     use super::*;
     use crate::clock::UnixMillis;
 
     const NOW: i64 = 1_800_000_000_000_000_000;
-    const TIMES: Times = Times { now: UnixNanos(NOW), oldest_sample: UnixMillis(0) };
+    const TIMES: Times = Times {
+        now: UnixNanos(NOW),
+        oldest: Oldest { sample: UnixMillis(0), log: UnixNanos(0), span: UnixNanos(0) },
+    };
 
     /// The messages as Loki's clients make them.
     mod client {

@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 use super::loki::{Line, Pushed, STREAMS_MAX, Stream, add_metadata};
 use super::{Fault, RECORDS_MAX, Times};
 
+/// Bytes of a body in JSON, inflated; a part of two bytes takes sixteen until its turn comes.
+const JSON_MAX_BYTES: usize = 2 << 20;
+
 // Parts stay text until their turn comes: a few bytes of JSON are a hundred as values.
 #[derive(Deserialize)]
 struct Request<'b> {
@@ -24,18 +27,20 @@ struct RawStream<'b> {
 
 /// Reads a request.
 pub fn decode(body: &[u8], times: Times) -> Result<Pushed, Fault> {
-    let malformed = |fault: serde_json::Error| Fault::Malformed(fault.to_string());
-    let request: Request<'_> = serde_json::from_slice(body).map_err(malformed)?;
+    if body.len() > JSON_MAX_BYTES {
+        return Err(Fault::Inflated);
+    }
+    let request: Request<'_> = serde_json::from_slice(body)?;
     if request.streams.len() > STREAMS_MAX {
         return Err(Fault::TooMany);
     }
     let mut res = Pushed::default();
     for raw in request.streams {
-        let raw: RawStream<'_> = serde_json::from_str(raw.get()).map_err(malformed)?;
+        let raw: RawStream<'_> = serde_json::from_str(raw.get())?;
         let mut pairs = Vec::with_capacity(raw.stream.len());
         for (name, value) in raw.stream {
             let serde_json::Value::String(value) = value else {
-                return Err(Fault::Malformed(format!("the label {name:.100} is no text")));
+                return Err(Fault::Malformed("a label's value is no text".into()));
             };
             pairs.push((name, value));
         }
@@ -68,11 +73,11 @@ fn line(text: &str) -> Result<Line<'_>, Fault> {
         Value::Plain(at, text) => (at, text, serde_json::Map::new()),
         Value::WithMetadata(at, text, pairs) => (at, text, pairs),
     };
-    let at_ns = at.parse().map_err(|_| Fault::Malformed(format!("no time in nanoseconds: {at:.40}")))?;
+    let at_ns = at.parse().map_err(|_| Fault::Malformed("a time is no number of nanoseconds".into()))?;
     let mut metadata = Vec::new();
     for (name, value) in pairs {
         let serde_json::Value::String(value) = value else {
-            return Err(Fault::Malformed(format!("the metadata {name:.100} is no text")));
+            return Err(Fault::Malformed("a value of the metadata is no text".into()));
         };
         add_metadata(&mut metadata, &name, &value);
     }
@@ -81,11 +86,15 @@ fn line(text: &str) -> Result<Line<'_>, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Oldest;
     use super::super::Reason;
     use super::*;
     use crate::clock::{UnixMillis, UnixNanos};
 
-    const TIMES: Times = Times { now: UnixNanos(1_800_000_000_000_000_000), oldest_sample: UnixMillis(0) };
+    const TIMES: Times = Times {
+        now: UnixNanos(1_800_000_000_000_000_000),
+        oldest: Oldest { sample: UnixMillis(0), log: UnixNanos(0), span: UnixNanos(0) },
+    };
 
     #[test]
     fn lines_are_read_with_and_without_metadata() {
@@ -105,9 +114,10 @@ mod tests {
             assert!(fault.contains(expect), "{body}: {fault}");
         };
         check("{", "malformed");
-        check("{}", "streams");
-        check(r#"{"streams":[{"stream":{"a":1},"values":[]}]}"#, "label a is no text");
-        check(r#"{"streams":[{"stream":{"a":"b"},"values":[["x","y"]]}]}"#, "no time in nanoseconds: x");
+        check("{}", "something unexpected at line 1 column 2");
+        check(r#"{"streams":"secret"}"#, "something unexpected");
+        check(r#"{"streams":[{"stream":{"a":1},"values":[]}]}"#, "label's value is no text");
+        check(r#"{"streams":[{"stream":{"a":"b"},"values":[["x","y"]]}]}"#, "no number of nanoseconds");
         check(r#"{"streams":[{"stream":{"a":"b"},"values":[[5,"y"]]}]}"#, "unix time in nanoseconds");
         check(&format!(r#"{{"streams":[{}]}}"#, "[".repeat(10_000)), "malformed");
         let ahead = r#"{"streams":[{"stream":{"a":"b"},"values":[["16725225600000000000","y"]]}]}"#;

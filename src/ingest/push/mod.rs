@@ -18,6 +18,7 @@ mod wire;
 use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
+use serde_json::error::Category;
 
 use self::wire::NotProtobuf;
 use super::NotKept;
@@ -29,6 +30,15 @@ pub const BODY_MAX_BYTES: usize = 4 << 20;
 
 /// Records of one request: log lines, samples or spans. Senders batch a few thousand.
 pub const RECORDS_MAX: usize = 100_000;
+
+/// Bytes that the records of one request may take, labels and metadata included.
+const GROWN_MAX_BYTES: usize = 32 << 20;
+
+/// Bytes of all labels of one series or stream; the store takes no more.
+const LABELS_MAX_BYTES: usize = 8 << 10;
+
+/// Bytes of a metric's description, which is cut.
+const HELP_MAX_BYTES: usize = 1_024;
 
 /// Labels of one series or stream; Prometheus itself warns long before.
 const LABELS_MAX: usize = 64;
@@ -76,8 +86,19 @@ pub trait PushSink: Send + Sync + 'static {
     /// Takes spans.
     fn keep_spans(&self, spans: Vec<Span>) -> BoxFuture<'static, Result<(), NotKept>>;
 
-    /// Returns the time before which a sample comes too late.
-    fn oldest_sample(&self) -> UnixMillis;
+    /// Returns the times before which records come too late.
+    fn oldest(&self) -> Oldest;
+}
+
+/// The times before which records come too late.
+#[derive(Clone, Copy, Debug)]
+pub struct Oldest {
+    /// Of a sample.
+    pub sample: UnixMillis,
+    /// Of a log record.
+    pub log: UnixNanos,
+    /// Of a span's start.
+    pub span: UnixNanos,
 }
 
 /// Why a whole request was refused.
@@ -92,9 +113,45 @@ pub enum Fault {
     /// It inflates beyond the bound.
     #[error("the body inflates beyond {} MiB", inflate::INFLATED_MAX_BYTES >> 20)]
     Inflated,
-    /// It has more records than one request may.
-    #[error("the body has more than {RECORDS_MAX} records")]
+    /// It has more than one request may.
+    #[error("the body has more than {RECORDS_MAX} records, or {} MiB of labels and texts", GROWN_MAX_BYTES >> 20)]
     TooMany,
+}
+
+impl From<serde_json::Error> for Fault {
+    /// Says where and not what: the error's own text quotes the body.
+    fn from(fault: serde_json::Error) -> Self {
+        let what = match fault.classify() {
+            Category::Data => "something unexpected",
+            Category::Eof => "the end",
+            Category::Io | Category::Syntax => "no JSON",
+        };
+        Fault::Malformed(format!("{what} at line {} column {}", fault.line(), fault.column()))
+    }
+}
+
+/// What one request may become in memory: a few bytes on the wire can name texts of kilobytes.
+#[derive(Debug)]
+struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget(GROWN_MAX_BYTES)
+    }
+}
+
+impl Budget {
+    /// Takes bytes; an error when there are none left.
+    fn take(&mut self, n_bytes: usize) -> Result<(), Fault> {
+        self.0 = self.0.checked_sub(n_bytes).ok_or(Fault::TooMany)?;
+        Ok(())
+    }
+
+    fn take_record(&mut self, record: &LogRecord) -> Result<(), Fault> {
+        let pairs = record.metadata.iter().map(|pair| size_of_val(pair) + pair.0.len() + pair.1.len());
+        let metadata: usize = pairs.sum();
+        self.take(size_of::<LogRecord>() + record.body.len() + record.stream.size_bytes() + metadata)
+    }
 }
 
 impl From<NotProtobuf> for Fault {
@@ -110,7 +167,7 @@ pub enum Reason {
     Labels,
     /// Before 1970, or further ahead than clocks differ.
     Time,
-    /// A sample older than the store takes in.
+    /// Older than the store takes in.
     TooOld,
     /// Delta temporality, which needs what came before.
     Delta,
@@ -152,7 +209,9 @@ impl Reason {
         match self {
             Reason::Labels => "labels that are missing, too many or too long",
             Reason::Time => "a time before 1970 or too far ahead",
-            Reason::TooOld => "a time older than store.metrics.out_of_order",
+            Reason::TooOld => {
+                "a time that is too long ago (store.metrics.out_of_order, store.logs.max_age, store.spans.max_age)"
+            }
             Reason::Delta => "delta temporality, send cumulative values",
             Reason::Histogram => "a histogram whose parts contradict each other",
             Reason::Id => "an id of the wrong length or all zero",
@@ -189,6 +248,7 @@ impl LeftOut {
 pub struct Samples {
     by_time: HashMap<i64, Vec<Point>>,
     n_points: usize,
+    budget: Budget,
     /// What is known of the metrics.
     pub metadata: Vec<Metadata>,
     /// What was left out.
@@ -205,9 +265,16 @@ impl Samples {
                 if self.n_points > RECORDS_MAX {
                     return Err(Fault::TooMany);
                 }
+                self.budget.take(size_of::<Point>() + series.size_bytes())?;
                 self.by_time.entry(at.0).or_default().push(Point { series: series.clone(), value });
             }
         }
+        Ok(())
+    }
+
+    fn describe(&mut self, metadata: Metadata) -> Result<(), Fault> {
+        self.budget.take(size_of::<Metadata>() + metadata.name.len() + metadata.help.len())?;
+        self.metadata.push(metadata);
         Ok(())
     }
 
@@ -245,8 +312,8 @@ fn unique(mut points: Vec<Point>) -> Vec<Point> {
 pub struct Times {
     /// Now.
     pub now: UnixNanos,
-    /// The oldest time of a sample.
-    pub oldest_sample: UnixMillis,
+    /// What comes too late.
+    pub oldest: Oldest,
 }
 
 impl Times {
@@ -254,11 +321,20 @@ impl Times {
         if at.0 < 0 || at.0 > (self.now.0.saturating_add(AHEAD_MAX_NS)) / 1_000_000 {
             return Err(Reason::Time);
         }
-        if at < self.oldest_sample { Err(Reason::TooOld) } else { Ok(()) }
+        if at < self.oldest.sample { Err(Reason::TooOld) } else { Ok(()) }
     }
 
-    /// Returns a record's time; zero is unknown and becomes now.
-    fn of_record(self, unix_nanos: u64) -> Result<UnixNanos, Reason> {
+    /// Returns a log record's time; zero is unknown and becomes now.
+    fn of_log(self, unix_nanos: u64) -> Result<UnixNanos, Reason> {
+        self.of(unix_nanos).and_then(|at| if at < self.oldest.log { Err(Reason::TooOld) } else { Ok(at) })
+    }
+
+    /// Returns the time of a span's start, as [`Times::of_log`].
+    fn of_span(self, unix_nanos: u64) -> Result<UnixNanos, Reason> {
+        self.of(unix_nanos).and_then(|at| if at < self.oldest.span { Err(Reason::TooOld) } else { Ok(at) })
+    }
+
+    fn of(self, unix_nanos: u64) -> Result<UnixNanos, Reason> {
         match i64::try_from(unix_nanos) {
             Ok(0) => Ok(self.now),
             Ok(at) if at <= self.now.0.saturating_add(AHEAD_MAX_NS) => Ok(UnixNanos(at)),
@@ -269,8 +345,11 @@ impl Times {
 
 /// Checks label pairs against the bounds.
 fn are_fine<'p>(mut pairs: impl ExactSizeIterator<Item = (&'p str, &'p str)>) -> bool {
+    let mut n_bytes = 0;
     pairs.len() <= LABELS_MAX
         && pairs.all(|(name, value)| {
-            !name.is_empty() && name.len() <= LABEL_NAME_MAX_BYTES && value.len() <= LABEL_VALUE_MAX_BYTES
+            n_bytes += name.len() + value.len();
+            let fits = name.len() <= LABEL_NAME_MAX_BYTES && value.len() <= LABEL_VALUE_MAX_BYTES;
+            !name.is_empty() && fits && n_bytes <= LABELS_MAX_BYTES
         })
 }

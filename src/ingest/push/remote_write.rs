@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use super::native::{NATIVE_BUCKETS_MAX, Native, add_histogram};
 use super::wire::{Fields, NotProtobuf, Value, unzigzag};
-use super::{Fault, Reason, Samples, Times, are_fine};
+use super::{Fault, HELP_MAX_BYTES, Reason, Samples, Times, are_fine};
 use crate::clock::UnixMillis;
 use crate::record::labels::METRIC_NAME;
+use crate::record::metric::STALE_NAN_BITS;
 use crate::record::{Labels, Metadata, MetricKind};
 
 /// Series of one request; Prometheus sends 2,000 samples at once.
@@ -18,9 +19,6 @@ const SERIES_MAX: usize = 50_000;
 
 /// Texts that one request of version 2.0 shares among its series.
 const SYMBOLS_MAX: usize = 200_000;
-
-/// Bytes of a metric's description, which is cut.
-const HELP_MAX_BYTES: usize = 1_024;
 
 /// Which messages a body holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +63,7 @@ fn decode_v1(body: &[u8], times: Times) -> Result<Written, Fault> {
                 }
                 res.add_series(pairs, value.message()?, (2, 4), times)?;
             }
-            (3, value) => res.add_metadata(metadata_v1(value.message()?)?),
+            (3, value) => res.add_metadata(metadata_v1(value.message()?)?)?,
             _ => {}
         }
     }
@@ -112,7 +110,7 @@ fn decode_v2(body: &[u8], times: Times) -> Result<Written, Fault> {
             pairs.push((symbol(*name)?, symbol(*value)?));
         }
         if let Some(described) = described {
-            res.add_metadata(metadata_v2(described, &pairs, symbol)?);
+            res.add_metadata(metadata_v2(described, &pairs, symbol)?)?;
         }
         res.add_series(pairs, value.message()?, (2, 3), times)?;
     }
@@ -146,7 +144,10 @@ impl Written {
         times: Times,
     ) -> Result<(), Fault> {
         let has_name = pairs.iter().any(|(name, value)| *name == METRIC_NAME && !value.is_empty());
+        // One name twice is an error by the specification, and shows in what is left.
+        let n_given = pairs.iter().filter(|(_, value)| !value.is_empty()).count();
         let series = (has_name && are_fine(pairs.iter().copied())).then(|| Labels::new(pairs));
+        let series = series.filter(|series| series.len() == n_given);
         for field in fields {
             let (number, value) = field?;
             if number == samples {
@@ -180,15 +181,17 @@ impl Written {
             return Ok(());
         };
         self.n_histograms += 1;
-        // A marker of the end stands in the sum, and ends all series of the histogram.
-        let count = if native.sum.is_nan() { native.sum } else { native.count };
+        // A marker of the end stands in the sum; which buckets there were is not known any more.
+        let is_marker = native.sum.to_bits() == STALE_NAN_BITS;
+        let count = if is_marker { native.sum } else { native.count };
         add_histogram(&mut self.samples, series, at, (&buckets, count, Some(native.sum)), times)
     }
 
-    fn add_metadata(&mut self, metadata: Option<Metadata>) {
+    fn add_metadata(&mut self, metadata: Option<Metadata>) -> Result<(), Fault> {
         // One line for each metric, however many series of it there are.
-        if let Some(metadata) = metadata.filter(|new| self.samples.metadata.last() != Some(new)) {
-            self.samples.metadata.push(metadata);
+        match metadata.filter(|new| self.samples.metadata.last() != Some(new)) {
+            Some(metadata) => self.samples.describe(metadata),
+            None => Ok(()),
         }
     }
 }
@@ -376,13 +379,15 @@ mod tests {
     use proptest::prelude::*;
     use prost::Message;
 
+    use super::super::Oldest;
     use super::*;
     use crate::clock::UnixNanos;
-    use crate::record::metric::STALE_NAN_BITS;
 
     const NOW_MS: i64 = 1_800_000_000_000;
-    const TIMES: Times =
-        Times { now: UnixNanos(NOW_MS * 1_000_000), oldest_sample: UnixMillis(NOW_MS - 3_600_000) };
+    const TIMES: Times = Times {
+        now: UnixNanos(NOW_MS * 1_000_000),
+        oldest: Oldest { sample: UnixMillis(NOW_MS - 3_600_000), log: UnixNanos(0), span: UnixNanos(0) },
+    };
 
     /// The messages as senders make them.
     mod sender {
@@ -520,7 +525,8 @@ mod tests {
         assert_eq!(
             written.samples.left_out.words().unwrap(),
             "left out 1 for labels that are missing, too many or too long, 1 for a time before 1970 or too \
-             far ahead, 1 for a time older than store.metrics.out_of_order"
+             far ahead, 1 for a time that is too long ago (store.metrics.out_of_order, store.logs.max_age, \
+             store.spans.max_age)"
         );
         let described = &written.samples.metadata[0];
         assert_eq!(
@@ -609,6 +615,34 @@ mod tests {
         let series = [name, histogram].concat();
         let body = [&[0x0a, series.len() as u8][..], &series].concat();
         assert!(matches!(decode(&body, Version::V1, TIMES), Err(Fault::Malformed(_))));
+    }
+
+    #[test]
+    fn shared_texts_and_small_histograms_do_not_grow_without_bound() {
+        let symbols = vec![String::new(), "__name__".into(), "n".repeat(200), "x".repeat(3_900)];
+        let series = sender::Series2 {
+            labels_refs: vec![1, 3, 2, 3],
+            samples: vec![sender::Sample { timestamp: NOW_MS, value: 1.0 }],
+            metadata: None,
+        };
+        let large = sender::Request { symbols, timeseries: vec![series; 20_000] }.encode_to_vec();
+        let mut one = super::tests::series(&[("__name__", &"m".repeat(4_000))], &[]);
+        one.histograms =
+            vec![sender::Histogram { count: 1, timestamp: NOW_MS, ..Default::default() }; 20_000];
+        let small = sender::WriteRequest { timeseries: vec![one], metadata: vec![] }.encode_to_vec();
+        for (body, version) in [(large, Version::V2), (small, Version::V1)] {
+            let mut fault = None;
+            let info = allocation_counter::measure(|| fault = decode(&body, version, TIMES).err());
+            assert!(fault == Some(Fault::TooMany) && info.bytes_max < 64 << 20, "{fault:?} {info:?}");
+        }
+    }
+
+    #[test]
+    fn one_label_twice_is_refused() {
+        let twice = series(&[("__name__", "up"), ("a", "1"), ("a", "2")], &[(NOW_MS, 1.0)]);
+        let request = sender::WriteRequest { timeseries: vec![twice], metadata: vec![] };
+        let written = decode(&request.encode_to_vec(), Version::V1, TIMES).unwrap();
+        assert_eq!((written.n_samples, written.samples.left_out.0[Reason::Labels as usize]), (0, 1));
     }
 
     proptest! {

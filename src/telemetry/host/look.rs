@@ -17,7 +17,7 @@ use super::container::{self, Container};
 const SECTOR_BYTES: u64 = 512;
 
 /// Devices that are no disk of their own: what they do is done by one below them.
-const NO_DISKS: &[&str] = &["loop", "ram", "zram", "dm-", "sr", "fd", "nbd"];
+const NO_DISKS: &[&str] = &["loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd"];
 
 /// Interfaces that lead nowhere outside, or to this machine's own containers.
 const NO_LINKS: &[&str] = &["lo", "veth", "docker", "br-", "virbr", "ifb", "dummy", "cali", "flannel", "cni"];
@@ -193,7 +193,8 @@ fn outside_links(all: InterfaceDeviceStatus) -> Vec<Link> {
 fn filesystems(watched: &[PathBuf], mounts: &[PathBuf], gaps: &mut Vec<String>) -> Vec<FileSystem> {
     let mut res: Vec<FileSystem> = Vec::new();
     for dir in watched {
-        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+        // A link leads to another file system than the one that it stands on.
+        let dir = dir.canonicalize().or_else(|_| std::path::absolute(dir)).unwrap_or_else(|_| dir.clone());
         let around = mounts.iter().filter(|mount| dir.starts_with(mount));
         let Some(mount) = around.max_by_key(|mount| mount.as_os_str().len()) else { continue };
         let mountpoint = mount.display().to_string();

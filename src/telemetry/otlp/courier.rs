@@ -21,6 +21,7 @@ use super::health::{CAUSE_BYTES_MAX, Health};
 use super::tls::{self, CertificateError};
 use crate::clock::{Clock, UnixNanos};
 use crate::record::access::cut;
+use crate::record::span::Attributes;
 use crate::record::trace::TraceContext;
 use crate::record::{Span, SpanEvent, SpanKind, SpanStatus, names};
 use crate::telemetry::config::{Compression, Signal, Target};
@@ -50,6 +51,17 @@ pub(super) enum NotDelivered {
     TimedOut,
     #[error("other settings took over")]
     Retired,
+}
+
+impl NotDelivered {
+    /// Returns the value of `error.type`.
+    fn kind(&self) -> &'static str {
+        match self {
+            NotDelivered::Refused => "refused",
+            NotDelivered::TimedOut => "timeout",
+            NotDelivered::Retired => "cancelled",
+        }
+    }
 }
 
 /// Why one attempt failed.
@@ -164,11 +176,23 @@ impl Courier {
             duration,
             status: if outcome.is_err() { SpanStatus::Error } else { SpanStatus::Unset },
             status_message: outcome.as_ref().err().map(ToString::to_string).unwrap_or_default(),
-            attributes: vec![
-                ("http.request.method".into(), "POST".into()),
-                ("url.full".into(), self.target.display_url().to_string()),
-                ("http.request.resend_count".into(), n_resends.to_string()),
-            ],
+            attributes: {
+                let mut res: Attributes = vec![
+                    ("http.request.method".into(), "POST".into()),
+                    ("url.full".into(), self.target.display_url().to_string()),
+                    ("http.request.resend_count".into(), n_resends.to_string()),
+                ];
+                let url = Url::parse(&self.target.url).ok();
+                let address =
+                    url.as_ref().and_then(|url| Some(("server.address", url.host_str()?.to_string())));
+                let port = url
+                    .as_ref()
+                    .and_then(|url| Some(("server.port", url.port_or_known_default()?.to_string())));
+                let error = outcome.as_ref().err().map(|err| ("error.type", err.kind().to_string()));
+                let known = [address, port, error].into_iter().flatten();
+                res.extend(known.map(|(name, value)| (name.into(), value)));
+                res
+            },
             events,
         }
     }
@@ -188,7 +212,10 @@ impl Courier {
                     return Err(NotDelivered::Refused);
                 }
                 Err(Failure::Passing { cause, retry_after }) => {
-                    let wait = retry_after.map_or_else(|| jittered(pause), |wait| wait.min(RETRY_AFTER_MAX));
+                    let wait = retry_after.map_or_else(
+                        || jittered(pause),
+                        |wait| wait.clamp(jittered(PAUSE_MIN), RETRY_AFTER_MAX),
+                    );
                     self.hold_back(wait);
                     cause
                 }

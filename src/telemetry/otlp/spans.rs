@@ -1,7 +1,10 @@
 //! Spans as OTLP messages.
 
+use std::borrow::Cow;
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as OtlpSpan, Status};
@@ -68,6 +71,17 @@ fn event(event: &SpanEvent) -> Event {
     }
 }
 
+/// Attributes that are integers by the conventions; we keep all as text.
+const INTEGERS: &[&str] =
+    &["http.response.status_code", "http.response.body.size", "http.request.resend_count", "server.port"];
+
 fn attributes(pairs: &Attributes) -> Vec<KeyValue> {
-    pairs.iter().map(|(name, value)| text(name, value)).collect()
+    let of = |(name, value): &(Cow<'static, str>, String)| match value.parse() {
+        Ok(number) if INTEGERS.contains(&name.as_ref()) => {
+            let value = Some(AnyValue { value: Some(Value::IntValue(number)) });
+            KeyValue { key: name.to_string(), value, ..Default::default() }
+        }
+        _ => text(name, value),
+    };
+    pairs.iter().map(of).collect()
 }

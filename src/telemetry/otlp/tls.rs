@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
 use crate::telemetry::config::Certificates;
@@ -25,6 +28,16 @@ pub enum CertificateError {
         /// `certificate` or `private key`.
         wanted: &'static str,
     },
+    /// They do not belong together.
+    #[error("use {certificate} with {key}")]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What the library said.
+        source: rustls::Error,
+    },
     /// One of the two is missing.
     #[error("a client certificate needs its private key, and the key its certificate: set both or none")]
     Half,
@@ -39,11 +52,25 @@ pub(super) fn config(certificates: &Certificates) -> Result<TlsConfig, Certifica
     let client = match (&certificates.client, &certificates.client_key) {
         (None, None) => None,
         (Some(certificate), Some(key)) => {
-            Some(ClientCert::new_with_certs(&chain(certificate)?, private_key(key)?))
+            let (chain, secret) = (chain(certificate)?, private_key(key)?);
+            check_pair(&chain, &secret).map_err(|source| CertificateError::Mismatch {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                source,
+            })?;
+            Some(ClientCert::new_with_certs(&chain, secret))
         }
         (Some(_), None) | (None, Some(_)) => return Err(CertificateError::Half),
     };
     Ok(builder.client_cert(client).build())
+}
+
+/// The client takes any two, and panics when it first shows them.
+fn check_pair(chain: &[Certificate<'static>], secret: &PrivateKey<'static>) -> Result<(), rustls::Error> {
+    let chain = chain.iter().map(|one| CertificateDer::from(one.der().to_vec())).collect();
+    let secret = PrivateKeyDer::try_from(secret.der().to_vec())
+        .map_err(|fault| rustls::Error::General(fault.to_string()))?;
+    CertifiedKey::from_der(chain, secret, &ring::default_provider()).map(drop)
 }
 
 fn chain(path: &Path) -> Result<Vec<Certificate<'static>>, CertificateError> {

@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use super::value::{ATTRIBUTES_MAX, find, limited, text};
 use super::{Collect, Form, json, walk};
 use crate::ingest::fields::{metadata_name, severity_of_word};
-use crate::ingest::push::{Fault, LABEL_VALUE_MAX_BYTES, LeftOut, RECORDS_MAX, Reason, Times};
+use crate::ingest::push::{Budget, Fault, LABEL_VALUE_MAX_BYTES, LeftOut, RECORDS_MAX, Reason, Times};
 use crate::record::access::cut;
 use crate::record::trace::{SpanId, TraceId};
 use crate::record::{Labels, LogRecord, Severity};
@@ -29,6 +29,7 @@ pub struct Logs {
     pub records: Vec<LogRecord>,
     /// What was left out.
     pub left_out: LeftOut,
+    budget: Budget,
     times: Times,
     labels: Vec<(&'static str, String)>,
     /// What every record of the present resource and scope has.
@@ -41,6 +42,7 @@ pub fn decode(body: &[u8], form: Form, times: Times) -> Result<Logs, Fault> {
     let mut logs = Logs {
         records: Vec::new(),
         left_out: LeftOut::default(),
+        budget: Budget::default(),
         times,
         labels: Vec::new(),
         common: Vec::new(),
@@ -107,7 +109,7 @@ impl Collect for Logs {
         let time =
             if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano };
         let (trace, span) = (id_text(&record.trace_id, 16), id_text(&record.span_id, 8));
-        let (at, trace, span) = match (self.times.of_record(time), trace, span) {
+        let (at, trace, span) = match (self.times.of_log(time), trace, span) {
             (Ok(at), Ok(trace), Ok(span)) => (at, trace, span),
             (Err(reason), _, _) | (_, Err(reason), _) | (_, _, Err(reason)) => {
                 self.left_out.add(reason, 1);
@@ -139,7 +141,9 @@ impl Collect for Logs {
         let mut body = text(record.body);
         body.truncate(cut(&body, LINE_MAX_BYTES).len());
         let stream = Labels::new(self.labels.iter().cloned().chain(level));
-        self.records.push(LogRecord { at, severity, stream, metadata, body });
+        let record = LogRecord { at, severity, stream, metadata, body };
+        self.budget.take_record(&record)?;
+        self.records.push(record);
         Ok(())
     }
 

@@ -19,15 +19,12 @@ use super::value::{ATTRIBUTES_MAX, find, limited};
 use super::{Collect, Form, json, walk};
 use crate::clock::UnixMillis;
 use crate::ingest::push::native::{NATIVE_BUCKETS_MAX, Native, add_histogram};
-use crate::ingest::push::{Fault, Reason, Samples, Times, are_fine};
+use crate::ingest::push::{Fault, HELP_MAX_BYTES, Reason, Samples, Times, are_fine};
 use crate::record::access::cut;
 use crate::record::labels::METRIC_NAME;
 use crate::record::metric::STALE_NAN_BITS;
 use crate::record::names::{exposed, unit_word};
 use crate::record::{Labels, Metadata, MetricKind};
-
-/// Bytes of a metric's description, which is cut.
-const HELP_MAX_BYTES: usize = 1_024;
 
 /// The bit of a point's flags that says that there is no value (`metrics.proto`).
 const NO_RECORDED_VALUE: u32 = 1;
@@ -73,7 +70,9 @@ impl Collect for Metrics {
         let named = [(METRIC_NAME.to_string(), "target_info".to_string())];
         let has_identity = self.common.iter().any(|(_, value)| !value.is_empty());
         self.target = (has_identity && !others.is_empty())
-            .then(|| Labels::new(label_pairs(others).into_iter().chain(named).chain(self.common.clone())));
+            .then(|| label_pairs(others).into_iter().chain(named).chain(self.common.clone()).collect())
+            .filter(|pairs: &Vec<_>| are_fine(pairs.iter().map(|(name, value)| (&**name, &**value))))
+            .map(Labels::new);
     }
 
     fn scope(&mut self, _name: &str) {}
@@ -85,17 +84,19 @@ impl Collect for Metrics {
             self.samples.left_out.add(Reason::Delta, n_points as u64);
             return Ok(());
         }
+        // Only a true gauge of unit 1 is a ratio; what only falls and rises is counted by it.
+        let unit = if unit == "1" && !matches!(data, Data::Gauge(_)) { String::new() } else { unit };
         let exposed = exposed(&name, &unit, kind);
         if exposed.is_empty() || exposed.len() > super::super::LABEL_VALUE_MAX_BYTES {
             self.samples.left_out.add(Reason::Labels, n_points as u64);
             return Ok(());
         }
-        self.samples.metadata.push(Metadata {
+        self.samples.describe(Metadata {
             name: exposed.clone(),
             kind,
             unit: unit_word(&unit).to_string(),
             help: cut(&description, HELP_MAX_BYTES).to_string(),
-        });
+        })?;
         match data {
             Data::Gauge(gauge) => self.numbers(&exposed, gauge.data_points),
             Data::Sum(sum) => self.numbers(&exposed, sum.data_points),
@@ -142,7 +143,7 @@ impl Metrics {
         attributes: Vec<KeyValue>,
         at_ns: u64,
     ) -> Result<Option<(Labels, UnixMillis)>, Fault> {
-        let at = match self.times.of_record(at_ns) {
+        let at = match self.times.of(at_ns) {
             Ok(at) => at.to_millis(),
             Err(reason) => {
                 self.samples.left_out.add(reason, 1);

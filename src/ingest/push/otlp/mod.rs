@@ -125,16 +125,15 @@ fn json<'b, R: Deserialize<'b>>(
     body: &'b [u8],
     name: &str,
 ) -> Result<impl Iterator<Item = Result<R, Fault>> + use<'b, R>, Fault> {
-    let malformed = |fault: serde_json::Error| Fault::Malformed(fault.to_string());
     if body.len() > JSON_MAX_BYTES {
         return Err(Fault::Inflated);
     }
-    let mut request: HashMap<Cow<'b, str>, &RawValue> = serde_json::from_slice(body).map_err(malformed)?;
+    let mut request: HashMap<Cow<'b, str>, &RawValue> = serde_json::from_slice(body)?;
     let resources: Vec<&RawValue> = match request.remove(name) {
-        Some(resources) => serde_json::from_str(resources.get()).map_err(malformed)?,
+        Some(resources) => serde_json::from_str(resources.get())?,
         None => Vec::new(),
     };
-    Ok(resources.into_iter().map(move |raw| serde_json::from_str(raw.get()).map_err(malformed)))
+    Ok(resources.into_iter().map(|raw| Ok(serde_json::from_str(raw.get())?)))
 }
 
 /// Makes the answer to logs.

@@ -21,12 +21,15 @@ use prost::Message;
 
 use super::*;
 use crate::clock::{UnixMillis, UnixNanos};
-use crate::ingest::push::{Reason, Samples, Times};
+use crate::ingest::push::{Oldest, Reason, Samples, Times};
 use crate::record::metric::STALE_NAN_BITS;
 use crate::record::{Severity, SpanKind, SpanStatus};
 
 const NOW: u64 = 1_800_000_000_000_000_000;
-const TIMES: Times = Times { now: UnixNanos(NOW as i64), oldest_sample: UnixMillis(0) };
+const TIMES: Times = Times {
+    now: UnixNanos(NOW as i64),
+    oldest: Oldest { sample: UnixMillis(0), log: UnixNanos(0), span: UnixNanos(0) },
+};
 
 fn text(name: &str, value: &str) -> KeyValue {
     attribute(name, Any::StringValue(value.into()))
@@ -318,6 +321,25 @@ fn nested_values_and_bombs_are_bounded() {
     is_small(|| decode_logs(&record, Form::Protobuf, TIMES).map(|logs| logs.records.len()));
     let raw = format!(r#"{{"resourceLogs":[{}{{}}]}}"#, "{},".repeat(JSON_MAX_BYTES / 3 - 20));
     is_small(|| decode_logs(raw.as_bytes(), Form::Json, TIMES).map(|logs| logs.records.len()));
+}
+
+#[test]
+fn what_a_resource_says_of_each_record_is_bounded_in_all() {
+    let large = (0..14).map(|n| text(&format!("a{n}"), &"x".repeat(4_000))).collect();
+    let records = vec![OtlpRecord::default(); 50_000];
+    let scope_logs = vec![ScopeLogs { log_records: records, ..Default::default() }];
+    let one = ResourceLogs { resource: resource(large), scope_logs, ..Default::default() };
+    let body = ExportLogsServiceRequest { resource_logs: vec![one] }.encode_to_vec();
+    assert!(body.len() < 200_000);
+    let mut fault = None;
+    let info = allocation_counter::measure(|| fault = decode_logs(&body, Form::Protobuf, TIMES).err());
+    assert!(fault == Some(Fault::TooMany) && info.bytes_max < 64 << 20, "{fault:?} {info:?}");
+}
+
+#[test]
+fn faults_do_not_quote_the_body() {
+    let fault = decode_logs(br#"{"resourceLogs": "secret"}"#, Form::Json, TIMES).unwrap_err();
+    assert!(!fault.to_string().contains("secret") && fault.to_string().contains("line 1"), "{fault}");
 }
 
 #[test]

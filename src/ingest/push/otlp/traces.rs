@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span as OtlpSpan};
 use super::value::{find, pairs};
 use super::{Collect, Form, json, walk};
 use crate::clock::UnixNanos;
-use crate::ingest::push::{Fault, LABEL_VALUE_MAX_BYTES, LeftOut, RECORDS_MAX, Reason, Times};
+use crate::ingest::push::{Budget, Fault, LABEL_VALUE_MAX_BYTES, LeftOut, RECORDS_MAX, Reason, Times};
 use crate::record::access::cut;
 use crate::record::trace::{SpanId, TraceId};
 use crate::record::{Span, SpanEvent, SpanKind, SpanStatus};
@@ -21,14 +21,20 @@ pub struct Traces {
     pub spans: Vec<Span>,
     /// What was left out.
     pub left_out: LeftOut,
+    budget: Budget,
     times: Times,
     service: String,
 }
 
 /// Reads an `ExportTraceServiceRequest`.
 pub fn decode(body: &[u8], form: Form, times: Times) -> Result<Traces, Fault> {
-    let mut traces =
-        Traces { spans: Vec::new(), left_out: LeftOut::default(), times, service: String::new() };
+    let mut traces = Traces {
+        spans: Vec::new(),
+        left_out: LeftOut::default(),
+        budget: Budget::default(),
+        times,
+        service: String::new(),
+    };
     match form {
         Form::Protobuf => walk(body, &mut traces)?,
         Form::Json => {
@@ -60,7 +66,10 @@ impl Collect for Traces {
             return Err(Fault::TooMany);
         }
         match self.span(span) {
-            Ok(span) => self.spans.push(span),
+            Ok(span) => {
+                self.budget.take(span.size_bytes())?;
+                self.spans.push(span);
+            }
             Err(reason) => self.left_out.add(reason, 1),
         }
         Ok(())
@@ -79,11 +88,11 @@ impl Traces {
             [] => None,
             id => Some(span_id(id).ok_or(Reason::Id)?),
         };
-        let start = self.times.of_record(span.start_time_unix_nano)?;
+        let start = self.times.of_span(span.start_time_unix_nano)?;
         let end = span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano);
         let text = |text: String| cut(&text, LABEL_VALUE_MAX_BYTES).to_string();
         let event = |event: opentelemetry_proto::tonic::trace::v1::span::Event| SpanEvent {
-            at: self.times.of_record(event.time_unix_nano).unwrap_or(UnixNanos(start.0)),
+            at: self.times.of(event.time_unix_nano).unwrap_or(UnixNanos(start.0)),
             name: text(event.name),
             attributes: pairs(event.attributes),
         };
