@@ -216,7 +216,7 @@ instruments! {
     HOST_OPEN_FDS_LIMIT = "vitrine.host.file_descriptor.limit", "{file_descriptor}", Gauge,
         "The most there may be; absent without a limit.";
     CONTAINER_MEMORY_USAGE = "container.memory.usage", "By", Gauge,
-        "Memory of the container or service around this process, page cache included.";
+        "Memory of the container or service around this process, page cache included; of the group that has the limit.";
     CONTAINER_MEMORY_LIMIT = "vitrine.container.memory.limit", "By", Gauge,
         "The most memory that it may use; absent without a limit.";
     CONTAINER_CPU_LIMIT = "vitrine.container.cpu.limit", "{cpu}", Gauge,

@@ -74,7 +74,7 @@ pub(super) fn is_refused(state: &AdminState, peer: Peer) -> bool {
 /// CSRF token, a machine by not being a browser on another site.
 pub(super) fn is_meant(caller: &Caller, req: &HttpRequest, form: Option<&CsrfForm>) -> bool {
     match caller {
-        Caller::Machine => is_own_site(req),
+        Caller::Machine => is_own_site(req) && is_own_origin(req),
         Caller::Session(session) => {
             let in_header = req.headers().get("X-CSRF-Token").and_then(|value| value.to_str().ok());
             let sent = form.map(|form| form.csrf.as_str()).or(in_header).unwrap_or_default();
@@ -85,14 +85,22 @@ pub(super) fn is_meant(caller: &Caller, req: &HttpRequest, form: Option<&CsrfFor
 
 /// Returns false when a browser says that another site sent the request.
 pub(super) fn is_own_site(req: &HttpRequest) -> bool {
-    let text = |name: &str| req.headers().get(name).and_then(|value| value.to_str().ok());
-    let is_same_site = text("Sec-Fetch-Site").is_none_or(|site| matches!(site, "same-origin" | "none"));
-    // Browsers tell the site of a page to HTTPS alone; its origin they send with every form.
-    let is_same_origin = text("Origin").is_none_or(|origin| {
+    text(req, "Sec-Fetch-Site").is_none_or(|site| matches!(site, "same-origin" | "none"))
+}
+
+/// Returns false when a browser sends the form of a page that lies at another address.
+///
+/// Browsers tell the site of a page to HTTPS alone, its origin to everybody. A login must not
+/// ask this: a proxy may call us by another name than the visitor calls it. A machine is no page.
+fn is_own_origin(req: &HttpRequest) -> bool {
+    text(req, "Origin").is_none_or(|origin| {
         let host = origin.split_once("://").map(|(_, host)| host);
-        host.is_some_and(|host| text("Host").is_some_and(|own| own.eq_ignore_ascii_case(host)))
-    });
-    is_same_site && is_same_origin
+        host.is_some_and(|host| text(req, "Host").is_some_and(|own| own.eq_ignore_ascii_case(host)))
+    })
+}
+
+fn text<'r>(req: &'r HttpRequest, name: &str) -> Option<&'r str> {
+    req.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Returns the cookie that gives a browser its session.

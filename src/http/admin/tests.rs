@@ -303,11 +303,21 @@ async fn scripts_use_basic_auth() {
     assert_eq!(json["workers"][0]["state"], "ready");
     assert_eq!(case.send(req("root", PASSWORD)).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(case.send(req("admin", "guess guess")).await.status, StatusCode::UNAUTHORIZED);
-    let from_elsewhere = req("admin", PASSWORD)
-        .method(actix_web::http::Method::POST)
-        .uri("/admin/api/v1/reload")
-        .insert_header(("Sec-Fetch-Site", "cross-site"));
-    assert_eq!(case.send(from_elsewhere).await.status, StatusCode::FORBIDDEN);
+    let reload = |name: &'static str, value: &'static str| {
+        let req = req("admin", PASSWORD).method(actix_web::http::Method::POST).uri("/admin/api/v1/reload");
+        req.insert_header(("Host", "cv.example.com")).insert_header((name, value))
+    };
+    for (name, value) in [
+        ("Sec-Fetch-Site", "cross-site"),
+        // All that a browser says over plain HTTP.
+        ("Origin", "http://evil.example.com"),
+        ("Origin", "null"),
+    ] {
+        assert_eq!(case.send(reload(name, value)).await.status, StatusCode::FORBIDDEN, "{name} {value}");
+    }
+    // It gets as far as the reload, which this case refuses.
+    let answer = case.send(reload("Origin", "http://cv.example.com")).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[actix_web::test]

@@ -6,9 +6,13 @@
 //! | `POST /api/v1/write` | Prometheus's remote write 1.0 and 2.0 |
 //! | `POST /v1/logs`, `/v1/metrics`, `/v1/traces` | OTLP/HTTP, when `push.otlp` is on |
 
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::error::ErrorInternalServerError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RETRY_AFTER};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
 use super::receive::{Batch, Push, Records, Refusal, Source};
 use crate::http::Shared;
@@ -31,11 +35,29 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 /// What a handler here gets of a request.
 struct Caller {
     request: HttpRequest,
-    payload: web::Payload,
+    payload: Payload,
+    admin: web::Data<AdminState>,
     shared: web::Data<Shared>,
 }
 
+impl FromRequest for Caller {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Caller, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let part = |name| ErrorInternalServerError(format!("the routes were set up without {name}"));
+        let admin = request.app_data().cloned().ok_or_else(|| part("the admin's state"));
+        let shared = request.app_data().cloned().ok_or_else(|| part("what is shared"));
+        let (request, payload) = (request.clone(), payload.take());
+        ready(admin.and_then(|admin| Ok(Caller { request, payload, admin, shared: shared? })))
+    }
+}
+
 impl Caller {
+    async fn authorize(&self) -> Result<(), HttpResponse> {
+        admin::authorize_write(&self.admin, &self.request).await
+    }
+
     fn push(&self) -> &Push {
         &self.shared.push
     }
@@ -78,17 +100,23 @@ impl Caller {
     }
 }
 
+/// Begins the answer to a refusal.
+fn refusing(refusal: &Refusal) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(refusal.status);
+    if let Some(wait) = refusal.retry_after {
+        // Rounded up: who comes a moment too early is refused once more.
+        response.insert_header((RETRY_AFTER, wait.as_secs_f64().ceil().max(1.0) as u64));
+    }
+    response
+}
+
 fn unsupported(why: String) -> Refusal {
     Refusal { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, why, retry_after: None }
 }
 
 /// Answers in plain text, as Loki and Prometheus do.
 fn plain(refusal: Refusal) -> HttpResponse {
-    let mut response = HttpResponse::build(refusal.status);
-    if let Some(wait) = refusal.retry_after {
-        response.insert_header((RETRY_AFTER, wait.as_secs().max(1)));
-    }
-    response.content_type("text/plain; charset=utf-8").body(format!("{}\n", refusal.why))
+    refusing(&refusal).content_type("text/plain; charset=utf-8").body(format!("{}\n", refusal.why))
 }
 
 /// Said of records that were left out while the others were kept; their sender must not send
@@ -98,16 +126,10 @@ fn left_out_text(left_out: &LeftOut) -> Option<HttpResponse> {
     Some(plain(Refusal { status: StatusCode::BAD_REQUEST, why, retry_after: None }))
 }
 
-async fn push_loki(
-    request: HttpRequest,
-    payload: web::Payload,
-    admin: web::Data<AdminState>,
-    shared: web::Data<Shared>,
-) -> HttpResponse {
-    if let Err(refusal) = admin::authorize_write(&admin, &request).await {
+async fn push_loki(caller: Caller) -> HttpResponse {
+    if let Err(refusal) = caller.authorize().await {
         return refusal;
     }
-    let caller = Caller { request, payload, shared };
     let is_json = caller.media_type() == "application/json";
     let encoding = match caller.encoding() {
         // Protobuf is always a block of snappy, and no header says so.
@@ -126,16 +148,10 @@ async fn push_loki(
     }
 }
 
-async fn write(
-    request: HttpRequest,
-    payload: web::Payload,
-    admin: web::Data<AdminState>,
-    shared: web::Data<Shared>,
-) -> HttpResponse {
-    if let Err(refusal) = admin::authorize_write(&admin, &request).await {
+async fn write(caller: Caller) -> HttpResponse {
+    if let Err(refusal) = caller.authorize().await {
         return refusal;
     }
-    let caller = Caller { request, payload, shared };
     let version = match version_of(caller.header(&CONTENT_TYPE)) {
         Ok(version) => version,
         Err(refusal) => return plain(caller.refuse(Protocol::RemoteWrite, refusal)),
@@ -197,51 +213,35 @@ fn batch_of(samples: Samples) -> Batch {
     Batch { records: Records::Scrapes(scrapes, metadata), n_records, left_out }
 }
 
-async fn push_logs(
-    request: HttpRequest,
-    payload: web::Payload,
-    admin: web::Data<AdminState>,
-    shared: web::Data<Shared>,
-) -> HttpResponse {
+async fn push_logs(caller: Caller) -> HttpResponse {
     let decode = |body: &[u8], form, times| {
         let logs = otlp::decode_logs(body, form, times)?;
         let n_records = logs.records.len();
         Ok(Batch { records: Records::Logs(logs.records), n_records, left_out: logs.left_out })
     };
-    push_otlp(Caller { request, payload, shared }, &admin, decode, otlp::answer_logs).await
+    push_otlp(caller, decode, otlp::answer_logs).await
 }
 
-async fn push_metrics(
-    request: HttpRequest,
-    payload: web::Payload,
-    admin: web::Data<AdminState>,
-    shared: web::Data<Shared>,
-) -> HttpResponse {
+async fn push_metrics(caller: Caller) -> HttpResponse {
     let decode = |body: &[u8], form, times| otlp::decode_metrics(body, form, times).map(batch_of);
-    push_otlp(Caller { request, payload, shared }, &admin, decode, otlp::answer_metrics).await
+    push_otlp(caller, decode, otlp::answer_metrics).await
 }
 
-async fn push_traces(
-    request: HttpRequest,
-    payload: web::Payload,
-    admin: web::Data<AdminState>,
-    shared: web::Data<Shared>,
-) -> HttpResponse {
+async fn push_traces(caller: Caller) -> HttpResponse {
     let decode = |body: &[u8], form, times| {
         let traces = otlp::decode_traces(body, form, times)?;
         let n_records = traces.spans.len();
         Ok(Batch { records: Records::Spans(traces.spans), n_records, left_out: traces.left_out })
     };
-    push_otlp(Caller { request, payload, shared }, &admin, decode, otlp::answer_traces).await
+    push_otlp(caller, decode, otlp::answer_traces).await
 }
 
 async fn push_otlp(
     caller: Caller,
-    admin: &AdminState,
     decode: impl FnOnce(&[u8], Form, Times) -> Result<Batch, Fault> + Send + 'static,
     answer: fn(Form, &LeftOut) -> Vec<u8>,
 ) -> HttpResponse {
-    if let Err(refusal) = admin::authorize_write(admin, &caller.request).await {
+    if let Err(refusal) = caller.authorize().await {
         return refusal;
     }
     let form = match caller.media_type().as_str() {
@@ -282,9 +282,5 @@ fn content_type(form: Form) -> &'static str {
 }
 
 fn refused(form: Form, refusal: Refusal) -> HttpResponse {
-    let mut response = HttpResponse::build(refusal.status);
-    if let Some(wait) = refusal.retry_after {
-        response.insert_header((RETRY_AFTER, wait.as_secs().max(1)));
-    }
-    response.content_type(content_type(form)).body(otlp::answer_fault(form, &refusal.why))
+    refusing(&refusal).content_type(content_type(form)).body(otlp::answer_fault(form, &refusal.why))
 }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_LENGTH;
-use actix_web::{HttpRequest, web};
 use futures_util::StreamExt;
 use opentelemetry::metrics::Meter;
 use tokio::sync::Semaphore;
@@ -110,7 +111,7 @@ impl Push {
     /// whatever else `decode` says.
     pub(super) async fn receive<T: Send + 'static>(
         &self,
-        (request, payload): (&HttpRequest, web::Payload),
+        (request, payload): (&HttpRequest, Payload),
         source: &Source,
         lane: &Lane,
         decode: impl FnOnce(&[u8], Times) -> Result<(Batch, T), Fault> + Send + 'static,
@@ -132,7 +133,7 @@ impl Push {
     async fn try_to_receive<T: Send + 'static>(
         &self,
         request: &HttpRequest,
-        payload: web::Payload,
+        payload: Payload,
         source: &Source,
         lane: &Lane,
         decode: impl FnOnce(&[u8], Times) -> Result<(Batch, T), Fault> + Send + 'static,
@@ -201,7 +202,7 @@ fn declared_length(request: &HttpRequest) -> Option<usize> {
     request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn read(mut payload: web::Payload) -> Result<Vec<u8>, (Refused, Refusal)> {
+async fn read(mut payload: Payload) -> Result<Vec<u8>, (Refused, Refusal)> {
     let mut res = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|fault| {

@@ -38,7 +38,7 @@ pub(super) fn look(root: &Path) -> Container {
 
 fn below(base: &Path, path: &str) -> PathBuf {
     let own = base.join(path.trim_start_matches('/'));
-    if own.is_dir() { own } else { base.to_path_buf() }
+    if !path.contains("..") && own.is_dir() { own } else { base.to_path_buf() }
 }
 
 fn version_2(base: &Path, path: &str) -> Container {
@@ -53,7 +53,11 @@ fn version_2(base: &Path, path: &str) -> Container {
     for _ in 0..DEPTH_MAX {
         let Some(group) = place.filter(|group| group.starts_with(base)) else { break };
         if let Some(max) = number(&group.join("memory.max")) {
-            res.memory_max_bytes = Some(res.memory_max_bytes.map_or(max, |known: i64| known.min(max)));
+            // What counts against a limit is all that shares it, not our own group alone.
+            if res.memory_max_bytes.is_none_or(|known| max < known) {
+                res.memory_max_bytes = Some(max);
+                res.memory_bytes = number(&group.join("memory.current")).or(res.memory_bytes);
+            }
         }
         if let Some(max) = cpus(&group.join("cpu.max")) {
             res.cpus_max = Some(res.cpus_max.map_or(max, |known: f64| known.min(max)));
@@ -106,6 +110,7 @@ mod tests {
             ("proc/self/cgroup", "0::/system.slice/vitrine.service\n"),
             ("sys/fs/cgroup/cgroup.controllers", "cpu memory\n"),
             ("sys/fs/cgroup/system.slice/memory.max", "536870912\n"),
+            ("sys/fs/cgroup/system.slice/memory.current", "2097152\n"),
             ("sys/fs/cgroup/system.slice/cpu.max", "50000 100000\n"),
             ("sys/fs/cgroup/system.slice/vitrine.service/memory.max", "max\n"),
             ("sys/fs/cgroup/system.slice/vitrine.service/memory.current", "1048576\n"),
@@ -113,7 +118,7 @@ mod tests {
             ("sys/fs/cgroup/system.slice/vitrine.service/cpu.stat", "usage_usec 5\nthrottled_usec 2500000\n"),
         ]);
         let expect = Container {
-            memory_bytes: Some(1 << 20),
+            memory_bytes: Some(2 << 20),
             memory_max_bytes: Some(512 << 20),
             cpus_max: Some(0.5),
             throttled_s: Some(2.5),

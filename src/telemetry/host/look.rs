@@ -17,10 +17,10 @@ use super::container::{self, Container};
 const SECTOR_BYTES: u64 = 512;
 
 /// Devices that are no disk of their own: what they do is done by one below them.
-const NO_DISKS: &[&str] = &["loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd"];
+const NO_DISKS: &[&str] = &["loop", "ram", "zram", "dm-", "md", "sr", "fd"];
 
 /// Interfaces that lead nowhere outside, or to this machine's own containers.
-const NO_LINKS: &[&str] = &["lo", "veth", "docker", "br-", "virbr", "ifb", "dummy", "cali", "flannel", "cni"];
+const NO_LINKS: &[&str] = &["veth", "docker", "br-", "virbr", "ifb", "dummy", "cali", "flannel", "cni"];
 
 /// What was found; empty or none where nothing was.
 #[derive(Debug, Default, PartialEq)]
@@ -131,7 +131,8 @@ fn cpu_seconds(total: &CpuTime) -> Vec<(&'static str, f64)> {
     .collect()
 }
 
-/// By the conventions' states, which add up to the whole: what is cached could be had at once.
+/// By the conventions' states, which add up to the whole; most of what is cached could be had
+/// at once, files in memory could not.
 fn note_memory(memory: &Meminfo, res: &mut Reading) {
     let bytes = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let cached = memory.cached + memory.s_reclaimable.unwrap_or(0);
@@ -172,7 +173,7 @@ fn whole_disks(all: Vec<DiskStat>, blocks: &Path) -> Vec<Disk> {
 }
 
 fn outside_links(all: InterfaceDeviceStatus) -> Vec<Link> {
-    let is_outside = |name: &str| !NO_LINKS.iter().any(|prefix| name.starts_with(prefix));
+    let is_outside = |name: &str| name != "lo" && !NO_LINKS.iter().any(|prefix| name.starts_with(prefix));
     let mut links: Vec<Link> = all
         .0
         .into_values()

@@ -487,6 +487,20 @@ fn certificates_that_cannot_be_used_are_named_and_change_nothing() {
     assert!(text.ends_with("empty.pem has no certificate in PEM form"), "{text}");
     let text = refused(&|config| config.otlp.certificates.client_key = Some(empty.clone()));
     assert!(text.contains("set both or none"), "{text}");
+    let pair = |name: &str| {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_string()]).unwrap();
+        let (certificate, key) =
+            (dir.path().join(format!("{name}.crt")), dir.path().join(format!("{name}.key")));
+        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        (certificate, key)
+    };
+    let (one, other) = (pair("one"), pair("other"));
+    let text = refused(&|config| {
+        config.otlp.certificates.client = Some(one.0.clone());
+        config.otlp.certificates.client_key = Some(other.1.clone());
+    });
+    assert!(text.contains("one.crt") && text.contains("other.key"), "{text}");
     telemetry.export_logs(&[record("hello")]);
     sink.wait_for(1);
 }
