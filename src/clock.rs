@@ -10,6 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// The clock of another machine may be ahead of ours by this much; no skew is larger. What is
+/// further ahead is not kept under that time.
+pub const AHEAD_MAX: Duration = Duration::from_secs(600);
+
 /// Nanoseconds since 1970-01-01T00:00:00Z; the resolution of log records.
 ///
 /// An `i64` reaches the year 2262, the same bound as Loki's.

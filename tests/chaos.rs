@@ -5,20 +5,16 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use opentelemetry::metrics::MeterProvider;
-use opentelemetry::metrics::noop::NoopMeterProvider;
 use rustix::process::Signal;
 use vitrine::clock::{Clock, UnixNanos};
 use vitrine::record::read::{Direction, LogRead, LogSelect, Matcher};
-use vitrine::store::{Config, Store};
 
-use crate::harness::{Folders, PATIENCE, Vitrine, basic_auth, wait_until};
+use crate::harness::{Folders, PATIENCE, Vitrine, basic_auth, stored, wait_until};
 
 /// Connections that ask for the page without a pause.
 const CLIENTS: usize = 6;
@@ -177,7 +173,7 @@ fn nothing_is_lost_while_workers_panic_hang_drain_change_and_reload() {
     // So does the access log, but for what a counter owns up to have dropped under load.
     let metrics = vitrine.get_as_admin("/metrics").text();
     let dropped = sum(&metrics, "vitrine_telemetry_dropped_total", &[]);
-    let logged = access_log(&vitrine.stop().data().join("store"));
+    let logged = access_log(&vitrine.stop());
     let answered =
         [("/", 200, pages[&200]), ("/drill/panic", 500, drills[&500]), ("/drill/hang", 504, drills[&504])];
     let mut n_missing = 0;
@@ -191,9 +187,8 @@ fn nothing_is_lost_while_workers_panic_hang_drain_change_and_reload() {
 }
 
 /// Returns how many access records the store of a stopped process has, by path and status.
-fn access_log(data: &Path) -> BTreeMap<(String, u16), u64> {
-    let meter = NoopMeterProvider::new().meter("test");
-    let store = Store::open(data, Config::default(), Clock::system(), &meter).unwrap();
+fn access_log(dir: &Folders) -> BTreeMap<(String, u16), u64> {
+    let store = stored(dir);
     let job = vec![Matcher::equal("job", "access")];
     let select = LogSelect::new(job, UnixNanos(0), Clock::system().now(), Direction::Forward);
     let mut res = BTreeMap::new();

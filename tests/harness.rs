@@ -407,11 +407,15 @@ pub fn metric(page: &str, name: &str, labels: &[&str]) -> f64 {
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
+/// Opens the store of a stopped vitrine.
+pub fn stored(dir: &Folders) -> Store {
+    let meter = NoopMeterProvider::new().meter("test");
+    Store::open(&dir.data().join("store"), Config::default(), Clock::system(), &meter).unwrap()
+}
+
 /// Returns the samples that a stopped vitrine has of a metric, as milliseconds and values.
 pub fn stored_samples(dir: &Folders, name: &str) -> Vec<(i64, f64)> {
-    let meter = NoopMeterProvider::new().meter("test");
-    let data = dir.data().join("store");
-    let store = Store::open(&data, Config::default(), Clock::system(), &meter).unwrap();
+    let store = stored(dir);
     let matchers = vec![Matcher::equal("__name__", name)];
     let select = SeriesSelect { matchers, from: UnixMillis(0), to: UnixMillis(i64::MAX) };
     let mut res = Vec::new();
@@ -425,9 +429,7 @@ pub fn stored_samples(dir: &Folders, name: &str) -> Vec<(i64, f64)> {
 
 /// Returns the lines that a stopped vitrine has of a job, oldest first, each behind its scope.
 pub fn stored_lines(dir: &Folders, job: &str) -> Vec<String> {
-    let meter = NoopMeterProvider::new().meter("test");
-    let data = dir.data().join("store");
-    let store = Store::open(&data, Config::default(), Clock::system(), &meter).unwrap();
+    let store = stored(dir);
     let matchers = vec![Matcher::equal("job", job)];
     let select = LogSelect::new(matchers, UnixNanos(0), UnixNanos(i64::MAX), Direction::Forward);
     let mut res = Vec::new();

@@ -2,16 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use opentelemetry::metrics::MeterProvider;
-use opentelemetry::metrics::noop::NoopMeterProvider;
 use rustix::process::Signal;
-use vitrine::clock::{Clock, UnixNanos};
+use vitrine::clock::UnixNanos;
 use vitrine::record::read::{Direction, SpanRead, SpanSelect};
 use vitrine::record::trace::TraceId;
 use vitrine::record::{Span, SpanStatus};
-use vitrine::store::{Config, Store};
 
-use crate::harness::{Folders, Vitrine};
+use crate::harness::{Folders, Vitrine, stored};
 
 /// Returns a caller's header for a trace of our choosing.
 fn caller(trace: &str, is_sampled: bool) -> (&'static str, String) {
@@ -48,13 +45,7 @@ fn slow_failed_and_sampled_requests_can_be_found_by_the_ids_of_their_lines() {
     assert!(lines.iter().any(|line| line.contains("a drill")), "{lines:?}");
     let dir = vitrine.stop();
 
-    let store = Store::open(
-        &dir.data().join("store"),
-        Config::default(),
-        Clock::system(),
-        &NoopMeterProvider::new().meter("test"),
-    );
-    let store = store.unwrap();
+    let store = stored(&dir);
     let trace = |n: usize| store.trace(TraceId::parse_hex(&ids[n]).unwrap()).unwrap();
     assert_eq!(names_of(&trace(0)), Vec::<&str>::new(), "quick, well, and not wanted");
     let sampled = trace(1);

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, TryFutureExt};
 use opentelemetry::metrics::Meter;
 use tracing::{debug, info, warn};
 
-use super::push::durably;
+use super::durable::durably_exported;
 use crate::clock::Clock;
 use crate::config::{Loaded, Source};
 use crate::ingest::forward::{BindError, Bound, Forward, Switches};
@@ -89,10 +88,10 @@ impl Sink for Keeper {
     }
 
     fn keep_durably(&self, records: Vec<LogRecord>) -> BoxFuture<'static, Result<(), NotKept>> {
-        let exported = self.telemetry.is_exporting_logs().then(|| records.clone());
-        let kept = durably(|ack| self.store.append_logs_acked(records, ack));
         let telemetry = self.telemetry.clone();
-        // What was not kept comes again, and would be exported twice.
-        kept.inspect_ok(move |()| telemetry.export_logs(&exported.unwrap_or_default())).boxed()
+        let export = move |records: &[LogRecord]| telemetry.export_logs(records);
+        durably_exported(records, self.telemetry.is_exporting_logs(), export, |records, ack| {
+            self.store.append_logs_acked(records, ack)
+        })
     }
 }

@@ -10,6 +10,7 @@ mod beside;
 pub mod commands;
 pub mod control;
 mod data;
+mod durable;
 mod forward;
 pub mod heap;
 mod pipeline;

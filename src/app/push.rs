@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, TryFutureExt};
-use tokio::sync::oneshot;
 
+use super::durable::{durably, durably_exported};
 use crate::clock::Clock;
 use crate::ingest::NotKept;
 use crate::ingest::push::{Config, Oldest, PushSink};
 use crate::record::{LogRecord, Metadata, Scrape, Span};
-use crate::store::{Store, SyncError};
+use crate::store::Store;
 use crate::telemetry::Telemetry;
 
 /// Puts pushed records into the store.
@@ -41,11 +40,12 @@ impl Keeper {
 
 impl PushSink for Keeper {
     fn keep_logs(&self, records: Vec<LogRecord>) -> BoxFuture<'static, Result<(), NotKept>> {
-        let forwarded = (self.forwards() && self.telemetry.is_exporting_logs()).then(|| records.clone());
-        let kept = durably(|ack| self.store.append_logs_acked(records, ack));
+        let is_exported = self.forwards() && self.telemetry.is_exporting_logs();
         let telemetry = self.telemetry.clone();
-        // What was not kept is sent again, and would be exported twice.
-        kept.inspect_ok(move |()| telemetry.export_logs(&forwarded.unwrap_or_default())).boxed()
+        let export = move |records: &[LogRecord]| telemetry.export_logs(records);
+        durably_exported(records, is_exported, export, |records, ack| {
+            self.store.append_logs_acked(records, ack)
+        })
     }
 
     fn keep_scrapes(
@@ -59,10 +59,9 @@ impl PushSink for Keeper {
     }
 
     fn keep_spans(&self, spans: Vec<Span>) -> BoxFuture<'static, Result<(), NotKept>> {
-        let forwarded = self.forwards().then(|| spans.clone());
-        let kept = durably(|ack| self.store.append_spans_acked(spans, ack));
-        let telemetry = self.telemetry.clone();
-        kept.inspect_ok(move |()| telemetry.export_spans(&forwarded.unwrap_or_default())).boxed()
+        let (is_exported, telemetry) = (self.forwards(), self.telemetry.clone());
+        let export = move |spans: &[Span]| telemetry.export_spans(spans);
+        durably_exported(spans, is_exported, export, |spans, ack| self.store.append_spans_acked(spans, ack))
     }
 
     fn oldest(&self) -> Oldest {
@@ -70,18 +69,4 @@ impl PushSink for Keeper {
         let [sample, log, span] = self.store.late_max().map(|late_max| now.minus(late_max));
         Oldest { sample, log: log.to_nanos(), span: span.to_nanos() }
     }
-}
-
-/// What the store calls when records are on disk, or could not be put there.
-pub type Ack = Box<dyn FnOnce(Result<(), SyncError>) + Send>;
-
-/// Hands records over, and answers when they are on disk.
-pub fn durably(append: impl FnOnce(Ack) -> Result<(), SyncError>) -> BoxFuture<'static, Result<(), NotKept>> {
-    let (sender, receiver) = oneshot::channel();
-    // Whoever waited may have gone by then.
-    let queued = append(Box::new(move |kept| _ = sender.send(kept)));
-    Box::pin(async move {
-        queued.map_err(|_| NotKept)?;
-        receiver.await.map_err(|_| NotKept)?.map_err(|_| NotKept)
-    })
 }

@@ -4,9 +4,11 @@
 //! count and wait has a bound, and what is refused is counted by reason. It refuses to
 //! know where records go: whoever starts a part of it hands a [`Sink`] down.
 
+mod complaints;
 mod fields;
 pub mod forward;
 mod line;
+mod observed;
 pub mod push;
 pub mod tail;
 

@@ -10,6 +10,9 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+/// Bytes of all labels of one series or stream, names included; the store takes no more.
+pub const LABELS_MAX_BYTES: usize = 8 << 10;
+
 /// The label that holds a metric's name, as in Prometheus.
 pub const METRIC_NAME: &str = "__name__";
 

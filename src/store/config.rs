@@ -168,15 +168,9 @@ pub(super) const QUEUE_MAX_MESSAGES: usize = 4_096;
 /// Bytes in all messages that wait for the writer.
 pub(super) const QUEUE_MAX_BYTES: usize = 16 << 20;
 
-/// Timestamps further ahead of the clock are refused: no clock skew is that large.
-pub(super) const FUTURE_MAX: Duration = Duration::from_secs(600);
-
 /// A partition must be too old for this long by the monotonic clock before it goes, so
 /// that a wall clock that jumps ahead for a moment does not end the history.
 pub(super) const EXPIRY_GRACE: Duration = Duration::from_secs(600);
-
-/// Bytes of all labels of one series or stream, names included.
-pub(super) const LABELS_MAX_BYTES: usize = 8 << 10;
 
 /// Bytes of the text of one line, whatever is configured: a block has room for one more of them.
 pub(super) const LINE_MAX_BYTES: usize = 256 << 10;

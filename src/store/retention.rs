@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::config::{EXPIRY_GRACE, FUTURE_MAX, Retention, SET_ASIDE_MAX_BYTES};
+use super::config::{EXPIRY_GRACE, Retention, SET_ASIDE_MAX_BYTES};
 use super::disk::aside::{entries, removable};
 use super::disk::partition::{Kind, Partition};
 use super::writer::Writer;
-use crate::clock::UnixMillis;
+use crate::clock::{AHEAD_MAX, UnixMillis};
 
 impl Writer {
     /// Drops what is over the age or over the bytes of its kind.
@@ -161,5 +161,5 @@ fn is_expired(partition: &Partition, now: UnixMillis, elapsed: Duration, max_age
 }
 
 fn is_ahead(partition: &Partition, now: UnixMillis) -> bool {
-    partition.newest().minus(FUTURE_MAX) > now
+    partition.newest().minus(AHEAD_MAX) > now
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use opentelemetry::metrics::Histogram;
 
 use super::config::{
-    BACKLOG_MAX_BYTES, BACKLOG_MAX_VALUES, Config, FLUSH_INTERVAL, FLUSH_PAUSE_MIN, FUTURE_MAX,
-    LABELS_MAX_BYTES, OPEN_BLOCKS_MAX_BYTES, QUEUE_MAX_MESSAGES,
+    BACKLOG_MAX_BYTES, BACKLOG_MAX_VALUES, Config, FLUSH_INTERVAL, FLUSH_PAUSE_MIN, OPEN_BLOCKS_MAX_BYTES,
+    QUEUE_MAX_MESSAGES,
 };
 use super::disk::partition::Kind;
 use super::error::{CloseError, SyncError};
@@ -25,7 +25,8 @@ use super::span::bounds::bounded as bounded_span;
 use super::state::Shared;
 use super::stats::DropReason;
 use super::wal::Row;
-use crate::clock::{UnixMillis, UnixNanos};
+use crate::clock::{AHEAD_MAX, UnixMillis, UnixNanos};
+use crate::record::labels::LABELS_MAX_BYTES;
 use crate::record::{Labels, Metadata, Point, Scrape, Span};
 
 /// Called once with the outcome of the flush that covers what was queued before.
@@ -424,7 +425,7 @@ fn by_source(points: Vec<Point>) -> Vec<(Source, Vec<Point>)> {
 // neither windows nor blocks need their times in order.
 fn placed(at: UnixNanos, now: UnixNanos, late_max: Duration) -> Result<(), DropReason> {
     let (at, now) = (at.to_millis(), now.to_millis());
-    if at.0 < 0 || at.0 > now.0.saturating_add(FUTURE_MAX.as_millis() as i64) {
+    if at.0 < 0 || at.0 > now.0.saturating_add(AHEAD_MAX.as_millis() as i64) {
         return Err(DropReason::Time);
     }
     if at < now.minus(late_max) { Err(DropReason::Late) } else { Ok(()) }

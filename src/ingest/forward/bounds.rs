@@ -45,10 +45,6 @@ pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Compressed frames that inflate at once, each with a window; the next waits.
 pub const INFLATING_MAX: usize = 2;
 
-/// A time further ahead than this is a fault of its sender's clock, and the store, which draws the
-/// same line, would not keep it.
-pub const FUTURE_MAX: Duration = Duration::from_secs(600);
-
 /// Arrays and maps inside each other; what programs log is below ten.
 pub const DEPTH_MAX: usize = 32;
 
@@ -111,6 +107,3 @@ pub const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// The pause after a connection that could not be accepted: no descriptor comes free faster.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Refusals are logged at most this often, with the count of those in between.
-pub const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);

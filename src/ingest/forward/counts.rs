@@ -1,17 +1,16 @@
 //! What the part says about itself: why it refused, how much it took.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
-use super::bounds::COMPLAINT_INTERVAL;
 use crate::clock::Clock;
+use crate::ingest::complaints::Complaints;
+use crate::ingest::observed::{Note, counter};
 use crate::record::names::{
-    INGEST_BYTES, INGEST_CONNECTIONS, INGEST_PAUSES, INGEST_RECORDS, INGEST_REFUSED, INGEST_RETIMED,
-    Instrument, keys,
+    INGEST_BYTES, INGEST_CONNECTIONS, INGEST_PAUSES, INGEST_RECORDS, INGEST_REFUSED, INGEST_RETIMED, keys,
 };
 
 /// Why a message, or a whole connection, was refused.
@@ -120,14 +119,7 @@ pub struct Counts {
     retimed: AtomicU64,
     pauses: AtomicU64,
     connections: AtomicU64,
-    complaint: Mutex<Complaint>,
-}
-
-/// When the last refusal was logged, and how many came since; never held across an await.
-#[derive(Default)]
-struct Complaint {
-    last: Option<Duration>,
-    n_silent: u64,
+    complaints: Complaints,
 }
 
 impl Counts {
@@ -141,7 +133,7 @@ impl Counts {
             retimed: AtomicU64::new(0),
             pauses: AtomicU64::new(0),
             connections: AtomicU64::new(0),
-            complaint: Mutex::default(),
+            complaints: Complaints::default(),
         });
         register(&counts, meter);
         counts
@@ -182,17 +174,7 @@ impl Counts {
     /// Counts a refusal, and logs it unless one was logged a moment ago.
     pub fn refuse(&self, refusal: Refusal, from: &str) {
         self.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
-        let now = self.clock.elapsed();
-        let n_silent = {
-            let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_recent = complaint.last.is_some_and(|last| now.saturating_sub(last) < COMPLAINT_INTERVAL);
-            if is_recent {
-                complaint.n_silent += 1;
-                return;
-            }
-            complaint.last = Some(now);
-            std::mem::take(&mut complaint.n_silent)
-        };
+        let Some(n_silent) = self.complaints.due(self.clock.elapsed()) else { return };
         let reason = refusal.as_str();
         tracing::warn!(
             reason,
@@ -223,22 +205,16 @@ impl Drop for Connected {
 }
 
 fn register(counts: &Arc<Counts>, meter: &Meter) {
-    by_transport(meter, &INGEST_RECORDS, Arc::downgrade(counts), |counts| &counts.records);
-    by_transport(meter, &INGEST_BYTES, Arc::downgrade(counts), |counts| &counts.bytes);
-    let weak = Arc::downgrade(counts);
-    let builder = meter.u64_observable_counter(INGEST_REFUSED.name);
-    let builder = builder.with_unit(INGEST_REFUSED.unit).with_description(INGEST_REFUSED.help);
-    let observe = builder.with_callback(move |observer| {
-        let Some(counts) = weak.upgrade() else { return };
+    counter(meter, INGEST_RECORDS, counts, |counts, note| by_transport(&counts.records, note));
+    counter(meter, INGEST_BYTES, counts, |counts, note| by_transport(&counts.bytes, note));
+    counter(meter, INGEST_REFUSED, counts, |counts, note| {
         for reason in Refusal::ALL {
             let n = counts.refused[reason as usize].load(Ordering::Relaxed);
-            observer.observe(n, &[KeyValue::new(keys::REASON, reason.as_str())]);
+            note(n, &[KeyValue::new(keys::REASON, reason.as_str())]);
         }
     });
-    // The meter keeps the callback; the handle has no further use.
-    _ = observe.build();
-    total(meter, &INGEST_RETIMED, Arc::downgrade(counts), |counts| &counts.retimed);
-    total(meter, &INGEST_PAUSES, Arc::downgrade(counts), |counts| &counts.pauses);
+    counter(meter, INGEST_RETIMED, counts, |counts, note| note(counts.retimed.load(Ordering::Relaxed), &[]));
+    counter(meter, INGEST_PAUSES, counts, |counts, note| note(counts.pauses.load(Ordering::Relaxed), &[]));
     let weak = Arc::downgrade(counts);
     let builder = meter.u64_observable_gauge(INGEST_CONNECTIONS.name);
     let builder = builder.with_unit(INGEST_CONNECTIONS.unit).with_description(INGEST_CONNECTIONS.help);
@@ -246,33 +222,13 @@ fn register(counts: &Arc<Counts>, meter: &Meter) {
         let Some(counts) = weak.upgrade() else { return };
         observer.observe(counts.connections.load(Ordering::Relaxed), &[]);
     });
+    // The meter keeps the callback; the handle has no further use.
     _ = observe.build();
 }
 
-fn total(meter: &Meter, instrument: &Instrument, counts: Weak<Counts>, counter: fn(&Counts) -> &AtomicU64) {
-    let builder = meter.u64_observable_counter(instrument.name);
-    let builder = builder.with_unit(instrument.unit).with_description(instrument.help);
-    let observe = builder.with_callback(move |observer| {
-        let Some(counts) = counts.upgrade() else { return };
-        observer.observe(counter(&counts).load(Ordering::Relaxed), &[]);
-    });
-    _ = observe.build();
-}
-
-fn by_transport(
-    meter: &Meter,
-    instrument: &Instrument,
-    counts: Weak<Counts>,
-    counters: fn(&Counts) -> &[AtomicU64; Transport::ALL.len()],
-) {
-    let builder = meter.u64_observable_counter(instrument.name);
-    let builder = builder.with_unit(instrument.unit).with_description(instrument.help);
-    let observe = builder.with_callback(move |observer| {
-        let Some(counts) = counts.upgrade() else { return };
-        for transport in Transport::ALL {
-            let n = counters(&counts)[transport as usize].load(Ordering::Relaxed);
-            observer.observe(n, &[KeyValue::new(keys::NETWORK_TRANSPORT, transport.as_str())]);
-        }
-    });
-    _ = observe.build();
+fn by_transport(counters: &[AtomicU64; Transport::ALL.len()], note: Note<'_>) {
+    for transport in Transport::ALL {
+        let n = counters[transport as usize].load(Ordering::Relaxed);
+        note(n, &[KeyValue::new(keys::NETWORK_TRANSPORT, transport.as_str())]);
+    }
 }

@@ -40,7 +40,7 @@ pub use counts::Refusal;
 pub use handshake::SharedKey;
 
 use super::Sink;
-use crate::clock::Clock;
+use crate::clock::{AHEAD_MAX, Clock};
 use crate::record::LogRecord;
 use counts::Counts;
 use frame::Entry;
@@ -187,8 +187,7 @@ impl Shared {
     /// before 1970 or far ahead becomes that of the arrival: the line is worth more than its time.
     fn to_record(&self, tag: &str, mut entry: Entry) -> LogRecord {
         let now = self.clock.now();
-        let future_max = i64::try_from(bounds::FUTURE_MAX.as_nanos()).unwrap_or(i64::MAX);
-        if entry.at.0 <= 0 || entry.at.0 > now.0.saturating_add(future_max) {
+        if entry.at.0 <= 0 || entry.at > now.plus(AHEAD_MAX) {
             self.counts.retime();
             entry.at = now;
         }

@@ -1,18 +1,16 @@
 //! How much was pushed, and how much was refused.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
 use super::{LeftOut, Reason};
 use crate::clock::Clock;
-use crate::record::names::{Instrument, PUSH_BYTES, PUSH_RECORDS, PUSH_REFUSED, keys};
-
-/// Refusals are logged at most this often, with the count of those in between.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+use crate::ingest::complaints::Complaints;
+use crate::ingest::observed::counter;
+use crate::record::names::{PUSH_BYTES, PUSH_RECORDS, PUSH_REFUSED, keys};
 
 /// By which protocol something was pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,34 +87,33 @@ struct OfProtocol {
     refused: [AtomicU64; Refused::ALL.len()],
 }
 
-/// Returns a protocol's numbers, by reason where there is one.
-type Read = fn(&OfProtocol) -> Vec<(u64, Option<&'static str>)>;
-
 /// Numbers that only rise, and the last time that something was complained about.
 pub struct Counts {
     clock: Clock,
     by_protocol: [OfProtocol; Protocol::ALL.len()],
-    complaint: Mutex<Complaint>,
-}
-
-/// When something was last logged, and how much came since; held to look and to set.
-#[derive(Default)]
-struct Complaint {
-    last: Option<Duration>,
-    n_silent: u64,
+    complaints: Complaints,
 }
 
 impl Counts {
     /// Makes the counters and registers their instruments, which go silent with them.
     pub fn new(clock: Clock, meter: &Meter) -> Arc<Counts> {
-        let counts = Arc::new(Counts { clock, by_protocol: Default::default(), complaint: Mutex::default() });
-        counts.register(meter, PUSH_RECORDS, |of| vec![(of.records.load(Ordering::Relaxed), None)]);
-        counts.register(meter, PUSH_BYTES, |of| vec![(of.bytes.load(Ordering::Relaxed), None)]);
-        counts.register(meter, PUSH_REFUSED, |of| {
-            let left_out = Reason::ALL.iter().map(|reason| (reason.as_str(), &of.left_out[*reason as usize]));
-            let refused = Refused::ALL.iter().map(|reason| (reason.as_str(), &of.refused[*reason as usize]));
-            let counted = left_out.chain(refused);
-            counted.map(|(reason, n)| (n.load(Ordering::Relaxed), Some(reason))).collect()
+        let (by_protocol, complaints) = (Default::default(), Complaints::default());
+        let counts = Arc::new(Counts { clock, by_protocol, complaints });
+        counter(meter, PUSH_RECORDS, &counts, |counts, note| {
+            counts.each(|protocol, of| note(of.records.load(Ordering::Relaxed), &[protocol]));
+        });
+        counter(meter, PUSH_BYTES, &counts, |counts, note| {
+            counts.each(|protocol, of| note(of.bytes.load(Ordering::Relaxed), &[protocol]));
+        });
+        counter(meter, PUSH_REFUSED, &counts, |counts, note| {
+            counts.each(|protocol, of| {
+                let left_out = Reason::ALL.iter().map(|one| (one.as_str(), &of.left_out[*one as usize]));
+                let refused = Refused::ALL.iter().map(|one| (one.as_str(), &of.refused[*one as usize]));
+                for (reason, n) in left_out.chain(refused) {
+                    let reason = KeyValue::new(keys::REASON, reason);
+                    note(n.load(Ordering::Relaxed), &[protocol.clone(), reason]);
+                }
+            });
         });
         counts
     }
@@ -146,16 +143,7 @@ impl Counts {
     }
 
     fn complain(&self, protocol: Protocol, why: &str, from: &str) {
-        let now = self.clock.elapsed();
-        let n_silent = {
-            let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
-            if complaint.last.is_some_and(|last| now.saturating_sub(last) < COMPLAINT_INTERVAL) {
-                complaint.n_silent += 1;
-                return;
-            }
-            complaint.last = Some(now);
-            std::mem::take(&mut complaint.n_silent)
-        };
+        let Some(n_silent) = self.complaints.due(self.clock.elapsed()) else { return };
         let protocol = protocol.as_str();
         tracing::warn!(
             protocol,
@@ -163,21 +151,10 @@ impl Counts {
         );
     }
 
-    fn register(self: &Arc<Self>, meter: &Meter, instrument: Instrument, read: Read) {
-        let weak = Arc::downgrade(self);
-        let builder = meter.u64_observable_counter(instrument.name);
-        let builder = builder.with_unit(instrument.unit).with_description(instrument.help);
-        let observe = builder.with_callback(move |observer| {
-            let Some(counts) = weak.upgrade() else { return };
-            for protocol in Protocol::ALL {
-                for (n, reason) in read(&counts.by_protocol[protocol as usize]) {
-                    let mut labels = vec![KeyValue::new(keys::PROTOCOL, protocol.as_str())];
-                    labels.extend(reason.map(|reason| KeyValue::new(keys::REASON, reason)));
-                    observer.observe(n, &labels);
-                }
-            }
-        });
-        // The meter keeps the callback; the handle has no further use.
-        _ = observe.build();
+    fn each(&self, mut visit: impl FnMut(KeyValue, &OfProtocol)) {
+        for protocol in Protocol::ALL {
+            let label = KeyValue::new(keys::PROTOCOL, protocol.as_str());
+            visit(label, &self.by_protocol[protocol as usize]);
+        }
     }
 }

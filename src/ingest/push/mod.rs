@@ -22,7 +22,8 @@ use serde_json::error::Category;
 
 use self::wire::NotProtobuf;
 use super::NotKept;
-use crate::clock::{UnixMillis, UnixNanos};
+use crate::clock::{AHEAD_MAX, UnixMillis, UnixNanos};
+use crate::record::labels::LABELS_MAX_BYTES;
 use crate::record::{Labels, LogRecord, Metadata, Point, Scrape, Span};
 
 /// Bytes of a body as it comes over the wire.
@@ -33,9 +34,6 @@ pub const RECORDS_MAX: usize = 100_000;
 
 /// Bytes that the records of one request may take, labels and metadata included.
 const GROWN_MAX_BYTES: usize = 32 << 20;
-
-/// Bytes of all labels of one series or stream; the store takes no more.
-const LABELS_MAX_BYTES: usize = 8 << 10;
 
 /// Bytes of a metric's description, which is cut.
 const HELP_MAX_BYTES: usize = 1_024;
@@ -48,9 +46,6 @@ const LABEL_NAME_MAX_BYTES: usize = 256;
 
 /// Bytes of a label's value.
 const LABEL_VALUE_MAX_BYTES: usize = 4 << 10;
-
-/// A clock of another machine may be ahead by this much; the store has the same bound.
-const AHEAD_MAX_NS: i64 = 600 * 1_000_000_000;
 
 /// The settings of this part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -318,7 +313,7 @@ pub struct Times {
 
 impl Times {
     fn check_sample(self, at: UnixMillis) -> Result<(), Reason> {
-        if at.0 < 0 || at.0 > (self.now.0.saturating_add(AHEAD_MAX_NS)) / 1_000_000 {
+        if at.0 < 0 || at > self.now.plus(AHEAD_MAX).to_millis() {
             return Err(Reason::Time);
         }
         if at < self.oldest.sample { Err(Reason::TooOld) } else { Ok(()) }
@@ -337,7 +332,7 @@ impl Times {
     fn of(self, unix_nanos: u64) -> Result<UnixNanos, Reason> {
         match i64::try_from(unix_nanos) {
             Ok(0) => Ok(self.now),
-            Ok(at) if at <= self.now.0.saturating_add(AHEAD_MAX_NS) => Ok(UnixNanos(at)),
+            Ok(at) if UnixNanos(at) <= self.now.plus(AHEAD_MAX) => Ok(UnixNanos(at)),
             Ok(_) | Err(_) => Err(Reason::Time),
         }
     }

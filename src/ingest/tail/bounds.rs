@@ -79,9 +79,6 @@ pub const UNITS_MAX: usize = 64;
 /// Bytes of the file of positions: all that are kept take a tenth of it.
 pub const POSITIONS_MAX_BYTES: u64 = 1 << 20;
 
-/// The same trouble is logged at most this often.
-pub const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
-
 /// The stop waits so long for the round in hand; less than the drain of the pages, which runs
 /// at the same time.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);

@@ -1,12 +1,13 @@
 //! What the part says about itself: how much it took, and what it could not take as it was.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
-use crate::record::names::{INGEST_BYTES, INGEST_RECORDS, INGEST_REFUSED, Instrument, keys};
+use crate::ingest::observed::{Note, counter};
+use crate::record::names::{INGEST_BYTES, INGEST_RECORDS, INGEST_REFUSED, keys};
 
 /// Where a line was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +90,13 @@ impl Counts {
     /// Makes the counters and registers their instruments, which go silent with them.
     pub fn new(meter: &Meter) -> Arc<Counts> {
         let counts = Arc::new(Counts::default());
-        observe(meter, &INGEST_RECORDS, Arc::downgrade(&counts), |counts| &counts.records);
-        observe(meter, &INGEST_BYTES, Arc::downgrade(&counts), |counts| &counts.bytes);
-        observe_troubles(meter, Arc::downgrade(&counts));
+        counter(meter, INGEST_RECORDS, &counts, |counts, note| by_origin(&counts.records, None, note));
+        counter(meter, INGEST_BYTES, &counts, |counts, note| by_origin(&counts.bytes, None, note));
+        counter(meter, INGEST_REFUSED, &counts, |counts, note| {
+            for trouble in Trouble::ALL {
+                by_origin(&counts.troubles[trouble as usize], Some(trouble), note);
+            }
+        });
         counts
     }
 
@@ -117,38 +122,15 @@ impl Counts {
     }
 }
 
-fn observe(meter: &Meter, instrument: &Instrument, counts: Weak<Counts>, which: fn(&Counts) -> &ByOrigin) {
-    let builder = meter.u64_observable_counter(instrument.name);
-    let builder = builder.with_unit(instrument.unit).with_description(instrument.help);
-    let observe = builder.with_callback(move |observer| {
-        let Some(counts) = counts.upgrade() else { return };
-        for from in From::ALL {
-            let n = which(&counts)[from as usize].load(Ordering::Relaxed);
-            // Where nothing is followed there is no series.
-            if n > 0 {
-                observer.observe(n, &[KeyValue::new(keys::NETWORK_TRANSPORT, from.as_str())]);
-            }
+/// The transport beside a reason keeps these series apart from the forward protocol's.
+fn by_origin(counters: &ByOrigin, trouble: Option<Trouble>, note: Note<'_>) {
+    for from in From::ALL {
+        let n = counters[from as usize].load(Ordering::Relaxed);
+        // Where nothing is followed there is no series.
+        if n > 0 {
+            let reason = trouble.map(|trouble| KeyValue::new(keys::REASON, trouble.as_str()));
+            let transport = KeyValue::new(keys::NETWORK_TRANSPORT, from.as_str());
+            note(n, &reason.into_iter().chain([transport]).collect::<Vec<_>>());
         }
-    });
-    // The meter keeps the callback; the handle has no further use.
-    _ = observe.build();
-}
-
-/// The transport beside the reason keeps these series apart from the forward protocol's.
-fn observe_troubles(meter: &Meter, counts: Weak<Counts>) {
-    let builder = meter.u64_observable_counter(INGEST_REFUSED.name);
-    let builder = builder.with_unit(INGEST_REFUSED.unit).with_description(INGEST_REFUSED.help);
-    let observe = builder.with_callback(move |observer| {
-        let Some(counts) = counts.upgrade() else { return };
-        for trouble in Trouble::ALL {
-            for from in From::ALL {
-                let n = counts.troubles[trouble as usize][from as usize].load(Ordering::Relaxed);
-                if n > 0 {
-                    let transport = KeyValue::new(keys::NETWORK_TRANSPORT, from.as_str());
-                    observer.observe(n, &[KeyValue::new(keys::REASON, trouble.as_str()), transport]);
-                }
-            }
-        }
-    });
-    _ = observe.build();
+    }
 }

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use tracing::warn;
 
 use super::batch::Batch;
-use super::bounds::{BACK_OFF_MAX, BACK_OFF_MIN, COMPLAINT_INTERVAL, KEEP_PATIENCE};
+use super::bounds::{BACK_OFF_MAX, BACK_OFF_MIN, KEEP_PATIENCE};
 use super::counts::{Counts, From, Trouble};
 use super::files::Files;
 use super::format::Context;
@@ -18,6 +18,7 @@ use super::positions::Positions;
 use super::{Config, wait};
 use crate::clock::Clock;
 use crate::ingest::Sink;
+use crate::ingest::complaints::Complaints;
 use crate::record::LogAddresses;
 
 /// What every round needs and no reload changes.
@@ -45,7 +46,7 @@ pub struct Rounds {
     written: Positions,
     next: Duration,
     back_off: Duration,
-    last_complaint: Option<Duration>,
+    complaints: Complaints,
 }
 
 impl Rounds {
@@ -58,7 +59,16 @@ impl Rounds {
         let (files, journals) = sources(&base, config, &written);
         let next = base.clock.elapsed();
         let back_off = BACK_OFF_MIN;
-        Rounds { base, addresses, files, journals, written, next, back_off, last_complaint: None }
+        Rounds {
+            base,
+            addresses,
+            files,
+            journals,
+            written,
+            next,
+            back_off,
+            complaints: Complaints::default(),
+        }
     }
 
     /// Takes up another configuration; what stays goes on where it is.
@@ -123,9 +133,8 @@ impl Rounds {
         }
     }
 
-    fn complain(&mut self, now: Duration, message: String) {
-        if self.last_complaint.is_none_or(|last| now.saturating_sub(last) >= COMPLAINT_INTERVAL) {
-            self.last_complaint = Some(now);
+    fn complain(&self, now: Duration, message: String) {
+        if self.complaints.due(now).is_some() {
             warn!("{message}");
         }
     }

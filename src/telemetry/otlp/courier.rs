@@ -176,25 +176,24 @@ impl Courier {
             duration,
             status: if outcome.is_err() { SpanStatus::Error } else { SpanStatus::Unset },
             status_message: outcome.as_ref().err().map(ToString::to_string).unwrap_or_default(),
-            attributes: {
-                let mut res: Attributes = vec![
-                    ("http.request.method".into(), "POST".into()),
-                    ("url.full".into(), self.target.display_url().to_string()),
-                    ("http.request.resend_count".into(), n_resends.to_string()),
-                ];
-                let url = Url::parse(&self.target.url).ok();
-                let address =
-                    url.as_ref().and_then(|url| Some(("server.address", url.host_str()?.to_string())));
-                let port = url
-                    .as_ref()
-                    .and_then(|url| Some(("server.port", url.port_or_known_default()?.to_string())));
-                let error = outcome.as_ref().err().map(|err| ("error.type", err.kind().to_string()));
-                let known = [address, port, error].into_iter().flatten();
-                res.extend(known.map(|(name, value)| (name.into(), value)));
-                res
-            },
+            attributes: self.attributes(n_resends, outcome),
             events,
         }
+    }
+
+    fn attributes(&self, n_resends: usize, outcome: &Result<(), NotDelivered>) -> Attributes {
+        let url = Url::parse(&self.target.url).ok();
+        let host = url.as_ref().and_then(|url| url.host_str());
+        let port = url.as_ref().and_then(Url::port_or_known_default);
+        let all = [
+            ("http.request.method", Some("POST".to_string())),
+            ("url.full", Some(self.target.display_url().to_string())),
+            ("http.request.resend_count", Some(n_resends.to_string())),
+            ("server.address", host.map(str::to_string)),
+            ("server.port", port.map(|port| port.to_string())),
+            ("error.type", outcome.as_ref().err().map(|err| err.kind().to_string())),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect()
     }
 
     fn try_until_over(&self, payload: &Payload<'_>, events: &mut Vec<SpanEvent>) -> Result<(), NotDelivered> {
