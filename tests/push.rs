@@ -102,12 +102,22 @@ fn samples_by_remote_write_outlive_a_kill_once_they_are_answered() {
             .concat();
         [&[0x0a, pair.len() as u8], pair.as_slice()].concat()
     };
-    let mut sample = vec![0x09];
-    sample.extend(0.75_f64.to_le_bytes());
-    sample.push(0x10);
-    prost::encoding::encode_varint(at_ms, &mut sample);
-    let sample = [&[0x12, sample.len() as u8], sample.as_slice()].concat();
-    let series = [label("__name__", "node_load1"), label("job", "node"), sample].concat();
+    let sample = |at_ms: u64, value: f64| {
+        let mut sample = vec![0x09];
+        sample.extend(value.to_le_bytes());
+        sample.push(0x10);
+        prost::encoding::encode_varint(at_ms, &mut sample);
+        [&[0x12, sample.len() as u8], sample.as_slice()].concat()
+    };
+    // One of a backlog, and far out of order.
+    let days_ago_ms = at_ms - 6 * 24 * 3_600_000;
+    let series = [
+        label("__name__", "node_load1"),
+        label("job", "node"),
+        sample(at_ms, 0.75),
+        sample(days_ago_ms, 0.25),
+    ]
+    .concat();
     let request = [&[0x0a, series.len() as u8], series.as_slice()].concat();
     let body = snap::raw::Encoder::new().compress_vec(&request).unwrap();
     let headers = [
@@ -124,7 +134,7 @@ fn samples_by_remote_write_outlive_a_kill_once_they_are_answered() {
     let kept = post(&vitrine, "/api/v1/write", &headers, &body);
     assert_eq!(kept.status, 204);
     let dir = vitrine.kill();
-    assert_eq!(stored_samples(&dir, "node_load1"), [(at_ms as i64, 0.75)]);
+    assert_eq!(stored_samples(&dir, "node_load1"), [(days_ago_ms as i64, 0.25), (at_ms as i64, 0.75)]);
 }
 
 #[test]

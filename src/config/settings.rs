@@ -328,7 +328,7 @@ pub const SETTINGS: &[Setting] = &[
         live,
         store.out_of_order,
         "a duration from 1m to 30d",
-        "samples that come later than this after their time are refused; a block of time is rolled up this long after its end",
+        "a block of time is rolled up this long after its end, and made again when samples come later; what is older than this and store.metrics.max_age is refused",
         |text: &str| duration(text, MINUTE..=30 * DAY)
     ),
     setting!(

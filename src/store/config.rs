@@ -23,7 +23,8 @@ pub struct Config {
     pub minutes_max_age: Duration,
     /// How long roll-ups of one hour are kept.
     pub hours_max_age: Duration,
-    /// Samples that come later than this after their time are refused.
+    /// A block of time is rolled up this long after its end, and made again when samples of it
+    /// come later; those that are older than this and than `metrics.max_age` are refused.
     pub out_of_order: Duration,
     /// How much history of logs is kept.
     pub logs: Retention,
@@ -50,8 +51,8 @@ impl Default for Config {
             metrics: Retention { max_age: 7 * DAY, max_bytes: 1 << 30 },
             minutes_max_age: 35 * DAY,
             hours_max_age: 400 * DAY,
-            // A sender that was cut off for longer has lost its place in raw data; roll-ups
-            // are made once nothing more can come.
+            // What comes within an hour costs nothing; a sender that was cut off for longer
+            // makes work twice.
             out_of_order: HOUR,
             // Two of the ten gigabytes of a small rented server.
             logs: Retention { max_age: 30 * DAY, max_bytes: 2 << 30 },
@@ -82,6 +83,12 @@ impl Config {
             // The WAL is bounded by what waits to be sealed, not by age.
             Kind::Spans | Kind::Wal => self.spans.clone(),
         }
+    }
+
+    /// Returns how long after its time a sample is taken: as long as there are samples of
+    /// that time.
+    pub(super) fn late_max(&self) -> Duration {
+        self.metrics.max_age.max(self.out_of_order)
     }
 
     /// Returns the bytes at which a partition of a kind is sealed: a quarter of its cap at

@@ -149,6 +149,7 @@ impl Store {
         let disk = Disk::new(generation, Space::new(probe));
         shared.handles.share(lock.predecessor().is_some());
         let mut writer = Writer::new(shared.clone(), disk, histogram, lock);
+        writer.load_late()?;
         writer.recover(left)?;
         let (queue, receiver) = mpsc::sync_channel(QUEUE_MAX_MESSAGES);
         let queued_bytes = Arc::new(AtomicUsize::new(0));
@@ -260,7 +261,7 @@ impl Store {
     /// Returns how long after their times samples, lines and spans are still taken.
     pub fn late_max(&self) -> [Duration; 3] {
         let config = self.0.shared.config();
-        [config.out_of_order, config.logs.max_age, config.spans.max_age]
+        [config.late_max(), config.logs.max_age, config.spans.max_age]
     }
 
     /// Waits until everything queued before is on disk; blocks the thread.

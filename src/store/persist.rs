@@ -14,7 +14,7 @@ use super::config::{
     WAL_OLD_MAX,
 };
 use super::disk::partition::{Kind, Name, Partition};
-use super::error::{PartitionError, SyncError};
+use super::error::{OpenError, PartitionError, SyncError};
 use super::facts::Facts;
 use super::log::open::OpenBlock;
 use super::log::part::LogWriter;
@@ -22,6 +22,7 @@ use super::metadata;
 use super::metric::chunk;
 use super::metric::part::{Draft, MetricWriter};
 use super::metric::window::Window;
+use super::rollup::late;
 use super::space::Space;
 use super::span::NumberedSpan;
 use super::span::open::OpenSpanBlock;
@@ -308,7 +309,8 @@ impl Writer {
         let logged = self.attempt(|disk| &mut disk.logging, |writer| writer.log_rest().map_err(degraded));
         self.retire_wals();
         let described = self.write_metadata().map_err(degraded);
-        sealed.and(logged).and(described).and(self.disk.check_given_up())
+        let marked = self.write_late().map_err(degraded);
+        sealed.and(logged).and(described).and(marked).and(self.disk.check_given_up())
     }
 
     /// Tries what may have failed before, unless it is too soon for that.
@@ -334,6 +336,23 @@ impl Writer {
             self.is_metadata_dirty = false;
         }
         Ok(())
+    }
+
+    /// Takes up which blocks an earlier start was to make again.
+    pub(super) fn load_late(&mut self) -> Result<(), OpenError> {
+        self.rolling.late.load(&self.shared.dir, self.shared.clock.elapsed())
+    }
+
+    // While a predecessor lives, the file is its own.
+    fn write_late(&mut self) -> Result<(), PartitionError> {
+        let Some(bytes) = self.rolling.late.unsaved() else { return Ok(()) };
+        if self.lock.predecessor().is_some() {
+            return Ok(());
+        }
+        self.rolling.late.save(&self.shared.dir, &bytes).map_err(|source| {
+            let path = late::path(&self.shared.dir);
+            PartitionError::Io { action: "write", path, source }
+        })
     }
 
     // ---- partitions of any kind

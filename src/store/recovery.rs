@@ -158,7 +158,8 @@ impl Writer {
                 .map(|known| known.name)
                 .collect()
         };
-        let res = Left::find(&self.shared.dir, None).and_then(|mut left| {
+        let late = self.load_late();
+        let res = late.and_then(|()| Left::find(&self.shared.dir, None)).and_then(|mut left| {
             let is_new = |partition: &Partition| {
                 partition.name.generation != generation && !known.contains(&partition.name)
             };

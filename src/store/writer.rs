@@ -289,8 +289,12 @@ impl Writer {
     fn take_scrape(&mut self, scrape: Scrape, config: &Config) {
         let counters = &self.shared.counters;
         let at = scrape.at;
-        if let Err(reason) = placed(at.to_nanos(), self.shared.clock.now(), config.out_of_order) {
+        let now = self.shared.clock.now();
+        if let Err(reason) = placed(at.to_nanos(), now, config.late_max()) {
             return counters.drop_records(Kind::Metrics, reason, scrape.points.len() as u64);
+        }
+        if at < now.to_millis().minus(config.out_of_order) {
+            self.note_late(at);
         }
         for (source, points) in by_source(scrape.points) {
             self.row_no += 1;

@@ -205,7 +205,7 @@ impl Reason {
             Reason::Labels => "labels that are missing, too many or too long",
             Reason::Time => "a time before 1970 or too far ahead",
             Reason::TooOld => {
-                "a time that is too long ago (store.metrics.out_of_order, store.logs.max_age, store.spans.max_age)"
+                "a time that is too long ago (store.metrics.max_age, store.logs.max_age, store.spans.max_age)"
             }
             Reason::Delta => "delta temporality, send cumulative values",
             Reason::Histogram => "a histogram whose parts contradict each other",

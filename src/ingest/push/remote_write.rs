@@ -525,7 +525,7 @@ mod tests {
         assert_eq!(
             written.samples.left_out.words().unwrap(),
             "left out 1 for labels that are missing, too many or too long, 1 for a time before 1970 or too \
-             far ahead, 1 for a time that is too long ago (store.metrics.out_of_order, store.logs.max_age, \
+             far ahead, 1 for a time that is too long ago (store.metrics.max_age, store.logs.max_age, \
              store.spans.max_age)"
         );
         let described = &written.samples.metadata[0];

@@ -28,6 +28,9 @@ impl Source {
     /// What sources beyond the limit share.
     pub const OTHERS: Source = Source(0);
 
+    /// Stands in a window of roll-ups that were made again with what came late.
+    pub const AGAIN: Source = Source(1);
+
     /// Returns the source of a series. The hash is FNV-1a; it is written to the disk.
     pub fn of(series: &Labels) -> Source {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;

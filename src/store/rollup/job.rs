@@ -4,12 +4,17 @@
 //! of it can come. What is made is made from what is stored, so nothing of it is logged: a
 //! start that finds a block missing makes it again, and one that was half made does not
 //! exist, because the window that names its groups is written last.
+//!
+//! Samples that come later still mark their block ([`super::late`]), which is then made
+//! again: the steps that know more than before are written, and a reader takes those.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::columns;
-use super::read::{each, horizon, oldest};
+use super::late::{Due, Late};
+use super::read::{each, horizon, knows_more, oldest};
 use super::steady::SteadyClock;
 use super::times::StepTimes;
 use crate::clock::UnixMillis;
@@ -74,6 +79,11 @@ impl Tier {
     fn block_ms(&self) -> i64 {
         self.step().as_millis() as i64 * self.n_steps as i64
     }
+
+    // The moment before the block that a moment is in: a block holds its end, not its beginning.
+    fn begin_of(&self, at: UnixMillis) -> UnixMillis {
+        UnixMillis((at.0 - 1).div_euclid(self.block_ms()) * self.block_ms())
+    }
 }
 
 /// Returns how long a block of a tier is, which begins and ends at multiples of it.
@@ -87,6 +97,8 @@ pub fn block(resolution: Resolution) -> Duration {
 pub struct Rolling {
     minutes: Progress,
     hours: Progress,
+    /// Blocks for which samples came after they were made.
+    pub(in crate::store) late: Late,
     /// None until the store has taken up what earlier starts left.
     clock: Option<SteadyClock>,
     back_off: BackOff,
@@ -111,6 +123,8 @@ struct Job {
     has_more: bool,
     /// Unset once it is too old to wait for what cannot be read.
     is_patient: bool,
+    /// Set when it was made before and something came for it since.
+    again: Option<Due>,
     /// None until the first series were read, whose times become the template.
     draft: Option<(Draft, StepTimes)>,
 }
@@ -119,7 +133,7 @@ impl Rolling {
     /// Begins without knowing what was rolled up.
     pub fn new() -> Self {
         let (minutes, hours) = (Progress::default(), Progress::default());
-        Rolling { minutes, hours, clock: None, back_off: BackOff::new() }
+        Rolling { minutes, hours, late: Late::default(), clock: None, back_off: BackOff::new() }
     }
 
     /// Returns true when everything up to a time of a kind of history is rolled up, or never
@@ -188,10 +202,15 @@ impl Writer {
         if let Some(series) = job.series.get(job.next..).filter(|series| !series.is_empty()) {
             let series = &series[..series.len().min(SERIES_AT_A_TIME)];
             let n_series = series.len();
-            let read = read_block(&self.shared, tier, &job, series)?;
+            let mut read = read_block(&self.shared, tier, &job, series, Made::FromFiner)?;
+            if job.again.is_some() {
+                let before = read_block(&self.shared, tier, &job, series, Made::Before)?;
+                leave_what_is_new(&mut read, before);
+            }
             job.next += n_series;
-            let draft = &mut job.draft;
-            self.add(tier.kind, tier.place, |writer| add_series(writer, tier, job.begin, draft, &read))?;
+            if !read.is_empty() {
+                self.add(tier.kind, tier.place, |writer| add_series(writer, tier, &mut job, &read))?;
+            }
             self.rolling.of(tier).job = Some(job);
             return Ok(ControlFlow::Continue(()));
         }
@@ -207,8 +226,13 @@ impl Writer {
             self.write(tier.kind, tier.place, |writer, _| writer.end(draft), |_| {})?;
             self.rest(tier.place);
         }
-        let now = self.shared.clock.now_ms();
-        self.set_until(tier, Some(UnixMillis(job.begin.0 + tier.block_ms())), now);
+        match job.again {
+            None => {
+                let now = self.shared.clock.now_ms();
+                self.set_until(tier, Some(UnixMillis(job.begin.0 + tier.block_ms())), now);
+            }
+            Some(due) => self.end_again(tier, due),
+        }
         self.rolling.back_off.note(true);
         Ok(ControlFlow::Continue(()))
     }
@@ -220,17 +244,55 @@ impl Writer {
             _ => self.rolling.minutes.until,
         };
         let Some(settled) = settled else { return Ok(ControlFlow::Break(())) };
-        let Some(begin) = self.next_block(tier, now, settled) else { return Ok(ControlFlow::Break(())) };
+        let Some(begin) = self.next_block(tier, now, settled) else { return self.begin_again(tier, now) };
         // Where everything is yet to come, as with a clock in the past, nothing is known.
         self.set_until(tier, Some(begin).filter(|begin| *begin <= now), now);
         if begin.0 + tier.block_ms() > settled.0 {
-            return Ok(ControlFlow::Break(()));
+            return self.begin_again(tier, now);
         }
+        self.begin_job(tier, begin, settled, None)
+    }
+
+    fn begin_job(
+        &mut self,
+        tier: &Tier,
+        begin: UnixMillis,
+        settled: UnixMillis,
+        again: Option<Due>,
+    ) -> Result<ControlFlow<()>, RollError> {
         let too_old = settled.minus(self.shared.config().retention(tier.finer).max_age);
         let is_patient = begin.0 + tier.block_ms() >= too_old.0;
         let (series, has_more) = series_of(&self.shared, tier, begin, None, is_patient)?;
-        self.rolling.of(tier).job = Some(Job { begin, series, next: 0, has_more, is_patient, draft: None });
+        let job = Job { begin, series, next: 0, has_more, is_patient, again, draft: None };
+        self.rolling.of(tier).job = Some(job);
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Notes that a sample was taken which may be too late for what is rolled up.
+    pub(in crate::store) fn note_late(&mut self, at: UnixMillis) {
+        self.rolling.late.mark(Kind::Minutes, MINUTES.begin_of(at), self.shared.clock.elapsed());
+    }
+
+    fn begin_again(&mut self, tier: &Tier, now: UnixMillis) -> Result<ControlFlow<()>, RollError> {
+        let elapsed = self.shared.clock.elapsed();
+        let Some(due) = self.rolling.late.due(tier.kind, elapsed) else { return Ok(ControlFlow::Break(())) };
+        let end = due.begin.0 + tier.block_ms();
+        if self.rolling.of(tier).until.is_none_or(|until| until.0 < end) {
+            // It was not made yet, and will be with everything that came.
+            self.rolling.late.done(tier.kind, due, elapsed);
+            return Ok(ControlFlow::Continue(()));
+        }
+        self.begin_job(tier, due.begin, now, Some(due))
+    }
+
+    fn end_again(&mut self, tier: &Tier, due: Due) {
+        let elapsed = self.shared.clock.elapsed();
+        if tier.kind == HOURS.finer {
+            // What is made of it is no longer right either.
+            let end = UnixMillis(due.begin.0 + tier.block_ms());
+            self.rolling.late.mark(HOURS.kind, HOURS.begin_of(end), elapsed);
+        }
+        self.rolling.late.done(tier.kind, due, elapsed);
     }
 
     // What is made again is read as it was until then, unless it was made ahead of its time.
@@ -271,8 +333,7 @@ impl Writer {
         let known = self.rolling.of(tier).until.filter(|until| *until <= now);
         let made = known.or_else(|| horizon(&self.shared, tier.kind, now));
         let block_ms = tier.block_ms();
-        // A block holds its end and not its beginning.
-        let first = UnixMillis((oldest.0 - 1).div_euclid(block_ms) * block_ms);
+        let first = tier.begin_of(oldest);
         let Some(made) = made else { return Some(first) };
         if made <= settled {
             return Some(made.max(first));
@@ -356,18 +417,31 @@ fn lacks(
     state.tier(kind).partitions().any(|partition| is_one(partition) && may_overlap(partition))
 }
 
+/// Which steps of a block are read.
+enum Made {
+    /// Those that its finer tier gives now.
+    FromFiner,
+    /// Those that its own tier has.
+    Before,
+}
+
 fn read_block(
     shared: &Shared,
     tier: &Tier,
     job: &Job,
     series: &[Labels],
+    made: Made,
 ) -> Result<Vec<(Labels, Vec<RolledStep>)>, RollError> {
     let step_ms = tier.step().as_millis() as i64;
     let (first, last) = (UnixMillis(job.begin.0 + step_ms), UnixMillis(job.begin.0 + tier.block_ms()));
     let mut res = Vec::with_capacity(series.len());
     let wanted = Wanted::Sets(series);
-    // Not from its own tier: what that has of the block is to be made again.
-    let tiers: &[Kind] = if tier.finer == Kind::Metrics { &[] } else { &[tier.finer] };
+    let tiers: &[Kind] = match made {
+        Made::Before => &[tier.kind],
+        // Not from its own tier: what that has of the block is to be made again.
+        Made::FromFiner if tier.finer == Kind::Metrics => &[],
+        Made::FromFiner => &[tier.finer],
+    };
     let is_whole = each(shared, wanted, tier.resolution, tiers, first, last, &mut |labels, steps| {
         res.push((labels.clone(), steps.to_vec()));
         ControlFlow::Continue(())
@@ -375,13 +449,26 @@ fn read_block(
     if is_whole || !job.is_patient { Ok(res) } else { Err(RollError::Unreadable) }
 }
 
+// Leaves the steps that know more than those made before. Fewer samples than before are
+// found where the oldest have gone since.
+fn leave_what_is_new(read: &mut Vec<(Labels, Vec<RolledStep>)>, before: Vec<(Labels, Vec<RolledStep>)>) {
+    let before: HashMap<Labels, Vec<RolledStep>> = before.into_iter().collect();
+    read.retain_mut(|(labels, steps)| {
+        if let Some(before) = before.get(labels) {
+            let known = |end: &UnixMillis| before.binary_search_by_key(end, |(end, _)| *end).ok();
+            steps.retain(|(end, now)| known(end).is_none_or(|place| knows_more(now, &before[place].1)));
+        }
+        !steps.is_empty()
+    });
+}
+
 fn add_series(
     writer: &mut MetricWriter,
     tier: &Tier,
-    begin: UnixMillis,
-    draft: &mut Option<(Draft, StepTimes)>,
+    job: &mut Job,
     read: &[(Labels, Vec<RolledStep>)],
 ) -> Result<(), PartitionError> {
+    let begin = job.begin;
     let step_ms = tier.step().as_millis() as i64;
     let series: Vec<(u128, Vec<Rollup>)> = read
         .iter()
@@ -391,14 +478,15 @@ fn add_series(
             (present, steps.iter().map(|(_, rollup)| *rollup).collect())
         })
         .collect();
-    let (draft, template) = draft.get_or_insert_with(|| {
+    let source = if job.again.is_some() { Source::AGAIN } else { Source::OTHERS };
+    let (draft, template) = job.draft.get_or_insert_with(|| {
         let first_end = UnixMillis(begin.0 + step_ms);
         let all = series.iter().map(|(present, rollups)| (*present, rollups.as_slice()));
         let template = StepTimes::of_most(first_end, tier.step(), tier.n_steps, all);
         let times = (0..tier.n_steps).map(|slot| template.end(slot)).collect();
         // What is rolled up is logged nowhere, so it stands for no rows.
         let rows = Numbers { generation: 0, first: 0, last: 0 };
-        (Draft::new(Source::OTHERS, rows, times, Some(template.clone())), template)
+        (Draft::new(source, rows, times, Some(template.clone())), template)
     });
     let labels: Vec<Labels> = read.iter().map(|(labels, _)| labels.clone()).collect();
     let mut by_id: Vec<_> = writer.ids(&labels)?.into_iter().zip(&series).collect();

@@ -48,6 +48,7 @@ use crate::store::disk::partition::Kind;
 mod column;
 pub mod columns;
 pub mod job;
+pub mod late;
 pub mod read;
 mod steady;
 pub mod times;

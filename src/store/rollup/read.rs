@@ -9,10 +9,11 @@ use super::job::block;
 use crate::clock::UnixMillis;
 use crate::record::read::{ReadError, SeriesSelect};
 use crate::record::rollup::{coarser, rollups as roll_up};
-use crate::record::{Coverage, Labels, Resolution, RolledStep, Sample};
+use crate::record::{Coverage, Labels, Resolution, RolledStep, Rollup, Sample};
 use crate::store::disk::partition::Kind;
 use crate::store::metric::chunk::Values;
 use crate::store::metric::read::{EncodedChunk, Part, Selection, Wanted, open_samples, put_in_order};
+use crate::store::metric::window::Source;
 use crate::store::state::{Shared, State};
 use crate::store::wire::Damaged;
 
@@ -32,7 +33,10 @@ pub fn horizon(shared: &Shared, kind: Kind, now: UnixMillis) -> Option<UnixMilli
         let Some(range) = partition.summary().range else { continue };
         let facts = if partition.is_readable() { shared.known(&partition, active) } else { None };
         let ends = match &facts {
-            Some(facts) => facts.metrics().windows.iter().map(|window| window.range().1).collect(),
+            Some(facts) => {
+                let first_made = facts.metrics().windows.iter().filter(|w| w.source != Source::AGAIN);
+                first_made.map(|window| window.range().1).collect()
+            }
             None => vec![range.1],
         };
         if let Some(last) = ends.last().filter(|last| **last <= now.0) {
@@ -211,14 +215,19 @@ impl Pieces {
     }
 }
 
-// A block of roll-ups is there twice when its partition was given up after an error and it
-// was made anew, or when the clock was set back: the later one knows more.
+/// Returns true when a step was made of more samples than another one for the same time.
+pub fn knows_more(step: &Rollup, than: &Rollup) -> bool {
+    step.count > than.count
+}
+
+// A step is there twice when its partition was given up after an error and it was made anew,
+// when the clock was set back, or when samples came late: of equal ones the later is taken.
 fn put_steps_in_order(steps: &mut Vec<RolledStep>) {
     if !steps.is_sorted_by(|a, b| a.0 < b.0) {
         steps.sort_by_key(|(end, _)| *end);
         steps.dedup_by(|later, kept| {
             let is_again = later.0 == kept.0;
-            if is_again {
+            if is_again && !knows_more(&kept.1, &later.1) {
                 *kept = *later;
             }
             is_again

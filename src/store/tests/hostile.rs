@@ -10,11 +10,12 @@ const HOUR_MS: i64 = 3_600_000;
 fn times_before_1970_too_far_ahead_or_too_late_are_refused_and_counted() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), &clock());
+    const WEEK_MS: i64 = 7 * 24 * HOUR_MS;
     let one = |at| scrape(at, &[(series("s", "a"), 1.0)]);
-    for at in [-1, i64::MIN, START_MS + 600_001, i64::MAX, START_MS - HOUR_MS - 1] {
+    for at in [-1, i64::MIN, START_MS + 600_001, i64::MAX, START_MS - WEEK_MS - 1] {
         store.append_scrape(one(at));
     }
-    for at in [START_MS - HOUR_MS, START_MS + 600_000] {
+    for at in [START_MS - WEEK_MS, START_MS + 600_000] {
         store.append_scrape(one(at));
     }
     let month_ns = 30 * 24 * HOUR_MS * 1_000_000;

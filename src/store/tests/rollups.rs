@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::record::metric::STALE_NAN_BITS;
-use crate::record::rollup::{coarser, rollups};
+use crate::record::rollup::{bucket_end, coarser, rollups};
 use crate::record::{Resolution, RolledStep, Sample};
 use crate::store::{Kind, Retention};
 
@@ -387,6 +387,73 @@ fn hours_that_cannot_be_read_are_made_of_what_is_finer() {
     history = history.reopen(dir.path(), &config);
     let hours = history.store.0.shared.state().tier(Kind::Hours).sealed[0].clone();
     hours.note_fault(&hours.io("read", std::io::ErrorKind::InvalidData.into()));
+    check(&history);
+    history.store.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn a_backlog_of_days_comes_into_what_was_rolled_up_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config::default();
+    let mut history = History::begin(dir.path(), &config);
+    history.go_on(HOUR * 30);
+    let made = history.horizons();
+    assert!(made[1].is_some());
+    // A series of its own, and one moment more of a series that is there, in one block.
+    let late = Labels::new([("__name__", "late")]);
+    let from = START_MS + 3 * 3_600_000;
+    for n in 1..=20 {
+        history.store.append_scrape(scrape(from + n * 60_000, &[(late.clone(), n as f64)]));
+    }
+    history.store.append_scrape(scrape(from + 1_000, &[(name(1), 900.0)]));
+    history.store.sync().unwrap();
+    let range = (from - 3_600_000, from + 7_200_000);
+    let of = |store: &Store, resolution, labels: &Labels| {
+        let mut found = rolled(store, resolution, range.0, range.1).into_iter();
+        found.find(|(found, _)| found == labels).map(|(_, steps)| steps).unwrap_or_default()
+    };
+    assert!(of(&history.store, Resolution::Minute, &late).is_empty(), "its block was made");
+    // What waits to be made again outlives a restart.
+    history = history.reopen(dir.path(), &config);
+    let begun = Instant::now();
+    while of(&history.store, Resolution::Hour, &late).is_empty() {
+        history.wait(60);
+        history.store.append_scrape(scrape(history.clock.now_ms().0, &[(name(3), 1.0)]));
+        history.store.sync().unwrap();
+        assert!(begun.elapsed() < DEADLINE);
+    }
+    let check = |history: &History| {
+        let minutes = of(&history.store, Resolution::Minute, &late);
+        assert_eq!(
+            minutes.iter().map(|(_, rollup)| rollup.last).collect::<Vec<_>>(),
+            Vec::from_iter((1..=20).map(f64::from))
+        );
+        let hours = of(&history.store, Resolution::Hour, &late);
+        assert_eq!(
+            hours.iter().map(|(_, rollup)| (rollup.count, rollup.max)).collect::<Vec<_>>(),
+            [(20, 20.0)]
+        );
+        let mut samples = history.samples(1);
+        samples.push(Sample { at: UnixMillis(from + 1_000), value: 900.0 });
+        samples.sort_by_key(|sample| sample.at);
+        for resolution in [Resolution::Minute, Resolution::Hour] {
+            let step = resolution.step().unwrap();
+            let is_asked = |(end, _): &RolledStep| {
+                (bucket_end(UnixMillis(range.0), step)..=bucket_end(UnixMillis(range.1), step)).contains(end)
+            };
+            let expected: Vec<RolledStep> = rollups(&samples, step).filter(is_asked).collect();
+            assert_eq!(of(&history.store, resolution, &name(1)), expected);
+        }
+    };
+    check(&history);
+    // A later start does not take what was made again for how far it had come.
+    let until = |history: &History| {
+        [Kind::Minutes, Kind::Hours].map(|kind| history.store.0.shared.rolled.until(kind))
+    };
+    let before = until(&history);
+    history = history.reopen(dir.path(), &config);
+    history.store.sync().unwrap();
+    assert_eq!(until(&history), before);
     check(&history);
     history.store.close(DEADLINE).unwrap();
 }
