@@ -21,7 +21,7 @@
 //! | 1 | `main`: arguments, exit codes |
 //! | 2 | [`app`]: builds, wires, runs, reloads, drains |
 //! | 3 | [`config`]: composes the parts' own Configs from file, environment and flags |
-//! | 4 | [`http`]: visitors and operators; [`telemetry`]: observers; [`release`]: which release this is |
+//! | 4 | [`http`]: visitors and operators; [`telemetry`]: observers; [`release`]: the next version |
 //! | 5 | [`query`]: vector algebra over what was recorded; [`ingest`]: other programs' formats |
 //! | 6 | [`pages`]: view structs to markup; [`balancer`]: worker tasks; [`store`]: sled |
 //! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time; [`pace`]: whose turn it is |
@@ -48,6 +48,15 @@
 //! response whose body carries the guard. When the last byte was handed over, or the client left,
 //! the guard is dropped: one bound histogram, one counter, one [`record::AccessRecord`] into a ring.
 //! Within 100 ms the pipeline thread of `app` turns it into a log line, for the store and for OTLP.
+//!
+//! # One hand-over
+//!
+//! `vitrine upgrade` asks `app::hand_over`, which starts the binary that now lies at the path of this
+//! process with one end of a channel as its standard input ([`release::handover`] has the words).
+//! The successor does all of a start but to accept, with the listening sockets it was given and the
+//! store opened beside ours; then it accepts too, and this process only finishes. Until a second after
+//! that it could go on as if nothing had been. Each writes partitions of its own generation, so
+//! neither waits for the other's lock; the successor takes up what is left when we are gone.
 //!
 //! # One SIGHUP
 //!

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use vitrine::app::commands::Aim;
 use vitrine::app::{Failure, commands};
 use vitrine::config::{ENV_PREFIX, Layers};
 use vitrine::cv::FileForm;
@@ -72,6 +73,14 @@ enum Command {
     },
     /// Makes the running vitrine apply what is on disk now, and says how that went
     Reload(Settings),
+    /// Hands over to the binary now on disk without losing a request
+    ///
+    /// The running vitrine starts it from the path that it was run by, gives it its sockets,
+    /// and leaves once it serves. One that exits, hangs or crashes changes nothing: exit 1, with
+    /// the reason and its last lines. SIGUSR2 does the same without an answer.
+    Upgrade(Settings),
+    /// Hands over to a new process of the same binary: applies what a reload cannot
+    Restart(Settings),
     /// Sets the admin password, also under a running vitrine
     Password(Settings),
     /// Asks a running vitrine whether it is healthy: exit 0 or 1
@@ -127,6 +136,8 @@ fn main() -> ExitCode {
             commands::import(&file, form, output.as_deref())
         }
         Some(Command::Reload(settings)) => commands::reload(&settings.layers()),
+        Some(Command::Upgrade(settings)) => commands::hand_over(&settings.layers(), Aim::Upgrade),
+        Some(Command::Restart(settings)) => commands::hand_over(&settings.layers(), Aim::Restart),
         Some(Command::Password(settings)) => commands::password(&settings.layers()),
         Some(Command::Health { url, settings }) => commands::health(url, &settings.layers()),
     };

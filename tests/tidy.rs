@@ -123,6 +123,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rmp", &["ingest"]),
     ("zstd", &["store", "ingest"]),
     ("glob", &["ingest"]),
+    ("listenfd", &["app"]),
 ];
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 
 use super::control::{self, Command};
+pub use super::hand_over::Aim;
 use super::{Failure, data, serve as server, site};
 use crate::config::settings::SETTINGS;
 use crate::config::{self, Layers};
@@ -178,6 +179,17 @@ pub fn password(layers: &Layers) -> Result<(), Failure> {
             Err(anyhow!(fault).context("the password is stored, but nobody said that it is in force").into())
         }
     }
+}
+
+/// Has the running process hand over to a new one.
+pub fn hand_over(layers: &Layers, aim: Aim) -> Result<(), Failure> {
+    let loaded = config::load(layers)?;
+    let answer = control::send(&loaded.config.data, Command::HandOver(aim)).map_err(anyhow::Error::from)?;
+    if !answer.ok {
+        return Err(anyhow!("no hand-over, the running vitrine serves on: {}", answer.message).into());
+    }
+    println!("{}", answer.message);
+    Ok(())
 }
 
 fn ask_twice() -> anyhow::Result<String> {

@@ -9,16 +9,18 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::hand_over::Aim;
 
 /// The socket's name in the data directory.
 const SOCKET: &str = "control.sock";
@@ -44,6 +46,16 @@ const SOCKET_PATH_MAX_BYTES: usize = 107;
 /// The longest that a command may take, a reload of a large CV included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// And a hand-over, which waits for a successor as long as the configuration says.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(360);
+
+fn answer_timeout(command: Command) -> Duration {
+    match command {
+        Command::HandOver(_) => HAND_OVER_TIMEOUT,
+        Command::Reload | Command::PasswordChanged => ANSWER_TIMEOUT,
+    }
+}
+
 /// What the process is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -51,7 +63,17 @@ pub enum Command {
     Reload,
     /// Take up the admin password now on disk.
     PasswordChanged,
+    /// Hand over to a new process.
+    HandOver(Aim),
 }
+
+/// The words of the socket.
+const WORDS: [(&str, Command); 4] = [
+    ("reload", Command::Reload),
+    ("password-changed", Command::PasswordChanged),
+    ("upgrade", Command::HandOver(Aim::Upgrade)),
+    ("restart", Command::HandOver(Aim::Restart)),
+];
 
 /// How it went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,14 +95,18 @@ pub struct Request {
 /// Removes the socket's file when the process stops.
 pub struct Socket {
     path: PathBuf,
+    /// What tells our socket from one that a successor put in its place.
+    inode: u64,
     accepting: tokio::task::JoinHandle<()>,
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
         self.accepting.abort();
-        // Nothing to do about a file that somebody removed before us.
-        _ = std::fs::remove_file(&self.path);
+        if inode(&self.path).is_ok_and(|there| there == self.inode) {
+            // Nothing to do about a file that somebody removed before us.
+            _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -99,18 +125,25 @@ pub fn listen(data: &Path, requests: mpsc::Sender<Request>) -> io::Result<Socket
     let listener = UnixListener::bind(short.socket())?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let accepting = tokio::task::spawn_local(accept(listener, requests));
-    Ok(Socket { path, accepting })
+    Ok(Socket { inode: inode(&path)?, path, accepting })
+}
+
+fn inode(path: &Path) -> io::Result<u64> {
+    Ok(std::fs::symlink_metadata(path)?.ino())
 }
 
 async fn accept(listener: UnixListener, requests: mpsc::Sender<Request>) {
-    let mut conversations = JoinSet::new();
+    let places = Arc::new(Semaphore::new(CONVERSATIONS_MAX));
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                if conversations.len() >= CONVERSATIONS_MAX {
-                    conversations.join_next().await;
-                }
-                conversations.spawn_local(converse(stream, requests.clone()));
+                let place = places.clone().acquire_owned().await.expect("nobody closes it");
+                let requests = requests.clone();
+                // It ends by itself, and outlives the socket: what was asked is answered.
+                tokio::task::spawn_local(async move {
+                    converse(stream, requests).await;
+                    drop(place);
+                });
             }
             // Out of descriptors, most likely; that passes, and we must still be there.
             Err(fault) => {
@@ -118,7 +151,6 @@ async fn accept(listener: UnixListener, requests: mpsc::Sender<Request>) {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
-        while conversations.try_join_next().is_some() {}
     }
 }
 
@@ -155,10 +187,10 @@ async fn answer_one(stream: tokio::net::UnixStream, requests: &mpsc::Sender<Requ
     let mut line = String::new();
     let mut reader = tokio::io::BufReader::new(read).take(COMMAND_MAX_BYTES);
     tokio::time::timeout(COMMAND_TIMEOUT, reader.read_line(&mut line)).await??;
-    let answer = match line.trim() {
-        "reload" => ask(Command::Reload, requests).await,
-        "password-changed" => ask(Command::PasswordChanged, requests).await,
-        other => Answer { ok: false, message: format!("{other:?} is not a command of this version") },
+    let said = line.trim();
+    let answer = match WORDS.iter().find(|(word, _)| *word == said) {
+        Some((_, command)) => ask(*command, requests).await,
+        None => Answer { ok: false, message: format!("{said:?} is not a command of this version") },
     };
     let mut text = serde_json::to_string(&answer)?;
     text.push('\n');
@@ -194,12 +226,10 @@ pub enum AskError {
 pub fn send(data: &Path, command: Command) -> Result<Answer, AskError> {
     let talk = || -> io::Result<Answer> {
         let mut stream = UnixStream::connect(ShortPath::of(data)?.socket())?;
-        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        let word = match command {
-            Command::Reload => "reload\n",
-            Command::PasswordChanged => "password-changed\n",
-        };
-        stream.write_all(word.as_bytes())?;
+        stream.set_read_timeout(Some(answer_timeout(command)))?;
+        let (word, _) =
+            WORDS.iter().find(|(_, known)| *known == command).expect("every command has its word");
+        stream.write_all(format!("{word}\n").as_bytes())?;
         let mut line = String::new();
         match BufReader::new(stream.take(ANSWER_MAX_BYTES)).read_line(&mut line)? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -212,7 +242,7 @@ pub fn send(data: &Path, command: Command) -> Result<Answer, AskError> {
                 return AskError::NotRunning(data.to_path_buf());
             }
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                format!("it did not answer within {ANSWER_TIMEOUT:?}")
+                format!("it did not answer within {:?}", answer_timeout(command))
             }
             io::ErrorKind::UnexpectedEof => "it stopped before it answered".to_string(),
             _ => fault.to_string(),

@@ -8,6 +8,7 @@ use opentelemetry::metrics::Meter;
 use tracing::{debug, info, warn};
 
 use super::durable::durably_exported;
+use super::sockets::Sockets;
 use crate::clock::Clock;
 use crate::config::{Loaded, Source};
 use crate::ingest::forward::{BindError, Bound, Forward, Switches};
@@ -19,22 +20,15 @@ use crate::telemetry::Telemetry;
 /// The key that the part is configured by.
 const KEY: &str = "forward.listen";
 
-/// Starts the part; none if it is switched off or its default port is taken.
+/// Takes the part's addresses; none if it is switched off or its default port is taken.
 ///
 /// Another fluentd or vitrine on the machine is common, so that a taken port is a fault
 /// only where somebody asked for it.
-pub fn start(
-    loaded: &Loaded,
-    switches: Switches,
-    store: &Store,
-    telemetry: &Arc<Telemetry>,
-    clock: &Clock,
-    meter: &Meter,
-) -> anyhow::Result<Option<Forward>> {
+pub fn bind(loaded: &Loaded, sockets: &mut Sockets) -> anyhow::Result<Vec<Bound>> {
     let is_default = loaded.source(KEY) == Source::Default;
     let mut bound = Vec::new();
     for address in &loaded.config.forward.listen {
-        match Bound::bind(*address) {
+        match sockets.forward(*address) {
             Ok(pair) => bound.push(pair),
             Err(fault) if is_default && fault.is_no_address() => {
                 debug!("{} is not listened on: {}", fault.address, fault.source);
@@ -45,7 +39,7 @@ pub fn start(
                      nothing to be silent about it",
                     fault.source
                 );
-                return Ok(None);
+                return Ok(Vec::new());
             }
             Err(fault) => {
                 let advice = advice(&fault);
@@ -53,12 +47,24 @@ pub fn start(
             }
         }
     }
-    if bound.is_empty() {
-        return Ok(None);
-    }
     for pair in &bound {
         // People look for this line, and tests read the port from it.
         info!(server_address = %pair.address(), "forward protocol on {}, TCP and UDP", pair.address());
+    }
+    Ok(bound)
+}
+
+/// Starts the part; none without addresses.
+pub fn start(
+    bound: Vec<Bound>,
+    switches: Switches,
+    store: &Store,
+    telemetry: &Arc<Telemetry>,
+    clock: &Clock,
+    meter: &Meter,
+) -> anyhow::Result<Option<Forward>> {
+    if bound.is_empty() {
+        return Ok(None);
     }
     let sink = Arc::new(Keeper { store: store.clone(), telemetry: telemetry.clone() });
     let forward =

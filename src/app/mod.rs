@@ -2,7 +2,8 @@
 //!
 //! The life of the process, in order (`start`, then `serve`): configuration → data directory →
 //! telemetry → store → CV → balancer → bind → ready. A reload (`reload`) reads and proves
-//! everything before it changes anything. A stop goes backwards: not ready → no more
+//! everything before it changes anything; a hand-over (`hand_over`) does the same with a whole
+//! process. A stop goes backwards: not ready → no more
 //! accepting → requests in hand → exporters → store, last because all others write to it.
 
 mod admin;
@@ -12,6 +13,7 @@ pub mod control;
 mod data;
 mod durable;
 mod forward;
+mod hand_over;
 pub mod heap;
 mod pipeline;
 mod push;
@@ -19,6 +21,7 @@ mod reload;
 mod serve;
 mod signals;
 mod site;
+mod sockets;
 mod start;
 mod status;
 mod tail;

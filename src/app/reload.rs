@@ -14,12 +14,12 @@ use super::data;
 use super::push::Keeper;
 use super::site::{self, Origin, Site, SiteError};
 use super::status::Status;
+use super::tail::Follower;
 use crate::balancer::{self, DispatchError};
 use crate::config::{self, Config, Layers, Loaded};
 use crate::http::tls::{Credentials, Tls};
 use crate::http::{self, Shared};
 use crate::ingest::forward::Switches;
-use crate::ingest::tail::Tail;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -44,7 +44,7 @@ pub struct Reloader {
     /// Keeps what is pushed, and may export it.
     pub keeper: Arc<Keeper>,
     /// Files and journals are followed as the new configuration says.
-    pub tail: Tail,
+    pub tail: Follower,
     /// Reloads run one after the other.
     pub turn: tokio::sync::Mutex<()>,
 }
@@ -119,7 +119,7 @@ impl Reloader {
             .into_iter()
             .map(|(setting, old, new)| {
                 format!(
-                    "`{}` cannot change while running (from {old} to {new}): restart vitrine",
+                    "`{}` cannot change while running (from {old} to {new}): `vitrine restart` applies it",
                     setting.key
                 )
             })
@@ -193,7 +193,7 @@ impl Reloader {
         self.shared.push.apply(&config.push);
         self.keeper.apply(&config.push);
         self.shared.switches.sample_by(config.telemetry.traces.sampling());
-        self.tail.apply(&config.logs, config.http.log_addresses);
+        self.tail.apply(config);
         self.shared.switches.serve_proofs_of(&config.site);
         if let (Some(tls), Some(credentials)) = (&self.tls, credentials) {
             tls.show(credentials);

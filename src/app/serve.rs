@@ -1,6 +1,5 @@
 //! Runs until told to stop, then stops everything in the reverse order of the start.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,30 +7,55 @@ use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, info, info_span, warn};
 
+use super::hand_over::{self, Aim, HandedOver};
 use super::pipeline::Pipeline;
 use super::reload::Reloader;
 use super::signals::Signals;
+use super::sockets::Sockets;
 use super::start::start;
 use super::watch::Watch;
 use super::{EXPORT_GRACE, Failure, STORE_GRACE, admin, control};
-use crate::config::{self, Layers};
+use crate::config::Layers;
 use crate::http::admin::Auth;
 use crate::ingest::forward::Forward;
+use crate::release::handover::{Fault, Predecessor, Program, ProgramError, Successor};
 use crate::{http, release};
 
 /// Serves until told to stop.
 pub async fn serve(layers: Layers) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let started = Instant::now();
-    let loaded = config::load(&layers)?;
-    let mut running = start(layers, loaded).await?;
+    let program = hand_over::program();
+    let mut predecessor = Predecessor::meet().map_err(anyhow::Error::from)?;
+    let begun = start(layers, program, &mut predecessor).await;
+    if let (Err(failure), Some(predecessor)) = (&begun, &predecessor) {
+        predecessor.failed(&failure.to_string());
+    }
+    let mut running = begun?;
     info!("ready after {:.0?}", started.elapsed());
-    running.run(&mut signals).await;
-    running.stop().await.map_err(Failure::from)
+    let outcome = match running.run(&mut signals).await {
+        Ended::Told => running.stop().await,
+        Ended::HandedOver(successor) => running.leave(successor).await,
+    };
+    outcome.map_err(Failure::from)
+}
+
+/// Why a process serves no more.
+enum Ended {
+    /// It was told to stop.
+    Told,
+    /// A successor serves in its place.
+    HandedOver(Successor),
 }
 
 /// The parts of a started process, joined.
 pub(super) struct Running {
+    /// What a successor is started from.
+    pub(super) program: Result<Program, ProgramError>,
+    /// Who served before, until it is gone.
+    pub(super) predecessor: Option<Predecessor>,
+    /// What a successor is given.
+    pub(super) sockets: Sockets,
     pub(super) reloader: Arc<Reloader>,
     /// Takes up a new admin password when it is told of one.
     pub(super) auth: Auth,
@@ -41,25 +65,34 @@ pub(super) struct Running {
     pub(super) watch: Watch,
     pub(super) control: control::Socket,
     pub(super) requests: mpsc::Receiver<control::Request>,
+    /// The other end of that.
+    pub(super) commands: mpsc::Sender<control::Request>,
     /// Tells streams to end; true once the stop began.
     pub(super) stopping: watch::Sender<bool>,
     pub(super) supervisor: Supervisor,
 }
 
 impl Running {
-    /// Carries out reloads until told to stop.
-    async fn run(&mut self, signals: &mut Signals) {
+    /// Carries out reloads until told to stop, or until a successor serves.
+    async fn run(&mut self, signals: &mut Signals) -> Ended {
+        let Signals { stop, reload, upgrade } = signals;
         let name = tokio::select! {
-            name = signals.stop.requested() => name,
-            // It is dropped in the middle of a reload if need be: what is swapped is swapped at once.
-            never = self.carry_out(&mut signals.reload) => match never {},
+            name = stop.requested() => name,
+            // It is dropped in the middle of a reload if need be: what is swapped is swapped at
+            // once. A successor that is not left to itself yet ends with it.
+            successor = self.carry_out(reload, upgrade) => return Ended::HandedOver(successor),
         };
         // First of all, so that who asks `/ready` after the line below hears it.
         self.reloader.shared.switches.begin_drain();
         info!("{name}: stopping, for at most {:?}; a second signal ends at once", super::STOP_BUDGET);
+        Ended::Told
     }
 
-    async fn carry_out(&mut self, hangups: &mut mpsc::Receiver<()>) -> Infallible {
+    async fn carry_out(
+        &mut self,
+        hangups: &mut mpsc::Receiver<()>,
+        upgrades: &mut mpsc::Receiver<()>,
+    ) -> Successor {
         loop {
             tokio::select! {
                 () = self.watch.changed(&self.reloader) => {
@@ -69,13 +102,25 @@ impl Running {
                     // The outcome is in the log, in `/admin` and in the metrics.
                     _ = self.reload().await;
                 }
+                () = gone(&mut self.predecessor) => self.stand_alone(),
+                Some(()) = upgrades.recv() => {
+                    // Why there was none is in the log.
+                    if let Ok(handed_over) = self.hand_over(Aim::Upgrade).await {
+                        info!("{}", handed_over.message);
+                        return handed_over.successor;
+                    }
+                }
                 Some(request) = self.requests.recv() => {
-                    let answer = match request.command {
-                        control::Command::Reload => answer(self.reload().await),
-                        control::Command::PasswordChanged => admin::password_changed(&self.auth).await,
+                    let (answer, successor) = match request.command {
+                        control::Command::Reload => (answer(self.reload().await), None),
+                        control::Command::PasswordChanged => (admin::password_changed(&self.auth).await, None),
+                        control::Command::HandOver(aim) => handed_over(self.hand_over(aim).await),
                     };
-                    // Whoever asked may have left; the reload is done all the same.
+                    // Whoever asked may have left; what was asked for is done all the same.
                     _ = request.answer.send(answer);
+                    if let Some(successor) = successor {
+                        return successor;
+                    }
                 }
             }
         }
@@ -88,9 +133,24 @@ impl Running {
         outcome
     }
 
-    /// Stops in the reverse order of the start; the store last, because all others write.
+    /// Takes up what only one process may do at a time, now that there is only one.
+    fn stand_alone(&mut self) {
+        self.predecessor = None;
+        self.reloader.shared.links.reread();
+        self.reloader.tail.begin_late(&self.reloader.loaded().config);
+        self.supervisor.tell(|notifier| notifier.ready("serving"));
+    }
+
+    /// Stops: accepts for a moment to say so, then finishes.
     async fn stop(self) -> anyhow::Result<()> {
         self.supervisor.tell(|notifier| notifier.stopping("draining"));
+        self.server.drain().await;
+        self.finish().await
+    }
+
+    /// Ends everything in the reverse order of the start; the store last, because all others
+    /// write. No more connections are accepted by now.
+    pub(super) async fn finish(self) -> anyhow::Result<()> {
         drop(self.control);
         // Whoever waits for a reload hears at once that there will be none.
         drop(self.requests);
@@ -103,7 +163,8 @@ impl Running {
                 forward.stop().await;
             }
         };
-        let (drained, (), ()) = tokio::join!(self.server.drain(), forward_stopped, self.reloader.tail.stop());
+        let (drained, (), ()) =
+            tokio::join!(self.server.finish(), forward_stopped, self.reloader.tail.stop());
         if let Err(fault) = drained {
             warn!("the server did not stop cleanly: {fault}");
         }
@@ -122,21 +183,65 @@ impl Running {
     }
 }
 
+/// Waits for the end of a predecessor; for ever when there is none.
+async fn gone(predecessor: &mut Option<Predecessor>) {
+    match predecessor {
+        Some(predecessor) => predecessor.gone().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Whoever started us and wants to hear how we are: systemd, or nobody.
-pub(super) struct Supervisor(release::Notifier);
+#[derive(Clone)]
+pub(super) struct Supervisor {
+    notifier: Arc<release::Notifier>,
+    /// How often it wants to hear that we are well.
+    watchdog: Option<Duration>,
+}
 
 impl Supervisor {
     /// An address that cannot be used costs a warning; nothing of ours hangs on it.
-    pub(super) fn from_environment() -> Self {
-        Supervisor(release::Notifier::from_env().unwrap_or_else(|fault| {
+    pub(super) fn from_environment(is_successor: bool) -> Self {
+        let notifier = release::Notifier::from_env().unwrap_or_else(|fault| {
             warn!("{fault}");
             release::Notifier::silent()
-        }))
+        });
+        Supervisor {
+            notifier: Arc::new(notifier),
+            watchdog: release::watchdog_interval(is_successor).map(|within| within / 3),
+        }
+    }
+
+    /// Returns what says that the process is well, as often as that is wanted.
+    pub(super) fn well(&self) -> http::Well {
+        let Supervisor { notifier, watchdog } = self.clone();
+        let Some(interval) = watchdog else { return Box::new(|| {}) };
+        let mut said: Option<Instant> = None;
+        Box::new(move || {
+            if said.is_none_or(|said| said.elapsed() >= interval) {
+                said = Some(Instant::now());
+                // A manager that does not listen takes us for dead and says so itself.
+                _ = notifier.watchdog();
+            }
+        })
     }
 
     pub(super) fn tell(&self, word: impl FnOnce(&release::Notifier) -> Result<(), release::NotifyError>) {
-        if let Err(fault) = word(&self.0) {
+        if let Err(fault) = word(&self.notifier) {
             warn!("{fault}");
+        }
+    }
+}
+
+fn handed_over(outcome: Result<HandedOver, Fault>) -> (control::Answer, Option<Successor>) {
+    match outcome {
+        Ok(HandedOver { successor, message }) => {
+            info!("{message}");
+            (control::Answer { ok: true, message }, Some(successor))
+        }
+        Err(Fault { reason, lines }) => {
+            let printed = if lines.is_empty() { String::new() } else { format!("\n{}", lines.join("\n")) };
+            (control::Answer { ok: false, message: format!("{reason}{printed}") }, None)
         }
     }
 }

@@ -18,6 +18,8 @@ const SAME_REQUEST: Duration = Duration::from_millis(500);
 pub(super) struct Signals {
     /// One item for SIGHUPs that no reload has begun for yet.
     pub(super) reload: mpsc::Receiver<()>,
+    /// One item for SIGUSR2s that no hand-over has begun for yet.
+    pub(super) upgrade: mpsc::Receiver<()>,
     /// Whether somebody asked to stop.
     pub(super) stop: Stop,
 }
@@ -29,10 +31,11 @@ impl Signals {
     /// Starts the thread, which lives as long as the process.
     pub(super) fn catch() -> anyhow::Result<Self> {
         let (reload_sender, reload) = mpsc::channel(1);
+        let (upgrade_sender, upgrade) = mpsc::channel(1);
         let (stop_sender, stop) = watch::channel(None);
         let (caught_sender, caught) = std::sync::mpsc::channel();
         let listen = async move {
-            let outcome = listen(reload_sender, stop_sender, &caught_sender).await;
+            let outcome = listen(reload_sender, upgrade_sender, stop_sender, &caught_sender).await;
             // The other end has gone when the signals had been caught, and then this is not reached.
             _ = caught_sender.send(outcome);
         };
@@ -42,7 +45,7 @@ impl Signals {
             .spawn(move || runtime.block_on(listen))
             .context("start the thread for signals")?;
         caught.recv().context("catch signals")??;
-        Ok(Signals { reload, stop: Stop(stop) })
+        Ok(Signals { reload, upgrade, stop: Stop(stop) })
     }
 }
 
@@ -56,10 +59,12 @@ impl Stop {
 
 async fn listen(
     reload: mpsc::Sender<()>,
+    upgrade: mpsc::Sender<()>,
     stop: watch::Sender<Option<&'static str>>,
     caught: &std::sync::mpsc::Sender<std::io::Result<()>>,
 ) -> std::io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
+    let mut user2 = signal(SignalKind::user_defined2())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Whoever waits for it has not gone: it waits for nothing else.
@@ -70,6 +75,11 @@ async fn listen(
             _ = hangup.recv() => {
                 // A full channel holds a reload that has not begun, which will see this change too.
                 _ = reload.try_send(());
+                continue;
+            }
+            _ = user2.recv() => {
+                // One that waits will start whatever is on disk by then.
+                _ = upgrade.try_send(());
                 continue;
             }
             _ = terminate.recv() => "SIGTERM",

@@ -16,9 +16,11 @@ use super::push::Keeper;
 use super::reload::{Reloader, balancer_config, keep, log_warnings, shown};
 use super::serve::{Running, Supervisor};
 use super::site::{self, Site, SiteError};
+use super::sockets::{self, Sockets};
 use super::status::Status;
+use super::tail::Follower;
 use super::watch::Watch;
-use super::{Failure, admin, control, data, forward, tail};
+use super::{Failure, admin, control, data, forward};
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::config::{self, Layers, Loaded, Source};
@@ -29,8 +31,9 @@ use crate::http::{self, STAGE_SPANS, Shared, Switches};
 use crate::ingest::forward::Switches as ForwardSwitches;
 use crate::record::ring::{Receiver, ring};
 use crate::record::{AccessRecord, LogRecord, Span};
+use crate::release::handover::{Predecessor, Program, ProgramError};
 use crate::release::{self, Release};
-use crate::store::Store;
+use crate::store::{Opening, Store, Token};
 use crate::telemetry::{self, Identity, Telemetry};
 
 /// Commands that wait their turn; more callers wait at the socket.
@@ -59,12 +62,18 @@ struct Rings {
     spans: Receiver<Span>,
 }
 
-/// Starts the process; returns once it serves.
-pub(super) async fn start(layers: Layers, loaded: Loaded) -> Result<Running, Failure> {
+/// Starts the process; returns once it serves. A predecessor lets it accept once everything
+/// is proved, and hears that it does.
+pub(super) async fn start(
+    layers: Layers,
+    program: Result<Program, ProgramError>,
+    predecessor: &mut Option<Predecessor>,
+) -> Result<Running, Failure> {
+    let loaded = config::load(&layers)?;
     data::prepare(&loaded.config.data)?;
     let base = observe(layers, loaded)?;
     // From here on lines are kept, and all of the start share one trace.
-    base.join().instrument(info_span!("start")).await
+    base.join(program, predecessor).instrument(info_span!("start")).await
 }
 
 /// Starts telemetry, so that everything after it is seen.
@@ -81,16 +90,25 @@ fn observe(layers: Layers, loaded: Loaded) -> anyhow::Result<Base> {
 }
 
 impl Base {
-    async fn join(self) -> Result<Running, Failure> {
+    async fn join(
+        self,
+        program: Result<Program, ProgramError>,
+        predecessor: &mut Option<Predecessor>,
+    ) -> Result<Running, Failure> {
         let config = self.loaded.config.clone();
         log_start(&self.loaded, &self.release);
         log_panics();
         raise_open_files_limit();
         self.telemetry.watch_file_system(&config.data);
         let meter = self.telemetry.meter();
-        let store_dir = config.data.join(STORE_DIR);
-        let store = Store::open(&store_dir, config.store.clone(), self.clock.clone(), &meter)
-            .map_err(anyhow::Error::from)?;
+        let store = Store::open_as(Opening {
+            dir: &config.data.join(STORE_DIR),
+            config: config.store.clone(),
+            clock: self.clock.clone(),
+            meter: &meter,
+            token: predecessor.as_ref().map(|predecessor| Token::from_text(predecessor.token())),
+        })
+        .map_err(anyhow::Error::from)?;
 
         let assets = Arc::new(Assets::load());
         // Before it is read: what changes while it is read is a change.
@@ -106,29 +124,36 @@ impl Base {
         let (shared, rings) = self.shared(&site, &store, &status, &keeper);
         let (release, clock) = (self.release.clone(), self.clock.clone());
         let switches = ForwardSwitches::new(config.forward.clone());
-        let forward =
-            forward::start(&self.loaded, switches.clone(), &store, &self.telemetry, &self.clock, &meter)?;
+        let mut sockets = Sockets::given(predecessor.as_mut());
+        let forwarded = forward::bind(&self.loaded, &mut sockets)?;
+        let telemetry = self.telemetry.clone();
         let (reloader, pipeline) =
-            self.run_pipeline(shared.clone(), switches, store, (status, keeper), rings)?;
+            self.run_pipeline(shared.clone(), switches.clone(), store.clone(), (status, keeper), rings)?;
 
         // Before the admin password is made: it is shown only once, so the start must not fail
         // after it.
-        let listener = http::bind(config.http.listen).map_err(anyhow::Error::from)?;
+        let listener = sockets.http(sockets::HTTP, config.http.listen)?;
         let address = listener.local_addr().context("ask the bound address")?;
         let tls = reloader.tls.clone();
-        let tls = tls.map(|tls| Ok((http::bind(config.http.tls.listen)?, tls)));
-        let tls = tls.transpose().map_err(|fault: http::BindError| anyhow::Error::from(fault))?;
+        let tls = tls.map(|tls| Ok((sockets.http(sockets::HTTPS, config.http.tls.listen)?, tls)));
+        let tls = tls.transpose().map_err(|fault: anyhow::Error| fault)?;
         let secure = tls.as_ref().map(|(listener, _)| listener.local_addr()).transpose();
         let secure = secure.context("ask the bound address")?;
         secure.iter().for_each(|address| shared.switches.speak_tls_at(address.port()));
+        if let Some(predecessor) = predecessor {
+            // What takes from others begins here and not before: until then it is the other's.
+            predecessor.accepts(release.version, &release.id).await;
+        }
         let (sender, requests) = mpsc::channel(CONTROL_QUEUE);
         let control = control::listen(&config.data, sender.clone())
             .with_context(|| format!("open the control socket in {}", config.data.display()))?;
 
         let (stopping, stop_signal) = watch::channel(false);
-        let (admin, auth) = admin::open(&reloader, &release, &clock, &assets, sender, stop_signal)?;
-        let server = http::Server::start(&config.http, listener, tls, shared.clone(), admin)
-            .context("start the http threads")?;
+        let (admin, auth) = admin::open(&reloader, &release, &clock, &assets, sender.clone(), stop_signal)?;
+        let supervisor = Supervisor::from_environment(predecessor.is_some());
+        let server =
+            http::Server::start(&config.http, listener, tls, shared.clone(), admin, supervisor.well())
+                .context("start the http threads")?;
         wait_for_workers(&shared.balancer).await?;
         shared.switches.want_traffic();
         // People look for this line, and tests read the port from it.
@@ -136,9 +161,17 @@ impl Base {
         if let Some(address) = secure {
             info!(server_address = %address, "serving on https://{address}");
         }
-        let supervisor = Supervisor::from_environment();
+        let forward = forward::start(forwarded, switches, &store, &telemetry, &clock, &meter)?;
+        match predecessor {
+            Some(predecessor) => predecessor.serving(),
+            None => reloader.tail.begin(&config)?,
+        }
         supervisor.tell(|notifier| notifier.ready("serving"));
         Ok(Running {
+            program,
+            predecessor: predecessor.take(),
+            sockets,
+            commands: sender,
             reloader,
             watch,
             auth,
@@ -217,7 +250,7 @@ impl Base {
         .context("start the pipeline thread")?;
         let tls = self.loaded.config.http.tls.read()?.map(Tls::new);
         let clock = shared.clock.clone();
-        let tail = tail::start(&self.loaded.config, &store, &self.telemetry, &clock)?;
+        let tail = Follower::new(&self.loaded.config, &store, &self.telemetry, &clock);
         let reloader = Arc::new(Reloader {
             tls,
             layers: self.layers,

@@ -19,7 +19,7 @@ use settings::{SETTINGS, Setting};
 
 use crate::http::admin::password;
 use crate::ingest::{forward, push, tail};
-use crate::{balancer, cv, http, store, telemetry};
+use crate::{balancer, cv, http, release, store, telemetry};
 
 /// The file looked for when no `--config` is given.
 pub const DEFAULT_FILE: &str = "vitrine.toml";
@@ -30,7 +30,7 @@ pub const ENV_PREFIX: &str = "VITRINE_";
 /// Variables with our prefix that are not settings.
 ///
 /// The password has its own rules: never in a file, never shown.
-const ENV_OTHER: &[&str] = &["VITRINE_CONFIG", ADMIN_PASSWORD];
+const ENV_OTHER: &[&str] = &["VITRINE_CONFIG", ADMIN_PASSWORD, release::handover::VARIABLE];
 
 /// The variable that gives the admin password.
 const ADMIN_PASSWORD: &str = "VITRINE_ADMIN_PASSWORD";
@@ -62,6 +62,8 @@ pub struct Config {
     pub logs: tail::Config,
     /// Logging and export.
     pub telemetry: telemetry::Config,
+    /// Releases and the hand-over to the next one.
+    pub release: release::Config,
 }
 
 impl Default for Config {
@@ -79,6 +81,7 @@ impl Default for Config {
             push: push::Config::default(),
             logs: tail::Config::default(),
             telemetry: telemetry::Config::default(),
+            release: release::Config::default(),
         }
     }
 }

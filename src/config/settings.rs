@@ -525,6 +525,14 @@ pub const SETTINGS: &[Setting] = &[
         "an address such as http://localhost:4318/v1/traces",
         "where spans are pushed, used as it is"
     ),
+    setting!(
+        "release.start_timeout",
+        live,
+        release.start_timeout,
+        "a duration from 1s to 5m",
+        "how long a successor may take to prove itself in a hand-over; after it the running process goes on",
+        |text: &str| duration(text, Duration::from_secs(1)..=5 * MINUTE)
+    ),
 ];
 
 const MINUTE: Duration = Duration::from_secs(60);

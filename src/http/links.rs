@@ -96,7 +96,7 @@ struct Stored {
 /// The links of a data directory.
 pub struct Links {
     path: PathBuf,
-    key: [u8; 32],
+    key: ArcSwap<[u8; 32]>,
     /// Read at each visit, which must not wait for a disk.
     links: ArcSwap<Vec<PrivateLink>>,
     /// Held while the file is written.
@@ -116,7 +116,25 @@ impl Links {
                 (rand::random(), Vec::new())
             }
         };
-        Links { path, key, links: ArcSwap::from_pointee(links), writing: Mutex::new(()) }
+        Links {
+            path,
+            key: ArcSwap::from_pointee(key),
+            links: ArcSwap::from_pointee(links),
+            writing: Mutex::new(()),
+        }
+    }
+
+    /// Reads the links again: a predecessor may have made or revoked some meanwhile. Without a
+    /// file there are none, and what cannot be read leaves those that are known.
+    pub fn reread(&self) {
+        match read(&self.path) {
+            Ok(Some((key, links))) => {
+                self.key.store(Arc::new(key));
+                self.links.store(Arc::new(links));
+            }
+            Ok(None) => {}
+            Err(fault) => tracing::warn!("read {} again: {fault}", self.path.display()),
+        }
     }
 
     /// Makes a link.
@@ -183,7 +201,7 @@ impl Links {
     }
 
     fn mac(&self, bytes: &[u8]) -> Hmac<Sha256> {
-        Hmac::new_from_slice(&self.key).expect("a key of any length will do").chain_update(bytes)
+        Hmac::new_from_slice(&**self.key.load()).expect("a key of any length will do").chain_update(bytes)
     }
 
     fn change(
@@ -193,7 +211,7 @@ impl Links {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut links = Vec::clone(&self.links.load());
         change(&mut links)?;
-        let stored = Stored { version: FILE_VERSION, key: hex::encode(self.key), links };
+        let stored = Stored { version: FILE_VERSION, key: hex::encode(**self.key.load()), links };
         let text = serde_json::to_string_pretty(&stored).expect("plain fields can be written as JSON");
         secret_file::write(&self.path, &text)
             .map_err(|cause| LinkError::File { path: self.path.clone(), cause })?;

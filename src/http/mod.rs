@@ -55,7 +55,7 @@ pub use edition::Edition;
 pub use links::Links;
 pub use probes::{Health, HealthWorkers};
 pub use public::{Done, Job, Reply, answer, probe};
-pub use server::{BindError, Server, bind, block_on};
+pub use server::{BindError, Server, adopt, bind, block_on};
 pub use stage::STAGE_SPANS;
 
 /// How long requests in hand may take when the server stops; what runs longer is cut.
@@ -110,6 +110,9 @@ impl Config {
         }
     }
 }
+
+/// Called four times a second while no http thread is held by a request.
+pub type Well = Box<dyn FnMut() + Send>;
 
 /// What every http thread shares; cheap to read on each request.
 pub struct Shared {
@@ -222,11 +225,17 @@ impl Switches {
         self.wanted.store(true, Ordering::Relaxed);
     }
 
+    /// Makes every further answer close its connection, or no longer: who comes again finds
+    /// whoever accepts then.
+    pub(super) fn close_connections(&self, is_closing: bool) {
+        self.closing.store(is_closing, Ordering::Relaxed);
+    }
+
     /// Makes `/ready` answer 503 and every further answer close its connection, so that
     /// clients turn elsewhere before the listener goes. Never taken back.
     pub fn begin_drain(&self) {
         self.wanted.store(false, Ordering::Relaxed);
-        self.closing.store(true, Ordering::Relaxed);
+        self.close_connections(true);
     }
 
     /// Returns who sent a request, with the trusted proxies taken into account.

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +22,7 @@ use super::observe::{Instruments, Observe};
 use super::public::{Done, Job, public};
 use super::tls::Tls;
 use super::watchdog::Watchdog;
-use super::{Config, Shared, acme, api, files, links, probes};
+use super::{Config, Shared, Well, acme, api, files, links, probes};
 use crate::balancer::Local;
 
 /// What was sent and is not taken for so long ends the connection, be the other end slow,
@@ -126,6 +127,14 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     listen().map_err(|fault| BindError { address, reason: bind_advice(&fault) })
 }
 
+/// Takes a socket that listens already and was given to this process.
+pub fn adopt(socket: OwnedFd) -> io::Result<TcpListener> {
+    let socket = Socket::from(socket);
+    socket.set_tcp_user_timeout(Some(SEND_TIMEOUT))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
 fn bind_advice(fault: &io::Error) -> String {
     let elsewhere = "choose another with --listen, VITRINE_LISTEN or `listen` in the configuration";
     match fault.kind() {
@@ -162,12 +171,13 @@ impl Server {
         tls: Option<(TcpListener, Tls)>,
         shared: Arc<Shared>,
         admin: Arc<AdminState>,
+        well: Well,
     ) -> io::Result<Server> {
         let for_threads = shared.clone();
         let (for_connections, connections) = (shared.clone(), Connections::default());
         let active = Active::default();
         let for_active = active.clone();
-        let watchdog = Watchdog::start(&shared.meter)?;
+        let watchdog = Watchdog::start(&shared.meter, well)?;
         let enrol = watchdog.enroller();
         let mut server = HttpServer::new(move || {
             enrol();
@@ -213,16 +223,39 @@ impl Server {
         Ok(Server { handle, running: tokio::task::spawn_local(server), shared, active, _watchdog: watchdog })
     }
 
-    /// Finishes what was begun and stops: every further answer closes its connection, idle
-    /// ones are closed after a moment, and what is still running after
-    /// [`DRAIN_GRACE`](crate::http::DRAIN_GRACE) is cut.
-    pub async fn drain(self) -> io::Result<()> {
+    /// Wants no more traffic: says so to whoever still comes for a moment, then accepts no more.
+    /// [`Server::finish`] follows.
+    pub async fn drain(&self) {
         self.shared.switches.begin_drain();
         // Whoever asks `/ready` on a new connection must hear that no more are wanted.
         tokio::time::sleep(STILL_ACCEPTING).await;
+        self.pause().await;
+    }
+
+    /// Leaves new connections to whoever else accepts on the same sockets: every further answer
+    /// closes its connection. [`Server::resume`] takes it back.
+    pub async fn pause(&self) {
+        self.shared.switches.close_connections(true);
+        self.handle.pause().await;
+    }
+
+    /// Accepts again.
+    pub async fn resume(&self) {
+        self.shared.switches.close_connections(false);
+        self.handle.resume().await;
+    }
+
+    /// Returns the number of requests in hand.
+    pub fn in_hand(&self) -> usize {
+        self.active.count()
+    }
+
+    /// Finishes what was begun and stops, once it accepts no more: every further answer closes
+    /// its connection, idle ones are closed after a moment, and what is still running after
+    /// [`DRAIN_GRACE`](crate::http::DRAIN_GRACE) is cut.
+    pub async fn finish(self) -> io::Result<()> {
         // A graceful stop closes accepted connections whose request it has not read yet as
         // if they idled. So accepting ends first, and they get a moment to be read.
-        self.handle.pause().await;
         tokio::time::sleep(SETTLE).await;
         let mut stopped = std::pin::pin!(self.handle.stop(true));
         let mut quiet_since = None;

@@ -102,8 +102,8 @@ struct Told {
 }
 
 impl Watchdog {
-    /// Begins to look.
-    pub(super) fn start(meter: &Meter) -> std::io::Result<Watchdog> {
+    /// Begins to look; `well` is called at each look that finds no thread held.
+    pub(super) fn start(meter: &Meter, well: super::Well) -> std::io::Result<Watchdog> {
         let counter = meter.u64_counter(HTTP_THREAD_BLOCKED.name);
         let counter = counter.with_unit(HTTP_THREAD_BLOCKED.unit).with_description(HTTP_THREAD_BLOCKED.help);
         let watched = Arc::new(Watched {
@@ -115,7 +115,8 @@ impl Watchdog {
         // So that the series is there before the first time.
         watched.n_blocked.add(0, &[]);
         let watching = watched.clone();
-        let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || watching.watch())?;
+        let thread =
+            std::thread::Builder::new().name("watchdog".into()).spawn(move || watching.watch(well))?;
         Ok(Watchdog { watched, thread: Some(thread) })
     }
 
@@ -149,7 +150,7 @@ impl Drop for Watchdog {
 }
 
 impl Watched {
-    fn watch(&self) {
+    fn watch(&self, mut well: super::Well) {
         let mut told = Vec::new();
         while !self.has_ended.load(Ordering::Relaxed) {
             std::thread::park_timeout(TICK);
@@ -158,6 +159,9 @@ impl Watched {
             told.resize(pulses.len(), Told::default());
             for (pulse, told) in pulses.iter().zip(&mut told) {
                 self.look(pulse, told, tick);
+            }
+            if told.iter().all(|told| told.since.is_none()) {
+                well();
             }
         }
     }

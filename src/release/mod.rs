@@ -3,14 +3,32 @@
 //! It promises that telling systemd costs nothing and fails nothing where there is no
 //! systemd. It refuses to know what "ready" means: `app` says when.
 
+pub mod handover;
 mod notify;
 
 use std::path::Path;
+use std::time::Duration;
 
-pub use notify::{Notifier, NotifyError};
+pub use notify::{Notifier, NotifyError, watchdog_interval};
 
 /// The folder whose children are releases, each named by its id.
 const RELEASES_DIR: &str = "releases";
+
+/// The settings of releases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// A successor that has not proved itself within is ended, and the running process goes on.
+    pub start_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            // A start takes a third of a second with 1 GB in the store; a slow disk takes longer.
+            start_timeout: Duration::from_secs(10),
+        }
+    }
+}
 
 /// Which build this process runs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,12 +5,18 @@
 //! The messages and their order are those of `sd_notify(3)`.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::pipe::PipeFlags;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// The variable in which the service manager names its socket.
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
@@ -93,6 +99,20 @@ impl Notifier {
         self.send(&format!("STOPPING=1\n{}", status_line(status)))
     }
 
+    /// Says which process is the main one from here on, and waits until the manager has taken
+    /// that in, at most five seconds: the process that was it may end then.
+    pub fn main_pid(&self, pid: u32) -> Result<(), NotifyError> {
+        self.send(&format!("MAINPID={pid}\n"))?;
+        let Some(Target { address, socket }) = &self.target else { return Ok(()) };
+        let failed = |source| NotifyError::Socket { address: address.clone(), source };
+        barrier(socket).map_err(failed)
+    }
+
+    /// Says that the process is well; to be said at least twice in [`watchdog_interval`].
+    pub fn watchdog(&self) -> Result<(), NotifyError> {
+        self.send("WATCHDOG=1\n")
+    }
+
     /// Replaces the line that `systemctl status` shows.
     pub fn status(&self, status: &str) -> Result<(), NotifyError> {
         self.send(&status_line(status))
@@ -105,6 +125,34 @@ impl Notifier {
             Err(source) => Err(NotifyError::Socket { address: address.clone(), source }),
         }
     }
+}
+
+/// The manager closes what it is given once it has worked off everything before
+/// (`sd_notify_barrier(3)`).
+const BARRIER_PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+fn barrier(socket: &UnixDatagram) -> io::Result<()> {
+    let (ours, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    let descriptors = [theirs.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(socket, &[IoSlice::new(b"BARRIER=1")], &mut control, SendFlags::NOSIGNAL)?;
+    drop(theirs);
+    match poll(&mut [PollFd::new(&ours, PollFlags::empty())], Some(&BARRIER_PATIENCE))? {
+        0 => Err(io::Error::new(io::ErrorKind::TimedOut, "it did not confirm the new main process")),
+        _ => Ok(()),
+    }
+}
+
+/// Returns within what time the service manager wants to hear that the process is well, if at
+/// all (`sd_watchdog_enabled(3)`). A successor does not ask whom its predecessor's
+/// environment meant.
+pub fn watchdog_interval(is_successor: bool) -> Option<Duration> {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+    let is_meant =
+        is_successor || number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+    number("WATCHDOG_USEC").filter(|usec| is_meant && *usec > 0).map(Duration::from_micros)
 }
 
 /// A line end in the text would begin another assignment.
@@ -135,6 +183,19 @@ mod tests {
         assert_eq!(received(&manager), "STOPPING=1\nSTATUS=3 requests in flight\n");
         notifier.status("two\nlines READY=1").unwrap();
         assert_eq!(received(&manager), "STATUS=two lines READY=1\n");
+    }
+
+    #[test]
+    fn the_new_main_process_is_told_and_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        let notifier = Notifier::to(path.as_os_str()).unwrap();
+        // A manager that is slow: the descriptor is closed only when it has read both.
+        let reading = std::thread::spawn(move || [received(&manager), received(&manager)]);
+        notifier.main_pid(42).unwrap();
+        assert_eq!(reading.join().unwrap(), ["MAINPID=42\n", "BARRIER=1"]);
+        Notifier::silent().main_pid(42).unwrap();
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod value;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,6 +139,20 @@ impl Bound {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Takes a pair that listens already and was given to this process.
+    pub fn adopt(tcp: OwnedFd, udp: OwnedFd) -> io::Result<Bound> {
+        let (tcp, udp) = (std::net::TcpListener::from(tcp), std::net::UdpSocket::from(udp));
+        tcp.set_nonblocking(true)?;
+        udp.set_nonblocking(true)?;
+        let address = tcp.local_addr()?;
+        Ok(Bound { tcp, udp, address })
+    }
+
+    /// Returns a second handle of each, TCP and UDP.
+    pub fn descriptors(&self) -> io::Result<[OwnedFd; 2]> {
+        Ok([self.tcp.try_clone()?.into(), self.udp.try_clone()?.into()])
     }
 
     /// Returns the address, with the port that was picked.
