@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixDatagram;
@@ -17,7 +18,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::harness::{Ended, Folders, PATIENCE, Vitrine, stored_lines, wait_until};
+use vitrine::clock::UnixMillis;
+use vitrine::record::read::{Matcher, MetricRead, SeriesSelect};
+
+use crate::harness::{Ended, Folders, PATIENCE, Vitrine, stored, stored_lines, wait_until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_vitrine");
 
@@ -259,6 +263,25 @@ fn n_recorded(dir: &Folders) -> u64 {
     stored_lines(dir, "access").iter().filter(|line| line.contains("GET / ")).count() as u64
 }
 
+/// What the counter of page requests grew by in all, as a graph shows it.
+fn n_counted(dir: &Folders) -> u64 {
+    let matchers = vec![
+        Matcher::equal("__name__", "http_server_request_duration_seconds_count"),
+        Matcher::equal("http_route", "/"),
+    ];
+    let mut grown = 0.0;
+    let select = SeriesSelect { matchers, from: UnixMillis(0), to: UnixMillis(i64::MAX) };
+    let read = stored(dir).series(&select, &mut |_, samples| {
+        let values = std::iter::once(0.0).chain(samples.iter().map(|sample| sample.value));
+        let values: Vec<f64> = values.collect();
+        grown +=
+            values.windows(2).map(|two| if two[1] < two[0] { two[1] } else { two[1] - two[0] }).sum::<f64>();
+        ControlFlow::Continue(())
+    });
+    read.unwrap();
+    grown as u64
+}
+
 #[test]
 fn no_request_and_no_record_is_lost_however_often_it_hands_over() {
     let mut line = Line::start();
@@ -278,6 +301,7 @@ fn no_request_and_no_record_is_lost_however_often_it_hands_over() {
     assert_eq!(outcome.failed, BTreeMap::new(), "of {} answered", outcome.answered);
     let dir = line.stop();
     assert_eq!(n_recorded(&dir), outcome.answered);
+    assert_eq!(n_counted(&dir), outcome.answered, "one counter after the other, none in between");
 }
 
 #[test]
@@ -313,7 +337,8 @@ fn a_successor_that_fails_changes_nothing_and_says_why() {
     line.dir().write("../vitrine.toml", "[release]\nstart_timeout = \"never\"\n");
     kill_process(raw(line.pid), Signal::USR2).unwrap();
     line.vitrine().wait_for_line("the hand-over failed, this process serves on: the configuration is wrong");
-    line.dir().write("../vitrine.toml", "");
+    line.dir().write("../vitrine.toml", "[release]\nstart_timeout = \"1m\"\n");
+    assert_eq!(line.run("reload").code, 0);
     let restart = line.run("restart");
     assert_eq!(restart.code, 1);
     assert!(restart.err.contains("`vitrine upgrade` hands over to it"), "{}", restart.err);

@@ -5,6 +5,7 @@
 //! and reads all instruments at each multiple of the sample interval. Formatting and
 //! copying happen here and never on a request.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, UnixMillis};
 use crate::record::ring::Receiver;
-use crate::record::{AccessRecord, LogRecord, Span};
+use crate::record::{AccessRecord, Labels, LogRecord, Point, Scrape, Span};
 use crate::store::Store;
 use crate::telemetry::{Made, Telemetry};
 
@@ -49,10 +50,14 @@ pub struct Parts {
     pub clock: Clock,
     /// How often instruments are read.
     pub sample_interval: Duration,
+    /// Unset while a predecessor still writes the same series: samples of two counters in turn
+    /// would look like a counter that is reset again and again.
+    pub is_sampling: AtomicBool,
 }
 
 /// The running thread.
 pub struct Pipeline {
+    parts: Arc<Parts>,
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<()>,
 }
@@ -60,9 +65,9 @@ pub struct Pipeline {
 impl Pipeline {
     /// Starts the thread; [`Pipeline::stop`] ends it.
     pub fn start(parts: Parts) -> std::io::Result<Pipeline> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, parts) = (Arc::new(AtomicBool::new(false)), Arc::new(parts));
         let thread = thread::Builder::new().name("pipeline".into()).spawn({
-            let stop = stop.clone();
+            let (stop, parts) = (stop.clone(), parts.clone());
             move || {
                 // A defect in one record costs its batch, not all records to come.
                 while catch_unwind(AssertUnwindSafe(|| run(&parts, &stop))).is_err() {
@@ -70,7 +75,12 @@ impl Pipeline {
                 }
             }
         })?;
-        Ok(Pipeline { stop, thread })
+        Ok(Pipeline { parts, stop, thread })
+    }
+
+    /// Reads the instruments from now on.
+    pub fn begin_sampling(&self) {
+        self.parts.is_sampling.store(true, Ordering::Relaxed);
     }
 
     /// Takes what is left in the rings, reads the instruments once more, and ends.
@@ -83,6 +93,9 @@ impl Pipeline {
 
 fn run(parts: &Parts, stop: &AtomicBool) {
     let mut next_sample = parts.clock.now_ms();
+    // Where the counters of a successor begin; without it, one that has already counted more
+    // than its predecessor ever did would look like the same one going on.
+    let mut origin = (!parts.is_sampling.load(Ordering::Relaxed)).then(|| parts.telemetry.collect().scrape);
     loop {
         let stopping = stop.load(Ordering::Relaxed);
         let n_moved = move_records(parts);
@@ -92,8 +105,12 @@ fn run(parts: &Parts, stop: &AtomicBool) {
         let now = parts.clock.now_ms();
         // A clock that jumped back would leave a hole of that length.
         let jumped_back = next_sample.0 - now.0 > 2 * millis(parts.sample_interval);
-        if stopping || jumped_back || now >= next_sample {
-            sample(parts);
+        let is_due = stopping || jumped_back || now >= next_sample;
+        if is_due && parts.is_sampling.load(Ordering::Relaxed) {
+            match origin.take() {
+                None => sample(parts),
+                Some(origin) => sample_first(parts, origin),
+            }
             next_sample = next_multiple(now, parts.sample_interval);
         }
         match n_moved {
@@ -151,6 +168,27 @@ fn sample(parts: &Parts) {
     let collected = parts.telemetry.collect();
     parts.store.remember_metadata(collected.metadata);
     parts.store.append_scrape(collected.scrape);
+}
+
+/// Reads for the first time after a predecessor, whose last samples come before this: what
+/// counts begins at `origin`, or at zero where it was not there yet.
+fn sample_first(parts: &Parts, mut origin: Scrape) {
+    let collected = parts.telemetry.collect();
+    let known: HashSet<&Labels> = origin.points.iter().map(|point| &point.series).collect();
+    let is_new = |point: &&Point| is_cumulative(&point.series) && !known.contains(&point.series);
+    let new = collected.scrape.points.iter().filter(is_new);
+    let zeros: Vec<Point> = new.map(|point| Point { value: 0.0, ..point.clone() }).collect();
+    origin.points.extend(zeros);
+    origin.at = collected.scrape.at.minus(Duration::from_millis(1));
+    parts.store.append_scrape(origin);
+    parts.store.remember_metadata(collected.metadata);
+    parts.store.append_scrape(collected.scrape);
+}
+
+/// By the endings that every counter and histogram of ours has.
+fn is_cumulative(series: &Labels) -> bool {
+    let name = series.get("__name__");
+    ["_total", "_count", "_sum", "_bucket"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// Returns the next multiple of the interval, so that all samples of all runs align.

@@ -136,6 +136,7 @@ impl Running {
     /// Takes up what only one process may do at a time, now that there is only one.
     fn stand_alone(&mut self) {
         self.predecessor = None;
+        self.pipeline.begin_sampling();
         self.reloader.shared.links.reread();
         self.reloader.tail.begin_late(&self.reloader.loaded().config);
         self.supervisor.tell(|notifier| notifier.ready("serving"));

@@ -1,7 +1,7 @@
 //! Starts everything in order: a part is built after all that it stands on.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -164,7 +164,10 @@ impl Base {
         let forward = forward::start(forwarded, switches, &store, &telemetry, &clock, &meter)?;
         match predecessor {
             Some(predecessor) => predecessor.serving(),
-            None => reloader.tail.begin(&config)?,
+            None => {
+                pipeline.begin_sampling();
+                reloader.tail.begin(&config)?;
+            }
         }
         supervisor.tell(|notifier| notifier.ready("serving"));
         Ok(Running {
@@ -246,6 +249,7 @@ impl Base {
             telemetry: self.telemetry.clone(),
             clock: self.clock,
             sample_interval: self.loaded.config.telemetry.sample_interval,
+            is_sampling: AtomicBool::new(false),
         })
         .context("start the pipeline thread")?;
         let tls = self.loaded.config.http.tls.read()?.map(Tls::new);
