@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use vitrine::app::commands::Aim;
-use vitrine::app::{Failure, commands};
+use vitrine::app::control::Word;
+use vitrine::app::{Failure, commands, releases};
 use vitrine::config::{ENV_PREFIX, Layers};
 use vitrine::cv::FileForm;
+use vitrine::release::gate::Traffic;
 
 /// Serves a CV and watches itself.
 ///
@@ -25,7 +26,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed (port, permission, second process, newer data, or the \
-command's own refusal); 2 wrong usage; 78 configuration or CV wrong, trying again does not help.";
+command's own refusal); 2 wrong usage, or a release that could not be taken back; 75 another release command is at \
+work; 78 configuration or CV wrong, trying again does not help.";
 
 /// The settings that have a flag; the others are set in the file or the environment.
 #[derive(Args, Default)]
@@ -81,12 +83,61 @@ enum Command {
     Upgrade(Settings),
     /// Hands over to a new process of the same binary: applies what a reload cannot
     Restart(Settings),
+    /// Deploys releases and rolls them back
+    Release {
+        #[command(subcommand)]
+        command: ReleaseCommand,
+    },
+    /// Proves configuration, CV, every page and the store's format; what `release` asks a binary
+    #[command(hide = true)]
+    SelfTest(Settings),
     /// Sets the admin password, also under a running vitrine
     Password(Settings),
     /// Asks a running vitrine whether it is healthy: exit 0 or 1
     Health {
         /// Address of /health [default: the configured port on this machine]
         url: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Subcommand)]
+enum ReleaseCommand {
+    /// Places a binary, proves it, hands over to it, and goes back if it is not healthy in 10 s
+    ///
+    /// Nothing moves before the binary has passed its own checks with the real configuration.
+    /// The site serves all the while. Exit 0: it serves; 1: it does not, and what was before does;
+    /// 2: what was before could not be brought back; 75: another such command is at work.
+    Deploy {
+        /// The binary; FILE.sha256 beside it is heeded, and FILE.minisig if a key is configured
+        file: PathBuf,
+        /// What its SHA-256 must be, in hexadecimal
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Hands over to an earlier release: the newest that is not marked as bad, or ID
+    Rollback {
+        /// The release, as `list` names it
+        id: Option<String>,
+        /// After a start that failed again and again: nothing runs that could hand over
+        #[arg(long, hide = true)]
+        boot: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Shows all releases, the newest first; * is the current one
+    List(Settings),
+    /// Shows what is current, what runs, and how the last attempts ended
+    Status(Settings),
+    /// Watches a release for its first minute
+    #[command(hide = true)]
+    Watch {
+        id: String,
+        requests: u64,
+        failed: u64,
         #[command(flatten)]
         settings: Settings,
     },
@@ -136,8 +187,10 @@ fn main() -> ExitCode {
             commands::import(&file, form, output.as_deref())
         }
         Some(Command::Reload(settings)) => commands::reload(&settings.layers()),
-        Some(Command::Upgrade(settings)) => commands::hand_over(&settings.layers(), Aim::Upgrade),
-        Some(Command::Restart(settings)) => commands::hand_over(&settings.layers(), Aim::Restart),
+        Some(Command::Upgrade(settings)) => commands::hand_over(&settings.layers(), &Word::Upgrade),
+        Some(Command::Restart(settings)) => commands::hand_over(&settings.layers(), &Word::Restart),
+        Some(Command::Release { command }) => release(command),
+        Some(Command::SelfTest(settings)) => commands::self_test(&settings.layers()),
         Some(Command::Password(settings)) => commands::password(&settings.layers()),
         Some(Command::Health { url, settings }) => commands::health(url, &settings.layers()),
     };
@@ -148,10 +201,34 @@ fn main() -> ExitCode {
             ExitCode::from(match failure {
                 Failure::Configuration(_) => EX_CONFIG,
                 Failure::Environment(_) => 1,
+                Failure::Stuck(_) => 2,
+                Failure::Busy(_) => EX_TEMPFAIL,
             })
         }
     }
 }
+
+fn release(command: ReleaseCommand) -> Result<(), Failure> {
+    match command {
+        ReleaseCommand::Deploy { file, sha256, settings } => {
+            releases::deploy(settings.layers(), file, sha256)
+        }
+        ReleaseCommand::Rollback { boot: true, settings, .. } => {
+            releases::roll_back_at_boot(settings.layers())
+        }
+        ReleaseCommand::Rollback { id, settings, .. } => {
+            releases::roll_back(settings.layers(), id.as_deref())
+        }
+        ReleaseCommand::List(settings) => releases::list(&settings.layers()),
+        ReleaseCommand::Status(settings) => releases::status(settings.layers()),
+        ReleaseCommand::Watch { id, requests, failed, settings } => {
+            releases::watch(settings.layers(), &id, Traffic { requests, failed })
+        }
+    }
+}
+
+/// `EX_TEMPFAIL` of sysexits.h: the same may work later.
+const EX_TEMPFAIL: u8 = 75;
 
 /// `EX_CONFIG` of sysexits.h: a supervisor must not try again.
 const EX_CONFIG: u8 = 78;

@@ -124,6 +124,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("zstd", &["store", "ingest"]),
     ("glob", &["ingest"]),
     ("listenfd", &["app"]),
+    ("minisign_verify", &["release"]),
 ];
 
 #[test]

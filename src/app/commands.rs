@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 
-use super::control::{self, Command};
-pub use super::hand_over::Aim;
+use super::control::{self, Word};
+use super::releases::SelfTest;
 use super::{Failure, data, serve as server, site};
 use crate::config::settings::SETTINGS;
 use crate::config::{self, Layers};
@@ -145,7 +145,7 @@ fn sample_configuration() -> String {
 /// Makes the running process reload and prints how it went.
 pub fn reload(layers: &Layers) -> Result<(), Failure> {
     let loaded = config::load(layers)?;
-    let answer = control::send(&loaded.config.data, Command::Reload).map_err(anyhow::Error::from)?;
+    let answer = control::send(&loaded.config.data, &Word::Reload).map_err(anyhow::Error::from)?;
     if answer.ok {
         println!("{}", answer.message);
         Ok(())
@@ -161,7 +161,7 @@ pub fn password(layers: &Layers) -> Result<(), Failure> {
     data::prepare(&loaded.config.data)?;
     let password = if io::stdin().is_terminal() { ask_twice()? } else { first_line()? };
     admin_password::set(&loaded.config.data, &password).map_err(anyhow::Error::from)?;
-    match control::send(&loaded.config.data, Command::PasswordChanged) {
+    match control::send(&loaded.config.data, &Word::PasswordChanged) {
         Ok(answer) if answer.ok => {
             println!("the admin password is set; {}", answer.message);
             Ok(())
@@ -182,9 +182,9 @@ pub fn password(layers: &Layers) -> Result<(), Failure> {
 }
 
 /// Has the running process hand over to a new one.
-pub fn hand_over(layers: &Layers, aim: Aim) -> Result<(), Failure> {
+pub fn hand_over(layers: &Layers, word: &Word) -> Result<(), Failure> {
     let loaded = config::load(layers)?;
-    let answer = control::send(&loaded.config.data, Command::HandOver(aim)).map_err(anyhow::Error::from)?;
+    let answer = control::send(&loaded.config.data, word).map_err(anyhow::Error::from)?;
     if !answer.ok {
         return Err(anyhow!("no hand-over, the running vitrine serves on: {}", answer.message).into());
     }
@@ -219,24 +219,28 @@ pub fn health(url: Option<String>, layers: &Layers) -> Result<(), Failure> {
         Some(url) => health_url(&url),
         None => own_health_url(layers)?,
     };
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(HEALTH_TIMEOUT))
-        .http_status_as_error(false)
-        .build()
-        .into();
-    let mut response = agent.get(&url).call().with_context(|| format!("ask {url}"))?;
-    let body = response.body_mut().read_to_string().with_context(|| format!("read the answer of {url}"))?;
-    if !response.status().is_success() {
-        return Err(
-            anyhow!("{url} answered {}: {}", response.status(), cut(&body, ANSWER_SHOWN_MAX_BYTES)).into()
-        );
-    }
-    let answer: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+    let (body, answer) = ask_health(&url)?;
     if answer["status"].is_null() {
         return Err(anyhow!("{url} answered, but not as a vitrine does: is it the right address?").into());
     }
     println!("{body}");
     Ok(())
+}
+
+/// Asks for a process's health; an answer that says otherwise is an error.
+pub fn ask_health(url: &str) -> anyhow::Result<(String, serde_json::Value)> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(HEALTH_TIMEOUT))
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let mut response = agent.get(url).call().with_context(|| format!("ask {url}"))?;
+    let body = response.body_mut().read_to_string().with_context(|| format!("read the answer of {url}"))?;
+    if !response.status().is_success() {
+        bail!("{url} answered {}: {}", response.status(), cut(&body, ANSWER_SHOWN_MAX_BYTES));
+    }
+    let answer = serde_json::from_str(&body).unwrap_or_default();
+    Ok((body, answer))
 }
 
 /// Completes what people write: `localhost:2727` and `http://localhost:2727` mean its `/health`.
@@ -247,13 +251,30 @@ fn health_url(text: &str) -> String {
 }
 
 fn own_health_url(layers: &Layers) -> Result<String, Failure> {
-    let mut address = config::load(layers)?.config.http.listen;
+    Ok(health_address(config::load(layers)?.config.http.listen))
+}
+
+/// Returns where a process on this machine that listens on an address is asked for its health.
+pub fn health_address(mut address: SocketAddr) -> String {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         _ => {}
     }
-    Ok(format!("http://{address}/health"))
+    format!("http://{address}/health")
+}
+
+/// Does what a start does up to the point where it would accept, changes nothing, and prints
+/// what `vitrine release` reads.
+pub fn self_test(layers: &Layers) -> Result<(), Failure> {
+    let config = config::load(layers)?.config;
+    config.http.tls.read().map_err(anyhow::Error::from)?;
+    site::prove_all(&config.site, &config.cv)
+        .map_err(|fault| Failure::Configuration(fault.lines().join("\n")))?;
+    crate::store::check_format(&config.data.join(super::STORE_DIR)).map_err(anyhow::Error::from)?;
+    let version = crate::release::current().version.to_string();
+    println!("{}", serde_json::to_string(&SelfTest { version }).expect("texts become JSON"));
+    Ok(())
 }
 
 #[cfg(test)]

@@ -20,13 +20,13 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::hand_over::Aim;
+use crate::record::access::cut;
 
 /// The socket's name in the data directory.
 const SOCKET: &str = "control.sock";
 
 /// No command is longer; what comes after is not read.
-const COMMAND_MAX_BYTES: u64 = 256;
+const COMMAND_MAX_BYTES: u64 = 1_024;
 
 /// An answer names every problem of a CV; it is cut by nobody, so this is only a bound.
 const ANSWER_MAX_BYTES: u64 = 16 << 20;
@@ -49,31 +49,68 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// And a hand-over, which waits for a successor as long as the configuration says.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(360);
 
-fn answer_timeout(command: Command) -> Duration {
-    match command {
-        Command::HandOver(_) => HAND_OVER_TIMEOUT,
-        Command::Reload | Command::PasswordChanged => ANSWER_TIMEOUT,
-    }
-}
+/// A question that changes nothing.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the process is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+/// What the process is asked to do, as one line of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
     /// Apply the configuration and CV now on disk.
     Reload,
     /// Take up the admin password now on disk.
     PasswordChanged,
-    /// Hand over to a new process.
-    HandOver(Aim),
+    /// Hand over to the binary now on disk.
+    Upgrade,
+    /// Hand over to a new process of the same binary.
+    Restart,
+    /// Say how it is.
+    Vitals,
+    /// Say what it logged last.
+    Lines,
+    /// Write down that something was done to the release.
+    Event(String),
 }
 
-/// The words of the socket.
-const WORDS: [(&str, Command); 4] = [
-    ("reload", Command::Reload),
-    ("password-changed", Command::PasswordChanged),
-    ("upgrade", Command::HandOver(Aim::Upgrade)),
-    ("restart", Command::HandOver(Aim::Restart)),
-];
+/// What stands before the text of an event.
+const EVENT: &str = "event ";
+
+impl Word {
+    fn parse(line: &str) -> Option<Word> {
+        Some(match line {
+            "reload" => Word::Reload,
+            "password-changed" => Word::PasswordChanged,
+            "upgrade" => Word::Upgrade,
+            "restart" => Word::Restart,
+            "vitals" => Word::Vitals,
+            "lines" => Word::Lines,
+            _ => Word::Event(line.strip_prefix(EVENT)?.to_string()),
+        })
+    }
+
+    fn as_line(&self) -> String {
+        let word = match self {
+            Word::Reload => "reload",
+            Word::PasswordChanged => "password-changed",
+            Word::Upgrade => "upgrade",
+            Word::Restart => "restart",
+            Word::Vitals => "vitals",
+            Word::Lines => "lines",
+            Word::Event(text) => {
+                let text = cut(text, COMMAND_MAX_BYTES as usize - EVENT.len() - 1);
+                return format!("{EVENT}{}\n", text.replace(['\n', '\r'], " "));
+            }
+        };
+        format!("{word}\n")
+    }
+
+    fn answer_timeout(&self) -> Duration {
+        match self {
+            Word::Upgrade | Word::Restart => HAND_OVER_TIMEOUT,
+            Word::Vitals | Word::Lines | Word::Event(_) => LOOK_TIMEOUT,
+            Word::Reload | Word::PasswordChanged => ANSWER_TIMEOUT,
+        }
+    }
+}
 
 /// How it went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +124,7 @@ pub struct Answer {
 /// A command on its way to whoever carries it out.
 pub struct Request {
     /// What to do.
-    pub command: Command,
+    pub word: Word,
     /// Where the answer goes; a client that left makes it go nowhere.
     pub answer: oneshot::Sender<Answer>,
 }
@@ -188,8 +225,8 @@ async fn answer_one(stream: tokio::net::UnixStream, requests: &mpsc::Sender<Requ
     let mut reader = tokio::io::BufReader::new(read).take(COMMAND_MAX_BYTES);
     tokio::time::timeout(COMMAND_TIMEOUT, reader.read_line(&mut line)).await??;
     let said = line.trim();
-    let answer = match WORDS.iter().find(|(word, _)| *word == said) {
-        Some((_, command)) => ask(*command, requests).await,
+    let answer = match Word::parse(said) {
+        Some(word) => ask(word, requests).await,
         None => Answer { ok: false, message: format!("{said:?} is not a command of this version") },
     };
     let mut text = serde_json::to_string(&answer)?;
@@ -197,10 +234,10 @@ async fn answer_one(stream: tokio::net::UnixStream, requests: &mpsc::Sender<Requ
     write.write_all(text.as_bytes()).await
 }
 
-async fn ask(command: Command, requests: &mpsc::Sender<Request>) -> Answer {
+async fn ask(word: Word, requests: &mpsc::Sender<Request>) -> Answer {
     let (answer, answered) = oneshot::channel();
     let stopping = || Answer { ok: false, message: "the process is stopping".into() };
-    if requests.send(Request { command, answer }).await.is_err() {
+    if requests.send(Request { word, answer }).await.is_err() {
         return stopping();
     }
     answered.await.unwrap_or_else(|_| stopping())
@@ -223,13 +260,11 @@ pub enum AskError {
 }
 
 /// Sends a command to the process that runs on `data` and waits for its answer.
-pub fn send(data: &Path, command: Command) -> Result<Answer, AskError> {
+pub fn send(data: &Path, word: &Word) -> Result<Answer, AskError> {
     let talk = || -> io::Result<Answer> {
         let mut stream = UnixStream::connect(ShortPath::of(data)?.socket())?;
-        stream.set_read_timeout(Some(answer_timeout(command)))?;
-        let (word, _) =
-            WORDS.iter().find(|(_, known)| *known == command).expect("every command has its word");
-        stream.write_all(format!("{word}\n").as_bytes())?;
+        stream.set_read_timeout(Some(word.answer_timeout()))?;
+        stream.write_all(word.as_line().as_bytes())?;
         let mut line = String::new();
         match BufReader::new(stream.take(ANSWER_MAX_BYTES)).read_line(&mut line)? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -242,7 +277,7 @@ pub fn send(data: &Path, command: Command) -> Result<Answer, AskError> {
                 return AskError::NotRunning(data.to_path_buf());
             }
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                format!("it did not answer within {:?}", answer_timeout(command))
+                format!("it did not answer within {:?}", word.answer_timeout())
             }
             io::ErrorKind::UnexpectedEof => "it stopped before it answered".to_string(),
             _ => fault.to_string(),
@@ -255,23 +290,38 @@ pub fn send(data: &Path, command: Command) -> Result<Answer, AskError> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn words_read_back_and_an_event_stays_one_line() {
+        let event = Word::Event("release x\nfailed".into());
+        let line = event.as_line();
+        assert_eq!(Word::parse(line.trim_end()), Some(Word::Event("release x failed".into())));
+        let words =
+            [Word::Reload, Word::PasswordChanged, Word::Upgrade, Word::Restart, Word::Vitals, Word::Lines];
+        for word in words {
+            assert_eq!(Word::parse(word.as_line().trim_end()), Some(word));
+        }
+        let long = Word::Event("x".repeat(10_000)).as_line();
+        assert_eq!(long.len() as u64, COMMAND_MAX_BYTES);
+        assert_eq!(Word::parse("dance"), None);
+    }
+
     #[tokio::test]
     async fn a_command_is_answered_and_an_unknown_one_is_named() {
         let dir = tempfile::tempdir().unwrap();
         // Longer than a socket's path may be.
         let data = dir.path().join("d".repeat(120));
         std::fs::create_dir(&data).unwrap();
-        assert!(matches!(send(&data, Command::Reload), Err(AskError::NotRunning(_))));
+        assert!(matches!(send(&data, &Word::Reload), Err(AskError::NotRunning(_))));
         tokio::task::LocalSet::new()
             .run_until(async {
                 let (sender, mut requests) = mpsc::channel(1);
                 let socket = listen(&data, sender).unwrap();
                 let client = tokio::task::spawn_blocking({
                     let data = data.clone();
-                    move || send(&data, Command::Reload)
+                    move || send(&data, &Word::Reload)
                 });
                 let request = requests.recv().await.unwrap();
-                assert_eq!(request.command, Command::Reload);
+                assert_eq!(request.word, Word::Reload);
                 request.answer.send(Answer { ok: false, message: "because".into() }).unwrap();
                 assert_eq!(client.await.unwrap().unwrap().message, "because");
 

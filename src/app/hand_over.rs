@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tracing::{error, info, warn};
 
-use super::control;
 use super::serve::Running;
+use super::{control, events};
 use crate::http::DRAIN_GRACE;
 use crate::release::handover::{Announced, Fault, Program, Successor};
 
@@ -53,6 +53,8 @@ impl Running {
         };
         if let Err(fault) = &outcome {
             error!("the hand-over failed, this process serves on: {fault}");
+            let first = fault.reason.lines().next().unwrap_or_default();
+            self.note(events::Kind::HandOver, false, &format!("the hand-over failed: {first}"));
             if let Err(fault) = store.withdraw() {
                 warn!("withdraw the store's offer: {fault}");
             }

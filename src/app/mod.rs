@@ -12,11 +12,13 @@ pub mod commands;
 pub mod control;
 mod data;
 mod durable;
+mod events;
 mod forward;
 mod hand_over;
 pub mod heap;
 mod pipeline;
 mod push;
+pub mod releases;
 mod reload;
 mod serve;
 mod signals;
@@ -25,12 +27,16 @@ mod sockets;
 mod start;
 mod status;
 mod tail;
+mod vitals;
 mod watch;
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::http::DRAIN_GRACE;
+
+/// The store's folder in the data directory.
+const STORE_DIR: &str = "store";
 
 /// The final export may take so long; what a dead far end did not take by then is lost.
 pub const EXPORT_GRACE: Duration = Duration::from_secs(2);
@@ -54,13 +60,19 @@ pub enum Failure {
     /// The environment (port, permission, second process, newer data), or the command's
     /// own refusal.
     Environment(anyhow::Error),
+    /// Another command is at work.
+    Busy(anyhow::Error),
+    /// What was before could not be brought back.
+    Stuck(anyhow::Error),
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Configuration(problems) => f.write_str(problems),
-            Failure::Environment(fault) => write!(f, "{fault:#}"),
+            Failure::Environment(fault) | Failure::Busy(fault) | Failure::Stuck(fault) => {
+                write!(f, "{fault:#}")
+            }
         }
     }
 }

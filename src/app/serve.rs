@@ -1,5 +1,6 @@
 //! Runs until told to stop, then stops everything in the reverse order of the start.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, info, info_span, warn};
 
+use super::control::{self, Word};
 use super::hand_over::{self, Aim, HandedOver};
 use super::pipeline::Pipeline;
 use super::reload::Reloader;
@@ -14,12 +16,13 @@ use super::signals::Signals;
 use super::sockets::Sockets;
 use super::start::start;
 use super::watch::Watch;
-use super::{EXPORT_GRACE, Failure, STORE_GRACE, admin, control};
+use super::{EXPORT_GRACE, Failure, STORE_GRACE, admin, events, vitals};
 use crate::config::Layers;
+use crate::http;
 use crate::http::admin::Auth;
 use crate::ingest::forward::Forward;
 use crate::release::handover::{Fault, Predecessor, Program, ProgramError, Successor};
-use crate::{http, release};
+use crate::release::{self, Release};
 
 /// Serves until told to stop.
 pub async fn serve(layers: Layers) -> Result<(), Failure> {
@@ -33,6 +36,8 @@ pub async fn serve(layers: Layers) -> Result<(), Failure> {
     }
     let mut running = begun?;
     info!("ready after {:.0?}", started.elapsed());
+    let Release { version, id } = &running.release;
+    running.note(events::Kind::Start, true, &format!("vitrine {version} serves, release {id}"));
     let outcome = match running.run(&mut signals).await {
         Ended::Told => running.stop().await,
         Ended::HandedOver(successor) => running.leave(successor).await,
@@ -57,6 +62,9 @@ pub(super) struct Running {
     /// What a successor is given.
     pub(super) sockets: Sockets,
     pub(super) reloader: Arc<Reloader>,
+    pub(super) release: Release,
+    /// Where the page is served.
+    pub(super) address: SocketAddr,
     /// Takes up a new admin password when it is told of one.
     pub(super) auth: Auth,
     pub(super) server: http::Server,
@@ -111,10 +119,17 @@ impl Running {
                     }
                 }
                 Some(request) = self.requests.recv() => {
-                    let (answer, successor) = match request.command {
-                        control::Command::Reload => (answer(self.reload().await), None),
-                        control::Command::PasswordChanged => (admin::password_changed(&self.auth).await, None),
-                        control::Command::HandOver(aim) => handed_over(self.hand_over(aim).await),
+                    let (answer, successor) = match request.word {
+                        Word::Reload => (answer(self.reload().await), None),
+                        Word::PasswordChanged => (admin::password_changed(&self.auth).await, None),
+                        Word::Upgrade => handed_over(self.hand_over(Aim::Upgrade).await),
+                        Word::Restart => handed_over(self.hand_over(Aim::Restart).await),
+                        Word::Vitals => (self.tell_vitals(), None),
+                        Word::Lines => (self.tell_lines(), None),
+                        Word::Event(text) => {
+                            self.note(events::Kind::Release, true, &text);
+                            (control::Answer { ok: true, message: "noted".into() }, None)
+                        }
                     };
                     // Whoever asked may have left; what was asked for is done all the same.
                     _ = request.answer.send(answer);
@@ -129,8 +144,31 @@ impl Running {
     async fn reload(&self) -> Result<String, Vec<String>> {
         self.supervisor.tell(release::Notifier::reloading);
         let outcome = self.reloader.reload().instrument(info_span!("reload")).await;
+        match &outcome {
+            Ok(message) => self.note(events::Kind::Reload, true, message),
+            Err(reasons) => {
+                let reason = reasons.first().map_or("", String::as_str);
+                self.note(events::Kind::Reload, false, &format!("reload refused: {reason}"));
+            }
+        }
         self.supervisor.tell(|notifier| notifier.ready("serving"));
         outcome
+    }
+
+    fn tell_vitals(&self) -> control::Answer {
+        let message = serde_json::to_string(&self.vitals()).expect("texts and numbers become JSON");
+        control::Answer { ok: true, message }
+    }
+
+    fn tell_lines(&self) -> control::Answer {
+        let message = vitals::last_lines(&self.reloader.store, self.reloader.shared.clock.now());
+        control::Answer { ok: true, message }
+    }
+
+    /// Writes an event for charts to mark.
+    pub(super) fn note(&self, kind: events::Kind, is_good: bool, text: &str) {
+        let Reloader { store, telemetry, shared, .. } = &*self.reloader;
+        events::note(store, telemetry, &shared.clock, kind, is_good, text);
     }
 
     /// Takes up what only one process may do at a time, now that there is only one.

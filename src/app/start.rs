@@ -20,7 +20,7 @@ use super::sockets::{self, Sockets};
 use super::status::Status;
 use super::tail::Follower;
 use super::watch::Watch;
-use super::{Failure, admin, control, data, forward};
+use super::{Failure, STORE_DIR, admin, control, data, forward};
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::config::{self, Layers, Loaded, Source};
@@ -42,9 +42,6 @@ const CONTROL_QUEUE: usize = 8;
 /// Workers begin with their http threads; a machine that takes longer than this to start
 /// some threads is not going to serve.
 const WORKERS_READY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The store's folder in the data directory.
-const STORE_DIR: &str = "store";
 
 /// What every part stands on.
 struct Base {
@@ -173,6 +170,8 @@ impl Base {
         Ok(Running {
             program,
             predecessor: predecessor.take(),
+            release,
+            address,
             sockets,
             commands: sender,
             reloader,

@@ -533,6 +533,20 @@ pub const SETTINGS: &[Setting] = &[
         "how long a successor may take to prove itself in a hand-over; after it the running process goes on",
         |text: &str| duration(text, Duration::from_secs(1)..=5 * MINUTE)
     ),
+    setting!(
+        "release.root",
+        live,
+        release.root,
+        "a folder",
+        "where `vitrine release` keeps releases/ and current"
+    ),
+    setting!(
+        "release.public_key",
+        live,
+        release.public_key,
+        "a public key of minisign",
+        "releases must be signed by it, as FILE.minisig beside FILE"
+    ),
 ];
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -15,6 +15,7 @@ use crate::cv::{BaseUrl, Private};
 use crate::ingest::forward::SharedKey;
 use crate::record::LogAddresses;
 use crate::record::sampling::Sampler;
+use crate::release::PublicKey;
 
 /// A type that settings can have.
 pub trait Form: Sized {
@@ -179,6 +180,20 @@ impl Form for Option<SharedKey> {
 
     fn show(&self) -> String {
         self.as_ref().map_or("", |_| MASK).to_string()
+    }
+}
+
+/// An empty text is no key.
+impl Form for Option<PublicKey> {
+    fn read(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Ok(None),
+            key => PublicKey::parse(key).map(Some),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or(String::new(), |key| key.as_text().to_string())
     }
 }
 

@@ -3,22 +3,34 @@
 //! It promises that telling systemd costs nothing and fails nothing where there is no
 //! systemd. It refuses to know what "ready" means: `app` says when.
 
+pub mod deploy;
+pub mod gate;
 pub mod handover;
 mod notify;
+pub mod shelf;
+mod signature;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use notify::{Notifier, NotifyError, watchdog_interval};
+pub use signature::PublicKey;
 
 /// The folder whose children are releases, each named by its id.
 const RELEASES_DIR: &str = "releases";
+
+/// The name of the program in each.
+const BINARY: &str = "vitrine";
 
 /// The settings of releases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// A successor that has not proved itself within is ended, and the running process goes on.
     pub start_timeout: Duration,
+    /// The folder that holds `releases/` and `current`.
+    pub root: PathBuf,
+    /// The public key of minisign by which a release must be signed, if one is named.
+    pub public_key: Option<PublicKey>,
 }
 
 impl Default for Config {
@@ -26,6 +38,8 @@ impl Default for Config {
         Config {
             // A start takes a third of a second with 1 GB in the store; a slow disk takes longer.
             start_timeout: Duration::from_secs(10),
+            root: "/opt/vitrine".into(),
+            public_key: None,
         }
     }
 }

@@ -78,6 +78,7 @@ pub use config::{Config, Retention};
 pub use disk::partition::Kind;
 pub use error::{CloseError, OpenError, SyncError};
 pub use lock::Token;
+pub use recovery::check_format;
 pub use stats::{DropReason, KindStats, LabelCardinality, PartitionStats, SeriesCardinality, Stats};
 
 use config::{QUEUE_MAX_BYTES, QUEUE_MAX_MESSAGES};

@@ -8,17 +8,20 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::config::WAL_AGE_MAX;
 use super::disk::aside::{Why, set_aside};
 use super::disk::numbers::Numbers;
-use super::disk::partition::{Kind, Partition, discover};
+use super::disk::partition::{Kind, Partition, check_root, discover};
 use super::error::{OpenError, PartitionError};
 use super::facts::Facts;
 use super::log::block::Block;
 use super::log::open::NewLine;
+use super::metadata;
 use super::metric::window::{Source, Window};
 use super::persist::degraded;
+use super::rollup::late::Late;
 use super::state::Shared;
 use super::wal::{self, Covered, Found};
 use super::writer::Writer;
@@ -32,6 +35,16 @@ const REPLAY_STEP_BYTES: usize = 8 << 20;
 pub struct Left {
     history: Vec<Partition>,
     wals: Vec<Partition>,
+}
+
+/// Checks that this version reads what is on the disk; changes nothing and needs no lock.
+pub fn check_format(dir: &Path) -> Result<(), OpenError> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    metadata::load(dir)?;
+    Late::default().load(dir, Duration::ZERO)?;
+    Kind::ALL.iter().try_for_each(|kind| check_root(dir, *kind))
 }
 
 impl Left {

@@ -441,6 +441,31 @@ pub fn discover(dir: &Path, kind: Kind, predecessor: Option<u32>) -> Result<Vec<
     Ok(res)
 }
 
+/// Checks that no partition of a root has a newer format; what is foreign is none of ours.
+pub fn check_root(dir: &Path, kind: Kind) -> Result<(), OpenError> {
+    let root = dir.join(kind.as_str());
+    let io_error = |source| OpenError::from_io("read", &root, source);
+    let entries = match fs::read_dir(&root) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(io_error)?,
+    };
+    for entry in entries {
+        let path = entry.map_err(io_error)?.path();
+        let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match identify(&path, kind, &file_name) {
+            Ok(Found::Newer(found)) => {
+                let path = path.join(MARKER);
+                return Err(OpenError::NewerFormat { path, found, known: FORMAT_VERSION });
+            }
+            Ok(Found::Ours(_) | Found::Foreign(_)) => {}
+            // Whoever writes it may be removing it.
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(OpenError::from_io("read", &path, source)),
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
