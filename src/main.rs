@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use vitrine::app::commands::Doing;
 use vitrine::app::{Failure, commands};
 use vitrine::config::{ENV_PREFIX, Layers};
 use vitrine::cv::FileForm;
+use vitrine::release::install::{Keep, Start};
 
 /// Serves a CV and watches itself.
 ///
@@ -81,6 +83,43 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Makes this program a service of systemd: user, folders, units, and the command by its name
+    ///
+    /// The program is copied to /opt/vitrine, the configuration is /etc/vitrine/vitrine.toml, the
+    /// CV lies in /etc/vitrine/site, the data in /var/lib/vitrine. Run again it changes only
+    /// what differs, and never the configuration or the CV.
+    Install {
+        /// Starts the service too
+        #[arg(long, conflicts_with = "root")]
+        now: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Takes back what `install` made; configuration, CV and data stay
+    Uninstall {
+        /// Removes configuration, CV, data and the user as well
+        #[arg(long)]
+        purge: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Where something is installed, and whether it is.
+#[derive(Args)]
+struct Place {
+    /// Only says what would be done, to the text of the units; needs no root
+    #[arg(long)]
+    dry_run: bool,
+    /// Puts every path below this folder and makes no user and no call of systemctl, for packages
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+impl Place {
+    fn doing(&self) -> Doing {
+        if self.dry_run { Doing::DryRun } else { Doing::InEarnest }
+    }
 }
 
 /// What `import` writes.
@@ -129,6 +168,14 @@ fn main() -> ExitCode {
         Some(Command::Reload(settings)) => commands::reload(&settings.layers()),
         Some(Command::Password(settings)) => commands::password(&settings.layers()),
         Some(Command::Health { url, settings }) => commands::health(url, &settings.layers()),
+        Some(Command::Install { now, place }) => {
+            let start = if now { Start::Now } else { Start::AtBoot };
+            commands::install(place.root.as_deref(), start, place.doing())
+        }
+        Some(Command::Uninstall { purge, place }) => {
+            let keep = if purge { Keep::Nothing } else { Keep::WhatIsTheOwners };
+            commands::uninstall(place.root.as_deref(), keep, place.doing())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,6 +24,7 @@ mod readme;
 mod reload;
 mod stack;
 mod start;
+mod systemd;
 mod tail;
 mod tidy;
 mod tls;

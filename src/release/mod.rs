@@ -3,6 +3,7 @@
 //! It promises that telling systemd costs nothing and fails nothing where there is no
 //! systemd. It refuses to know what "ready" means: `app` says when.
 
+pub mod install;
 mod notify;
 
 use std::path::Path;
