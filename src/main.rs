@@ -1,6 +1,6 @@
 //! The command: arguments in, exit code out, nothing else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,7 +8,7 @@ use vitrine::app::commands::Doing;
 use vitrine::app::{Failure, commands};
 use vitrine::config::{ENV_PREFIX, Layers};
 use vitrine::cv::FileForm;
-use vitrine::release::install::{Keep, Start};
+use vitrine::release::install::{CONFIGURATION, Keep, Start};
 
 /// Serves a CV and watches itself.
 ///
@@ -31,7 +31,8 @@ command's own refusal); 2 wrong usage; 78 configuration or CV wrong, trying agai
 /// The settings that have a flag; the others are set in the file or the environment.
 #[derive(Args, Default)]
 struct Settings {
-    /// Configuration file [default: vitrine.toml, if it is there]
+    /// Configuration file [default: vitrine.toml, if it is there; commands other than serve then
+    /// look for /etc/vitrine/vitrine.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Folder with cv.yaml or resume.json [default: .]
@@ -130,7 +131,13 @@ enum To {
 }
 
 impl Settings {
+    /// The layers of a command that is about the vitrine of this machine.
     fn layers(self) -> Layers {
+        self.layers_to_serve().or_installed(Path::new(CONFIGURATION))
+    }
+
+    /// The layers of a server: it takes no file that is neither named nor beside it.
+    fn layers_to_serve(self) -> Layers {
         let flags = [("site", self.site), ("data", self.data), ("listen", self.listen)];
         let (mut environment, mut unreadable) = (Vec::new(), Vec::new());
         for (name, value) in std::env::vars_os() {
@@ -154,8 +161,8 @@ fn main() -> ExitCode {
     vitrine::app::heap::tune();
     let cli = Cli::parse();
     let outcome = match cli.command {
-        None => commands::serve(cli.settings.layers()),
-        Some(Command::Serve(settings)) => commands::serve(settings.layers()),
+        None => commands::serve(cli.settings.layers_to_serve()),
+        Some(Command::Serve(settings)) => commands::serve(settings.layers_to_serve()),
         Some(Command::Check(settings)) => commands::check(&settings.layers()),
         Some(Command::Init { dir }) => commands::init(&dir),
         Some(Command::Import { file, to, output }) => {
