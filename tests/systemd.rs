@@ -49,6 +49,15 @@ fn the_service_says_when_it_is_ready_and_stays_down_on_a_wrong_configuration() {
     assert_eq!(of("OnFailure"), Some(ROLLBACK));
 }
 
+/// Seen with systemd 252: after a hand-over a stop was a kill, and a failure that brought the service
+/// back.
+#[test]
+fn a_stop_is_waited_for_and_stays_a_stop() {
+    let stop = setting(SERVICE, "ExecStop").unwrap();
+    assert!(stop.starts_with("-/bin/sh -c 'kill -TERM \"$$MAINPID\" && while "), "{stop}");
+    assert!(setting(ROLLBACK, "ExecCondition").is_some_and(|only_if| only_if.contains("NRestarts")));
+}
+
 #[test]
 fn the_units_run_what_is_installed_where_it_is_installed() {
     let with = |program: &str, command: &str| Some(format!("{program} {command} --config {CONFIGURATION}"));
