@@ -21,7 +21,7 @@
 //! | 1 | `main`: arguments, exit codes |
 //! | 2 | [`app`]: builds, wires, runs, reloads, drains |
 //! | 3 | [`config`]: composes the parts' own Configs from file, environment and flags |
-//! | 4 | [`http`]: visitors and operators; [`telemetry`]: observers; [`release`]: the next version |
+//! | 4 | [`http`]: visitors and operators; [`telemetry`]: observers; [`release`]: the next version, and its installation |
 //! | 5 | [`query`]: vector algebra over what was recorded; [`ingest`]: other programs' formats |
 //! | 6 | [`pages`]: view structs to markup; [`balancer`]: worker tasks; [`store`]: sled |
 //! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time; [`pace`]: whose turn it is |

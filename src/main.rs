@@ -1,14 +1,16 @@
 //! The command: arguments in, exit code out, nothing else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use vitrine::app::commands::Doing;
 use vitrine::app::control::Word;
 use vitrine::app::{Failure, commands, releases};
 use vitrine::config::{ENV_PREFIX, Layers};
 use vitrine::cv::FileForm;
 use vitrine::release::gate::Traffic;
+use vitrine::release::install::{CONFIGURATION, Keep, Start};
 
 /// Serves a CV and watches itself.
 ///
@@ -32,7 +34,8 @@ work; 78 configuration or CV wrong, trying again does not help.";
 /// The settings that have a flag; the others are set in the file or the environment.
 #[derive(Args, Default)]
 struct Settings {
-    /// Configuration file [default: vitrine.toml, if it is there]
+    /// Configuration file [default: vitrine.toml, if it is there; commands other than serve then
+    /// look for /etc/vitrine/vitrine.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Folder with cv.yaml or resume.json [default: .]
@@ -100,6 +103,43 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Makes this program a service of systemd: user, folders, units, and the command by its name
+    ///
+    /// The program is copied to /opt/vitrine, the configuration is /etc/vitrine/vitrine.toml, the
+    /// CV lies in /etc/vitrine/site, the data in /var/lib/vitrine. Run again it changes only
+    /// what differs, and never the configuration or the CV.
+    Install {
+        /// Starts the service too
+        #[arg(long, conflicts_with = "root")]
+        now: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Takes back what `install` made; configuration, CV and data stay
+    Uninstall {
+        /// Removes configuration, CV, data and the user as well
+        #[arg(long)]
+        purge: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Where something is installed, and whether it is.
+#[derive(Args)]
+struct Place {
+    /// Only says what would be done, to the text of the units; needs no root
+    #[arg(long)]
+    dry_run: bool,
+    /// Puts every path below this folder and makes no user and no call of systemctl, for packages
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+impl Place {
+    fn doing(&self) -> Doing {
+        if self.dry_run { Doing::DryRun } else { Doing::InEarnest }
+    }
 }
 
 #[derive(Subcommand)]
@@ -151,7 +191,13 @@ enum To {
 }
 
 impl Settings {
+    /// The layers of a command that is about the vitrine of this machine.
     fn layers(self) -> Layers {
+        self.layers_to_serve().or_installed(Path::new(CONFIGURATION))
+    }
+
+    /// The layers of a server: it takes no file that is neither named nor beside it.
+    fn layers_to_serve(self) -> Layers {
         let flags = [("site", self.site), ("data", self.data), ("listen", self.listen)];
         let (mut environment, mut unreadable) = (Vec::new(), Vec::new());
         for (name, value) in std::env::vars_os() {
@@ -175,8 +221,8 @@ fn main() -> ExitCode {
     vitrine::app::heap::tune();
     let cli = Cli::parse();
     let outcome = match cli.command {
-        None => commands::serve(cli.settings.layers()),
-        Some(Command::Serve(settings)) => commands::serve(settings.layers()),
+        None => commands::serve(cli.settings.layers_to_serve()),
+        Some(Command::Serve(settings)) => commands::serve(settings.layers_to_serve()),
         Some(Command::Check(settings)) => commands::check(&settings.layers()),
         Some(Command::Init { dir }) => commands::init(&dir),
         Some(Command::Import { file, to, output }) => {
@@ -193,6 +239,14 @@ fn main() -> ExitCode {
         Some(Command::SelfTest(settings)) => commands::self_test(&settings.layers()),
         Some(Command::Password(settings)) => commands::password(&settings.layers()),
         Some(Command::Health { url, settings }) => commands::health(url, &settings.layers()),
+        Some(Command::Install { now, place }) => {
+            let start = if now { Start::Now } else { Start::AtBoot };
+            commands::install(place.root.as_deref(), start, place.doing())
+        }
+        Some(Command::Uninstall { purge, place }) => {
+            let keep = if purge { Keep::Nothing } else { Keep::WhatIsTheOwners };
+            commands::uninstall(place.root.as_deref(), keep, place.doing())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

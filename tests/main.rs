@@ -27,6 +27,7 @@ mod release;
 mod reload;
 mod stack;
 mod start;
+mod systemd;
 mod tail;
 mod tidy;
 mod tls;

@@ -16,9 +16,11 @@ use vitrine::clock::{Clock, UnixNanos};
 use vitrine::config::settings::SETTINGS;
 use vitrine::record::access::{JOB_ACCESS, JOB_APP, own_stream};
 use vitrine::record::{Labels, LogRecord, Severity};
+use vitrine::release::install::units::SERVICE;
 use vitrine::telemetry;
 
 use crate::harness::run;
+use crate::systemd;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
@@ -110,33 +112,8 @@ fn every_yaml_file_is_yaml() {
 fn a_stop_may_take_longer_than_its_budgets() {
     let grace = &yaml("docker-compose.yml")["services.vitrine.stop_grace_period"];
     assert!(humantime::parse_duration(grace).unwrap() > STOP_BUDGET, "compose grants {grace}");
-    let unit = read("assets/systemd/vitrine.service");
-    let timeout = setting(&unit, "TimeoutStopSec").expect("the unit bounds its stop");
+    let timeout = systemd::setting(SERVICE, "TimeoutStopSec").expect("the unit bounds its stop");
     assert!(Duration::from_secs(timeout.parse().unwrap()) > STOP_BUDGET, "systemd grants {timeout} s");
-}
-
-fn setting<'a>(unit: &'a str, key: &str) -> Option<&'a str> {
-    unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
-}
-
-#[test]
-fn the_unit_waits_for_readiness_and_does_not_restart_on_a_wrong_configuration() {
-    let unit = read("assets/systemd/vitrine.service");
-    assert_eq!(setting(&unit, "Type"), Some("notify"));
-    // After a hand-over it is the successor that notifies.
-    assert_eq!(setting(&unit, "NotifyAccess"), Some("all"));
-    assert_eq!(setting(&unit, "RestartPreventExitStatus"), Some("78"));
-    // A fault that passes must not leave it down for good.
-    assert_eq!(
-        (setting(&unit, "StartLimitIntervalSec"), setting(&unit, "StartLimitBurst")),
-        (Some("0"), None)
-    );
-    assert_eq!(
-        (setting(&unit, "RestartSec"), setting(&unit, "RestartMaxDelaySec")),
-        (Some("1s"), Some("60s"))
-    );
-    assert_eq!(setting(&unit, "ProtectSystem"), Some("strict"));
-    assert_eq!(setting(&unit, "ProcSubset"), None, "host metrics read /proc");
 }
 
 #[test]

@@ -352,3 +352,25 @@ fn a_full_disk_and_a_folder_that_is_not_ours_change_nothing() {
     assert_eq!(machine.current(), current);
     line.stop();
 }
+
+#[test]
+fn an_installed_program_is_a_release_that_the_next_one_can_go_back_to() {
+    let dir = Folders::new();
+    let machine = Machine::new(&dir);
+    let mut install = command(&["install", "--root"]);
+    install.arg(machine.dir.join("machine"));
+    assert_eq!(run(install).code, 0);
+    std::os::unix::fs::symlink("machine/opt/vitrine", machine.root()).unwrap();
+    let mut line = Line::spawn(serve_from(&dir, &machine.root().join("current/vitrine")), dir);
+    let first = machine.current();
+    let list = machine.release(&["list"]);
+    assert!(list.out.contains(&format!("* {first}")) && list.out.contains("good"), "{}", list.out);
+    let failed = machine.deploy(&machine.program("exits", "exit 3"));
+    assert_eq!((failed.code, machine.current()), (1, first.clone()), "{}", failed.err);
+    assert_eq!(machine.deploy(&machine.good("second")).code, 0);
+    follow(&mut line, &machine);
+    assert_eq!(machine.release(&["rollback"]).code, 0);
+    follow(&mut line, &machine);
+    assert_eq!(machine.current(), first);
+    line.stop();
+}

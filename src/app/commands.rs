@@ -11,11 +11,13 @@ use anyhow::{Context, anyhow, bail};
 use super::control::{self, Word};
 use super::releases::SelfTest;
 use super::{Failure, data, serve as server, site};
+use crate::clock::Clock;
 use crate::config::settings::SETTINGS;
 use crate::config::{self, Layers};
 use crate::cv::{self, FileForm};
 use crate::http::admin::password as admin_password;
 use crate::record::access::cut;
+use crate::release::install::{self, Contents, Keep, Place, Plan, Start, Step};
 
 /// Serves until told to stop.
 pub fn serve(layers: Layers) -> Result<(), Failure> {
@@ -51,7 +53,7 @@ fn counted(n: usize, noun: &str) -> String {
 /// Writes a commented sample site.
 pub fn init(dir: &Path) -> Result<(), Failure> {
     fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
-    let mut files = vec![(config::DEFAULT_FILE, sample_configuration())];
+    let mut files = vec![(config::DEFAULT_FILE, sample_configuration(&[]))];
     match cv::find(dir) {
         // A sample beside a CV of one's own would be shown in its place.
         Some(found) => println!("{} is there already and is left as it is", found.path.display()),
@@ -120,8 +122,9 @@ const SAMPLE_LISTS: &str = "
 #units = [\"ssh.service\"]
 ";
 
-/// Returns a configuration file with every setting explained and commented out.
-fn sample_configuration() -> String {
+/// Returns a configuration file with every setting explained, and commented out but for those
+/// that are `given`.
+fn sample_configuration(given: &[(&str, &str)]) -> String {
     let mut res = String::from(
         "# vitrine's configuration. Every line shows a default; take away the # to change it.\n\
          # The environment wins over this file: listen is VITRINE_LISTEN, [http] threads is\n\
@@ -136,7 +139,10 @@ fn sample_configuration() -> String {
         }
         let restart = if setting.reload { "" } else { " (needs a restart)" };
         res.push_str(&format!("\n# {}{restart}.\n", setting.meaning));
-        res.push_str(&format!("# {name} = {}\n", setting.default_toml()));
+        match given.iter().find(|(key, _)| *key == setting.key) {
+            Some((_, value)) => res.push_str(&format!("{name} = {value:?}\n")),
+            None => res.push_str(&format!("# {name} = {}\n", setting.default_toml())),
+        }
     }
     res.push_str(SAMPLE_LISTS);
     res
@@ -277,6 +283,66 @@ pub fn self_test(layers: &Layers) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The settings in force in the configuration of an installation.
+const INSTALLED: [(&str, &str); 2] = [("site", install::SITE), ("data", install::DATA)];
+
+/// The program that runs, whatever its path leads to by now.
+const RUNNING: &str = "/proc/self/exe";
+
+/// Whether the steps of an installation are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// They are only listed.
+    DryRun,
+    /// They are made.
+    InEarnest,
+}
+
+/// Installs this program as a service of systemd, or below `root`.
+pub fn install(root: Option<&Path>, start: Start, doing: Doing) -> Result<(), Failure> {
+    let contents = Contents {
+        program: RUNNING.into(),
+        at: Clock::system().now(),
+        configuration: sample_configuration(&INSTALLED),
+    };
+    let place = place(root)?;
+    let plan = Plan::to_install(&place, &contents, start).map_err(anyhow::Error::from)?;
+    carry_out(&plan, &place, doing)
+}
+
+/// Takes back what [`install()`] made.
+pub fn uninstall(root: Option<&Path>, keep: Keep, doing: Doing) -> Result<(), Failure> {
+    let place = place(root)?;
+    let plan = Plan::to_uninstall(&place, keep).map_err(anyhow::Error::from)?;
+    carry_out(&plan, &place, doing)
+}
+
+fn place(root: Option<&Path>) -> anyhow::Result<Place> {
+    match root {
+        Some(root) => Ok(Place::below(root)),
+        None => Ok(Place::this_machine()?),
+    }
+}
+
+fn carry_out(plan: &Plan, place: &Place, doing: Doing) -> Result<(), Failure> {
+    match doing {
+        Doing::DryRun => plan.steps.iter().for_each(|step| {
+            println!("would {step}");
+            if let Step::WriteUnit { text, .. } = step {
+                text.lines().for_each(|line| println!("    | {line}"));
+            }
+        }),
+        Doing::InEarnest => {
+            plan.carry_out(place, |step| println!("{step}")).map_err(anyhow::Error::from)?;
+        }
+    }
+    if plan.steps.is_empty() {
+        println!("nothing is to be done");
+    }
+    plan.notes.iter().for_each(|note| println!("{note}"));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,7 +351,7 @@ mod tests {
     fn the_sample_configuration_is_valid_with_every_line_uncommented() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("vitrine.toml");
-        let text: Vec<String> = sample_configuration()
+        let text: Vec<String> = sample_configuration(&[])
             .lines()
             .map(|line| match line.strip_prefix("# ") {
                 Some(rest) if rest.contains(" = ") => rest.to_string(),
@@ -296,6 +362,20 @@ mod tests {
         let loaded = config::load(&Layers { file: Some(path), ..Layers::default() }).unwrap();
         assert_eq!(loaded.config, config::Config::default());
         assert_eq!(loaded.sources.len(), SETTINGS.len());
+    }
+
+    #[test]
+    fn the_installed_configuration_names_the_installed_folders_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vitrine.toml");
+        fs::write(&path, sample_configuration(&INSTALLED)).unwrap();
+        let loaded = config::load(&Layers { file: Some(path), ..Layers::default() }).unwrap();
+        let expect = config::Config {
+            site: install::SITE.into(),
+            data: install::DATA.into(),
+            ..config::Config::default()
+        };
+        assert_eq!(loaded.config, expect);
     }
 
     #[test]

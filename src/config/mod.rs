@@ -153,6 +153,15 @@ impl Layers {
         self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
+    /// Takes the file of an installation when there is neither a file that was named nor one in the
+    /// current folder.
+    pub fn or_installed(mut self, installed: &Path) -> Self {
+        if file_of(&self).is_none() && installed.exists() {
+            self.file = Some(installed.to_path_buf());
+        }
+        self
+    }
+
     /// Returns the admin password that the environment gives; an empty one is none.
     pub fn admin_password(&self) -> Option<String> {
         self.environment(ADMIN_PASSWORD).filter(|password| !password.is_empty())

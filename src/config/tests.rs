@@ -217,3 +217,20 @@ fn only_keys_that_need_a_restart_are_listed() {
     let keys: Vec<&str> = restart_needed(&old, &new).iter().map(|(setting, _, _)| setting.key).collect();
     assert_eq!(keys, ["data"]);
 }
+
+#[test]
+fn an_installations_file_is_taken_when_there_is_no_nearer_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let installed = dir.path().join("installed.toml");
+    let check = |layers: Layers, expect: Option<&Path>| {
+        assert_eq!(layers.or_installed(&installed).file.as_deref(), expect);
+    };
+    let named = Layers { file: Some("mine.toml".into()), ..Layers::default() };
+    let by_environment =
+        Layers { environment: vec![("VITRINE_CONFIG".into(), "mine.toml".into())], ..Layers::default() };
+    check(Layers::default(), None);
+    std::fs::write(&installed, "").unwrap();
+    check(Layers::default(), Some(&installed));
+    check(named, Some(Path::new("mine.toml")));
+    check(by_environment, None);
+}

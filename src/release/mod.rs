@@ -6,6 +6,7 @@
 pub mod deploy;
 pub mod gate;
 pub mod handover;
+pub mod install;
 mod notify;
 pub mod shelf;
 mod signature;

@@ -23,8 +23,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{BINARY, RELEASES_DIR};
+use crate::record::access::cut;
 
-const MANIFEST: &str = "manifest.json";
+/// The name of the file that says what a release is.
+pub const MANIFEST: &str = "manifest.json";
 const BAD: &str = "BAD";
 const CURRENT: &str = "current";
 const GOOD: &str = "good";
@@ -226,18 +228,31 @@ impl Shelf {
 
     /// Makes a release of what was staged.
     pub fn place(&self, staged: Staged, version: &str, now: jiff::Timestamp) -> Result<Manifest, ShelfError> {
-        let seq = self.releases()?.last().map_or(0, |last| last.manifest.seq) + 1;
-        let stem = format!("{}-{}", now.strftime("%Y-%m-%dT%H%MZ"), &staged.sha256[..7]);
+        let stem = id_of(now, &staged.sha256);
         let is_free = |id: &String| !self.folder(id).exists();
         let more = (2..).map(|n| format!("{stem}-{n}"));
         let id = std::iter::once(stem.clone()).chain(more).find(is_free).expect("numbers do not end");
         let Staged { dir, sha256, size_bytes, .. } = staged;
-        let placed = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let manifest = Manifest { id: id.clone(), seq, version: version.into(), sha256, size_bytes, placed };
-        write_whole(&dir.join(MANIFEST), &pretty(&manifest))?;
+        let manifest = self.describe(&dir, &id, version, (sha256, size_bytes), now)?;
         let to = self.folder(&id);
         fs::rename(&dir, &to).map_err(at("name", &to))?;
         sync(&self.root.join(RELEASES_DIR))?;
+        Ok(manifest)
+    }
+
+    /// Writes into a folder with a binary, which is about to be named `id`, what it is.
+    pub fn describe(
+        &self,
+        dir: &Path,
+        id: &str,
+        version: &str,
+        (sha256, size_bytes): (String, u64),
+        now: jiff::Timestamp,
+    ) -> Result<Manifest, ShelfError> {
+        let seq = self.releases()?.last().map_or(0, |last| last.manifest.seq) + 1;
+        let placed = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let manifest = Manifest { id: id.into(), seq, version: version.into(), sha256, size_bytes, placed };
+        write_whole(&dir.join(MANIFEST), &pretty(&manifest))?;
         Ok(manifest)
     }
 
@@ -287,10 +302,7 @@ impl Shelf {
     /// Checks that a release's binary is still the one that was placed.
     pub fn verify(&self, manifest: &Manifest) -> Result<PathBuf, ShelfError> {
         let path = self.folder(&manifest.id).join(BINARY);
-        let mut file = File::open(&path).map_err(at("read", &path))?;
-        let mut hash = Sha256::new();
-        io::copy(&mut file, &mut hash).map_err(at("read", &path))?;
-        let found = hex::encode(hash.finalize());
+        let (found, _) = checksum(&path).map_err(at("read", &path))?;
         if found != manifest.sha256 {
             let reason =
                 format!("it was changed by hand since it was placed (sha256 {found}): deploy it anew");
@@ -397,6 +409,23 @@ impl Shelf {
     fn folder(&self, id: &str) -> PathBuf {
         self.root.join(RELEASES_DIR).join(id)
     }
+}
+
+/// Returns the name of a release: when it was placed in UTC, and the beginning of its checksum.
+pub fn id_of(now: jiff::Timestamp, sha256: &str) -> String {
+    format!("{}-{}", now.strftime("%Y-%m-%dT%H%MZ"), digits(sha256))
+}
+
+/// Returns as much of a checksum as a name has.
+pub fn digits(sha256: &str) -> &str {
+    cut(sha256, 7)
+}
+
+/// Returns the checksum of a file in hexadecimal, and its size in bytes.
+pub fn checksum(path: &Path) -> io::Result<(String, u64)> {
+    let mut hash = Sha256::new();
+    let n_bytes = io::copy(&mut File::open(path)?, &mut hash)?;
+    Ok((hex::encode(hash.finalize()), n_bytes))
 }
 
 fn copy(from: &mut File, to: &Path) -> io::Result<(String, u64)> {
