@@ -22,6 +22,7 @@ mod pictures;
 mod push;
 mod readme;
 mod reload;
+mod ship;
 mod stack;
 mod start;
 mod tail;
