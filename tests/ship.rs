@@ -1,10 +1,11 @@
-//! The way of a commit to a host: the scripts in `.ci`.
+//! The way of a commit to a host: the scripts in `.ci` and the workflows that call them.
 //!
 //! No engine, no registry and no GitHub is asked: `docker` is a stub that keeps its images and its
 //! one container in files, and the host is this machine behind an sshd of the test's own.
 
 mod host;
 mod remote;
+mod workflows;
 
 use std::path::{Path, PathBuf};
 
