@@ -2,6 +2,8 @@
 //! scripts that run anywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -220,6 +222,10 @@ fn actions_are_pinned_by_commit_and_keep_no_credential() {
         }
         for job in jobs(&workflow) {
             assert!(workflow.contains_key(&format!("jobs.{job}.timeout-minutes")), "{path}: {job}");
+            // One Rust everywhere; that it is the manifest's is tested beside the Dockerfile.
+            if let Some(image) = workflow.get(&format!("jobs.{job}.container")) {
+                assert_eq!(*image, yaml(CI)["jobs.check.container"], "{path}: {job}");
+            }
         }
     }
 }
@@ -276,16 +282,15 @@ fn shellcheck_accepts_the_scripts() {
     assert_eq!((ended.code, ended.out.as_str()), (0, ""));
 }
 
-/// Runs a script with a `docker` that writes down how it is called and answers with `answer`.
+/// Runs a script with a `docker` and a `gh` that write down how they are called and then do `answer`.
 fn with_docker(script: &[&str], environment: &[(&str, &str)], answer: &str) -> (i32, String, String) {
     let dir = tempfile::tempdir().unwrap();
     let calls = dir.path().join("calls");
-    let docker = dir.path().join("docker");
-    let text = format!("#!/bin/sh\necho \"$*\" >> {}\n{answer}\n", calls.display());
-    std::fs::write(&docker, text).unwrap();
-    let mut made = Command::new("chmod");
-    made.arg("755").arg(&docker);
-    assert_eq!(run(made).code, 0);
+    for name in ["docker", "gh"] {
+        let text = format!("#!/bin/sh\necho \"$*\" >> {}\n{answer}\n", calls.display());
+        std::fs::write(dir.path().join(name), text).unwrap();
+        std::fs::set_permissions(dir.path().join(name), Permissions::from_mode(0o755)).unwrap();
+    }
     let mut command = Command::new(shipped(script[0]));
     command.args(&script[1..]).envs(environment.iter().copied());
     command.env("PATH", format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap()));
@@ -343,6 +348,7 @@ fn a_build_is_labelled_pushed_by_its_own_tag_and_named_by_digest() {
         &version,
         &revision,
         "SOURCE=https://example.org/o/vitrine",
+        "--sbom=true",
         "name=ghcr.io/o/vitrine:sha-7,push=true",
     ] {
         assert!(build.contains(word), "{word} is not in {build}");
@@ -351,6 +357,24 @@ fn a_build_is_labelled_pushed_by_its_own_tag_and_named_by_digest() {
     for label in ["version=\"${VERSION}\"", "revision=\"${REVISION}\"", "source=\"${SOURCE}\""] {
         assert!(dockerfile.contains(&format!("org.opencontainers.image.{label}")), "{label}");
     }
+}
+
+#[test]
+fn a_release_has_the_binary_of_the_image_and_its_checksum() {
+    // The build is a program that says its version; the upload looks at what it is given.
+    let answer = r#"case $* in
+        "buildx build --target binary --output type=local,dest="*)
+            dest=${6#type=local,dest=}
+            printf '#!/bin/sh\necho vitrine of this test\n' > "$dest/vitrine" && chmod 755 "$dest/vitrine" ;;
+        "release create "*) cd "$(dirname "$7")" && sha256sum --check "$(basename "$7")" ;;
+    esac"#;
+    let tag = format!("v{}", env!("CARGO_PKG_VERSION"));
+    let (code, said, calls) = with_docker(&[".ci/release", &tag], &[], answer);
+    assert_eq!(code, 0, "{said}{calls}");
+    assert!(said.contains("vitrine of this test\n") && said.contains("-linux: OK\n"), "{said}");
+    let (code, said, calls) = with_docker(&[".ci/release", "v0.0.0"], &[], answer);
+    assert_eq!((code, calls.as_str()), (1, ""));
+    assert!(said.contains("the tag is 'v0.0.0', and Cargo.toml says"), "{said}");
 }
 
 #[test]
