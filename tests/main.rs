@@ -25,6 +25,7 @@ mod push;
 mod readme;
 mod release;
 mod reload;
+mod ship;
 mod stack;
 mod start;
 mod systemd;
