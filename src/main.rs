@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vitrine::app::commands::Doing;
@@ -9,6 +10,7 @@ use vitrine::app::control::Word;
 use vitrine::app::{Failure, commands, releases};
 use vitrine::config::{ENV_PREFIX, Layers};
 use vitrine::cv::FileForm;
+use vitrine::http::front;
 use vitrine::release::gate::Traffic;
 use vitrine::release::install::{CONFIGURATION, Keep, Start};
 
@@ -102,6 +104,21 @@ enum Command {
         url: Option<String>,
         #[command(flatten)]
         settings: Settings,
+    },
+    /// Stands before a vitrine in a container, and holds requests while that is replaced
+    ///
+    /// For Docker, where a new image means a new container: requests wait for the new one, at most
+    /// for the time of --hold. It speaks plain HTTP/1.1.
+    Front {
+        /// Address and port for visitors
+        #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:2727")]
+        listen: std::net::SocketAddr,
+        /// Host and port of the vitrine behind
+        #[arg(long, value_name = "HOST:PORT")]
+        to: String,
+        /// How long a request is held, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+        hold: u64,
     },
     /// Makes this program a service of systemd: user, folders, units, and the command by its name
     ///
@@ -239,6 +256,9 @@ fn main() -> ExitCode {
         Some(Command::SelfTest(settings)) => commands::self_test(&settings.layers()),
         Some(Command::Password(settings)) => commands::password(&settings.layers()),
         Some(Command::Health { url, settings }) => commands::health(url, &settings.layers()),
+        Some(Command::Front { listen, to, hold }) => {
+            commands::front(front::Config { listen, to, hold: Duration::from_secs(hold) })
+        }
         Some(Command::Install { now, place }) => {
             let start = if now { Start::Now } else { Start::AtBoot };
             commands::install(place.root.as_deref(), start, place.doing())

@@ -10,6 +10,7 @@ mod dashboards;
 mod export;
 mod forward;
 mod forward_clients;
+mod front;
 mod hand_over;
 mod harness;
 mod import;

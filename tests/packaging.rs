@@ -90,7 +90,7 @@ fn values<'a>(yaml: &'a BTreeMap<String, String>, at: &str) -> Vec<&'a str> {
 fn the_yaml_reader_knows_lists_maps_and_both() {
     let compose = yaml("docker-compose.yml");
     assert_eq!(compose["name"], "vitrine");
-    assert_eq!(compose["services.vitrine.ports.0"], "2727:2727");
+    assert_eq!(compose["services.vitrine.ports.0"], "${VITRINE_PUBLISH:-2727}:2727");
     assert_eq!(compose["services.vitrine.volumes.1.bind.create_host_path"], "true");
 }
 
@@ -202,7 +202,7 @@ fn the_stack_is_pinned_checked_and_without_a_default_password() {
     let (optional, always): (BTreeSet<&str>, BTreeSet<&str>) =
         services(&compose).into_iter().partition(is_optional);
     assert_eq!(always, BTreeSet::from(["grafana", "loki", "prometheus", "vitrine"]));
-    assert_eq!(optional, BTreeSet::from(["balancer", "vitrine-1", "vitrine-2", "vitrine-3"]));
+    assert_eq!(optional, BTreeSet::from(["balancer", "front", "vitrine-1", "vitrine-2", "vitrine-3"]));
     for service in services(&compose) {
         let of = |key: &str| compose.get(&format!("services.{service}.{key}")).map(String::as_str);
         if let Some(other) = of("extends") {
@@ -212,7 +212,8 @@ fn the_stack_is_pinned_checked_and_without_a_default_password() {
         assert_eq!(of("restart"), Some("unless-stopped"), "{service}");
         // It rotates; Docker's default driver keeps everything.
         assert_eq!(of("logging.driver"), Some("local"), "{service}");
-        if of("build").is_none() {
+        // The front is the same program.
+        if of("build").is_none() && of("image") != Some(&compose["services.vitrine.image"]) {
             let image = of("image").unwrap();
             let tag = image.split_once(':').map(|(_, tag)| tag).unwrap_or_default();
             assert!(tag.split('.').count() == 3, "{image} is not pinned to a release");
@@ -231,9 +232,16 @@ fn the_stack_is_pinned_checked_and_without_a_default_password() {
     assert_eq!(compose["services.vitrine.read_only"], "true");
     let published: BTreeSet<&str> =
         compose.iter().filter(|(path, _)| path.contains(".ports.")).map(|(_, port)| port.as_str()).collect();
-    // The page, once more by the balancer, and Grafana for everyone; the forward protocol, which asks for no credential, for
-    // this machine only.
-    let expect = ["127.0.0.1:24224:24224/tcp", "127.0.0.1:24224:24224/udp", "2727:2727", "3000:3000"];
+    // The page, once more by the balancer and by the front, and Grafana for everyone; the forward
+    // protocol, which asks for no credential, for this machine only.
+    let expect = [
+        "127.0.0.1:24224:24224/tcp",
+        "127.0.0.1:24224:24224/udp",
+        "2727:2727",
+        "${VITRINE_PUBLISH:-2727}:2727",
+        "${FRONT_PUBLISH:-2727}:2727",
+        "3000:3000",
+    ];
     assert_eq!(published, BTreeSet::from(expect));
     let home = &compose["services.grafana.environment.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
     let file = home.strip_prefix("/etc/grafana/dashboards/").expect("it is one of ours");

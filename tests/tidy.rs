@@ -110,6 +110,7 @@ fn the_import_reader_sees_groups_and_paths() {
 const OWNED: &[(&str, &[&str])] = &[
     ("actix_web", &["http"]),
     ("actix_tls", &["http"]),
+    ("awc", &["http"]),
     ("rustls", &["http", "telemetry"]),
     ("maud", &["pages", "http"]),
     ("cosmic_text", &["pages"]),

@@ -16,6 +16,7 @@ use crate::config::settings::SETTINGS;
 use crate::config::{self, Layers};
 use crate::cv::{self, FileForm};
 use crate::http::admin::password as admin_password;
+use crate::http::front;
 use crate::record::access::cut;
 use crate::release::install::{self, Contents, Keep, Place, Plan, Start, Step};
 
@@ -185,6 +186,13 @@ pub fn password(layers: &Layers) -> Result<(), Failure> {
             Err(anyhow!(fault).context("the password is stored, but nobody said that it is in force").into())
         }
     }
+}
+
+/// Stands before a vitrine in a container, and holds requests while that is replaced.
+pub fn front(config: front::Config) -> Result<(), Failure> {
+    let to = config.to.clone();
+    let ready = move |address| eprintln!("vitrine: holds what comes to http://{address} for {to}");
+    crate::http::block_on(front::serve(config, ready)).map_err(Failure::from)
 }
 
 /// Has the running process hand over to a new one.

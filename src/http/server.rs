@@ -31,7 +31,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Connections that the kernel holds while we do not accept; also what a hand-over can
 /// park. Linux cuts it to `net.core.somaxconn`, 4096 by default.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: i32 = 1024;
 
 /// A client has so long to send its request's head, then 408.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
