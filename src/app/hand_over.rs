@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use tracing::{error, info, warn};
 
 use super::serve::Running;
@@ -40,6 +39,16 @@ pub struct HandedOver {
 impl Running {
     /// Hands over; on an error this process serves on as if nothing had been.
     pub(super) async fn hand_over(&mut self, aim: Aim) -> Result<HandedOver, Fault> {
+        let outcome = self.try_to_hand_over(aim).await;
+        if let Err(fault) = &outcome {
+            error!("the hand-over failed, this process serves on: {fault}");
+            let first = fault.reason.lines().next().unwrap_or_default();
+            self.note(events::Kind::HandOver, false, &format!("the hand-over failed: {first}"));
+        }
+        outcome
+    }
+
+    async fn try_to_hand_over(&mut self, aim: Aim) -> Result<HandedOver, Fault> {
         let refuse = |reason: String| Fault { reason, lines: vec![] };
         self.may_hand_over(aim).map_err(refuse)?;
         let program = self.program.as_ref().expect("it was just looked at");
@@ -51,13 +60,10 @@ impl Running {
             Ok(successor) => self.let_serve(successor, started).await,
             Err(fault) => Err(fault),
         };
-        if let Err(fault) = &outcome {
-            error!("the hand-over failed, this process serves on: {fault}");
-            let first = fault.reason.lines().next().unwrap_or_default();
-            self.note(events::Kind::HandOver, false, &format!("the hand-over failed: {first}"));
-            if let Err(fault) = store.withdraw() {
-                warn!("withdraw the store's offer: {fault}");
-            }
+        if outcome.is_err()
+            && let Err(fault) = store.withdraw()
+        {
+            warn!("withdraw the store's offer: {fault}");
         }
         outcome
     }
@@ -97,6 +103,8 @@ impl Running {
         let fault = tokio::select! {
             fault = successor.gone() => fault,
             () = self.nothing_in_hand() => {
+                // Before whoever asked hears of it: a stop of the service is the successor's from then on.
+                self.tell_main_pid(successor.pid()).await;
                 let Announced { version, release } = announced;
                 let message = format!(
                     "handed over to process {}, vitrine {version}, release {release}, after {took:.0?}",
@@ -124,15 +132,17 @@ impl Running {
 
     /// Leaves the place to the successor: finishes, flushes, closes the store, and says so.
     pub(super) async fn leave(self, successor: Successor) -> anyhow::Result<()> {
-        let supervisor = self.supervisor.clone();
         let outcome = self.finish().await;
-        let pid = successor.pid();
-        let told = tokio::task::spawn_blocking(move || {
-            supervisor.tell(|notifier| notifier.main_pid(pid));
-        });
-        told.await.context("tell the service manager")?;
         successor.leave();
         outcome
+    }
+
+    async fn tell_main_pid(&self, pid: u32) {
+        let supervisor = self.supervisor.clone();
+        let told = tokio::task::spawn_blocking(move || supervisor.tell(|notifier| notifier.main_pid(pid)));
+        if let Err(fault) = told.await {
+            warn!("tell the service manager: {fault}");
+        }
     }
 }
 
