@@ -348,7 +348,7 @@ fn a_full_disk_and_a_folder_that_is_not_ours_change_nothing() {
     line.dir().write("../vitrine.toml", "[release]\nroot = \"/proc/nowhere\"\n");
     let refused = machine.deploy(Path::new(BINARY));
     assert_eq!(refused.code, 1);
-    assert!(refused.err.contains("create /proc/nowhere/releases"), "{}", refused.err);
+    assert!(refused.err.contains("create /proc/nowhere"), "{}", refused.err);
     assert_eq!(machine.current(), current);
     line.stop();
 }
@@ -372,5 +372,43 @@ fn an_installed_program_is_a_release_that_the_next_one_can_go_back_to() {
     assert_eq!(machine.release(&["rollback"]).code, 0);
     follow(&mut line, &machine);
     assert_eq!(machine.current(), first);
+    line.stop();
+}
+
+#[test]
+fn a_power_cut_in_the_middle_of_a_deployment_leaves_the_release_before() {
+    let (machine, mut line) = Machine::begin(Folders::new(), "1m");
+    let first = machine.current();
+    let hangs = machine.program("hangs", "touch hanging; exec sleep 100");
+    let mut deploying =
+        machine.command(&["deploy", hangs.to_str().unwrap()]).stdout(Stdio::null()).spawn().unwrap();
+    wait_until("it hangs", || machine.dir.join("hanging").exists().then_some(()));
+    deploying.kill().unwrap();
+    deploying.wait().unwrap();
+    kill_process(raw(line.pid), Signal::KILL).unwrap();
+    line.wait_for_end();
+    if let Some(sleeping) = pid_of("sleep", 1) {
+        // The successor of one that is gone would have served; this one only sleeps.
+        _ = kill_process(raw(sleeping), Signal::KILL);
+    }
+    let back = machine.release(&["rollback", "--boot"]);
+    assert_eq!(back.code, 0, "{}", back.err);
+    assert_eq!(machine.current(), first);
+    let list = machine.release(&["list"]);
+    let bad: Vec<&str> = list.out.lines().filter(|line| line.contains("bad: ")).collect();
+    assert!(bad.len() == 1 && !bad[0].contains(&first), "{}", list.out);
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_mended_by_whatever_serves() {
+    let (machine, mut line) = Machine::begin(Folders::new(), "1m");
+    let first = machine.current();
+    fs::remove_file(machine.root().join("current")).unwrap();
+    symlink("releases/gone", machine.root().join("current")).unwrap();
+    let failed = machine.deploy(&machine.program("exits", "exit 3"));
+    assert_eq!(failed.code, 1, "{}", failed.err);
+    assert_eq!(machine.current(), first);
+    assert_eq!(machine.deploy(&machine.good("second")).code, 0);
+    follow(&mut line, &machine);
     line.stop();
 }

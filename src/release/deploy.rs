@@ -23,6 +23,9 @@ const AWAY_MAX: Duration = Duration::from_secs(5);
 /// So many processes of it in its probation are a loop of crashes.
 const PROCESSES_MAX: usize = 3;
 
+/// The action of a new release, as the history names it.
+const DEPLOY: &str = "deploy";
+
 /// What a deployment needs to know of the world; `app` talks to the running process.
 pub trait Service {
     /// Runs a binary's own checks with the real configuration, returns its version.
@@ -121,13 +124,13 @@ impl Deployment<'_> {
             Err(reason) => {
                 self.shelf.discard(&staged);
                 let reason = format!("{} did not prove itself: {reason}", wanted.file.display());
-                self.note("deploy", &wanted.file.display().to_string(), "failed", &reason, begun);
+                self.note(DEPLOY, &wanted.file.display().to_string(), "failed", &reason, begun);
                 return Err(DeployError::Refused(format!("{reason}\nnothing was changed")));
             }
         };
         let Manifest { id, .. } = self.shelf.place(staged, &version, jiff::Timestamp::now())?;
         self.service.tell(&format!("{id} is placed: vitrine {version}"));
-        self.bring_about("deploy", id, begun, guard)
+        self.bring_about(DEPLOY, id, begun, guard)
     }
 
     /// Goes back to a release, or to the newest one before the current that is not bad.
@@ -161,9 +164,13 @@ impl Deployment<'_> {
     /// After a start that failed again and again: makes the last good release the current one.
     /// Nothing runs that could hand over, and whoever asks for this starts the service again.
     pub fn roll_back_at_boot(&self) -> Result<(), DeployError> {
-        let _guard = self.lock()?;
         let begun = Instant::now();
         let broken = self.shelf.current();
+        let _guard = self.lock()?;
+        if self.shelf.current() != broken {
+            // An interrupted deployment was what could not be started, and is undone.
+            return Ok(());
+        }
         let candidate = self.shelf.good().filter(|good| Some(good) != broken.as_ref());
         let target = match candidate {
             Some(good) => good,
@@ -208,7 +215,7 @@ impl Deployment<'_> {
             }
         }
         self.shelf.set_good(release)?;
-        self.note("deploy", release, "proved", "", begun);
+        self.note(DEPLOY, release, "proved", "", begun);
         Ok(())
     }
 
@@ -243,6 +250,10 @@ impl Deployment<'_> {
             return Ok(self.shelf.end()?);
         }
         self.service.tell(&format!("{release}: a command that was killed is undone"));
+        if action == DEPLOY {
+            // It never proved itself, so no roll-back may choose it.
+            self.shelf.mark_bad(&release, "its deployment was interrupted")?;
+        }
         if is_current && !previous.is_empty() {
             self.shelf.switch(&previous)?;
             if self.runs(&release) {
@@ -268,17 +279,26 @@ impl Deployment<'_> {
         if let Some(vitals) = &vitals {
             self.is_ours(vitals)?;
         }
-        let previous = self.shelf.current();
+        // A link that leads nowhere does not say what runs.
+        let running = || vitals.as_ref().map(|vitals| vitals.release.clone());
+        let is_on_shelf = |id: &String| self.shelf.release(id).is_ok();
+        let previous = self.shelf.current().or_else(running).filter(is_on_shelf);
         let before = vitals.as_ref().map(|vitals| vitals.last_hour).unwrap_or_default();
         let moved = Move { action, release, previous, before, begun };
-        self.shelf.begin(&Attempt {
+        let release = &moved.release;
+        let attempt = Attempt {
             action: action.into(),
-            release: moved.release.clone(),
+            release: release.clone(),
             previous: moved.previous.clone().unwrap_or_default(),
             at: now(),
-        })?;
-        let release = &moved.release;
-        self.shelf.switch(release)?;
+        };
+        if let Err(fault) = self.shelf.begin(&attempt).and_then(|()| self.shelf.switch(release)) {
+            if action == DEPLOY {
+                // On a full disk neither may be possible; the next command tries again.
+                _ = self.shelf.mark_bad(release, "it was never started");
+            }
+            return Err(DeployError::Refused(format!("{fault}; nothing was changed")));
+        }
         if vitals.is_none() && self.start_or_leave(&moved)? {
             return Ok(());
         }
@@ -310,10 +330,14 @@ impl Deployment<'_> {
     /// A process that was not started through `current` would hand over to something else.
     fn is_ours(&self, vitals: &Vitals) -> Result<(), DeployError> {
         let ours = self.shelf.root().join("current").join(super::BINARY);
+        // By a link to it, such as /usr/local/bin/vitrine.
+        let real = vitals.program.canonicalize().ok();
+        let is_by_link =
+            real.is_some() && real.as_ref() != Some(&vitals.program) && real == ours.canonicalize().ok();
         let folder =
             |path: &Path| path.parent().and_then(Path::parent).and_then(|root| root.canonicalize().ok());
         let is_through_current = vitals.program.parent().is_some_and(|dir| dir.ends_with("current"));
-        if is_through_current && folder(&vitals.program) == folder(&ours) {
+        if is_by_link || (is_through_current && folder(&vitals.program) == folder(&ours)) {
             return Ok(());
         }
         Err(DeployError::Refused(format!(
@@ -369,7 +393,11 @@ impl Deployment<'_> {
             Some(previous) => self.go_back(release, previous),
             None => Err("no release was current before".to_string()),
         };
-        let error = match back.and_then(|()| marked.map_err(|fault| fault.to_string())) {
+        if let Err(fault) = marked {
+            // What matters is who serves; the mark is for the next roll-back.
+            self.service.tell(&fault.to_string());
+        }
+        let error = match back {
             Ok(()) => {
                 self.note(action, release, "failed", reason, *begun);
                 let previous = previous.clone().unwrap_or_default();

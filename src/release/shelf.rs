@@ -175,10 +175,11 @@ impl Shelf {
     /// Lets no other command change anything; sweeps what one left that was killed.
     pub fn lock(&self) -> Result<Guard, ShelfError> {
         let releases = self.root.join(RELEASES_DIR);
-        fs::create_dir_all(&releases).map_err(at("create", &releases))?;
+        make(&self.root)?;
+        make(&releases)?;
         let path = self.root.join(LOCK);
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(at("lock", &path))?;
+        let file = file.map_err(|fault| refused(fault, "lock", &path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(ShelfError::Busy(self.root.clone())),
@@ -428,6 +429,25 @@ pub fn checksum(path: &Path) -> io::Result<(String, u64)> {
     Ok((hex::encode(hash.finalize()), n_bytes))
 }
 
+// Whoever serves is another user, and must get through whatever the umask says.
+fn make(dir: &Path) -> Result<(), ShelfError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let made = fs::create_dir_all(dir);
+    made.and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(0o755)))
+        .map_err(|fault| refused(fault, "create", dir))
+}
+
+fn refused(fault: io::Error, action: &'static str, path: &Path) -> ShelfError {
+    if fault.kind() == io::ErrorKind::PermissionDenied {
+        let reason =
+            format!("{action} it: {fault}: run this as root, or set `release.root` to a folder of yours");
+        return ShelfError::File { path: path.to_path_buf(), reason };
+    }
+    at(action, path)(fault)
+}
+
 fn copy(from: &mut File, to: &Path) -> io::Result<(String, u64)> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(to)?;
     let (mut hash, mut n_bytes) = (Sha256::new(), 0);
@@ -459,6 +479,7 @@ fn pretty(value: &impl Serialize) -> Vec<u8> {
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ShelfError> {
     let beside = path.with_extension("new");
     let written = File::create(&beside).and_then(|mut file| {
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
         file.write_all(bytes)?;
         file.sync_all()
     });
