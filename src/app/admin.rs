@@ -73,8 +73,8 @@ pub fn open(
 /// Takes up the password that `vitrine password` stored, and says what came of it.
 pub async fn password_changed(auth: &Auth) -> Answer {
     match auth.reread().await {
-        Ok(()) => Answer { ok: true, message: "every session has ended".into() },
-        Err(fault) => Answer { ok: false, message: fault.to_string() },
+        Ok(()) => Answer::yes("every session has ended"),
+        Err(fault) => Answer::no(fault.to_string()),
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::record::access::cut;
+use crate::release::deploy::Outcome;
 
 /// The socket's name in the data directory.
 const SOCKET: &str = "control.sock";
@@ -67,12 +68,15 @@ pub enum Word {
     Vitals,
     /// Say what it logged last.
     Lines,
-    /// Write down that something was done to the release.
-    Event(String),
+    /// Say how the last hour was.
+    LastHour,
+    /// Write down that something was done to the release, and whether it went well.
+    Event(Outcome, String),
 }
 
 /// What stands before the text of an event.
-const EVENT: &str = "event ";
+const GOOD: &str = "event good ";
+const BAD: &str = "event bad ";
 
 impl Word {
     fn parse(line: &str) -> Option<Word> {
@@ -83,7 +87,11 @@ impl Word {
             "restart" => Word::Restart,
             "vitals" => Word::Vitals,
             "lines" => Word::Lines,
-            _ => Word::Event(line.strip_prefix(EVENT)?.to_string()),
+            "last-hour" => Word::LastHour,
+            _ => match line.strip_prefix(GOOD) {
+                Some(text) => Word::Event(Outcome::Good, text.to_string()),
+                None => Word::Event(Outcome::Bad, line.strip_prefix(BAD)?.to_string()),
+            },
         })
     }
 
@@ -95,9 +103,11 @@ impl Word {
             Word::Restart => "restart",
             Word::Vitals => "vitals",
             Word::Lines => "lines",
-            Word::Event(text) => {
-                let text = cut(text, COMMAND_MAX_BYTES as usize - EVENT.len() - 1);
-                return format!("{EVENT}{}\n", text.replace(['\n', '\r'], " "));
+            Word::LastHour => "last-hour",
+            Word::Event(outcome, text) => {
+                let word = if *outcome == Outcome::Good { GOOD } else { BAD };
+                let text = cut(text, COMMAND_MAX_BYTES as usize - word.len() - 1);
+                return format!("{word}{}\n", text.replace(['\n', '\r'], " "));
             }
         };
         format!("{word}\n")
@@ -106,7 +116,7 @@ impl Word {
     fn answer_timeout(&self) -> Duration {
         match self {
             Word::Upgrade | Word::Restart => HAND_OVER_TIMEOUT,
-            Word::Vitals | Word::Lines | Word::Event(_) => LOOK_TIMEOUT,
+            Word::Vitals | Word::Lines | Word::LastHour | Word::Event(..) => LOOK_TIMEOUT,
             Word::Reload | Word::PasswordChanged => ANSWER_TIMEOUT,
         }
     }
@@ -117,8 +127,23 @@ impl Word {
 pub struct Answer {
     /// Whether it was done.
     pub ok: bool,
+    /// Whether it was not even tried.
+    #[serde(default)]
+    pub refused: bool,
     /// What was done, or why not.
     pub message: String,
+}
+
+impl Answer {
+    /// It was done.
+    pub fn yes(message: impl Into<String>) -> Self {
+        Answer { ok: true, refused: false, message: message.into() }
+    }
+
+    /// It was not.
+    pub fn no(message: impl Into<String>) -> Self {
+        Answer { ok: false, refused: false, message: message.into() }
+    }
 }
 
 /// A command on its way to whoever carries it out.
@@ -227,7 +252,7 @@ async fn answer_one(stream: tokio::net::UnixStream, requests: &mpsc::Sender<Requ
     let said = line.trim();
     let answer = match Word::parse(said) {
         Some(word) => ask(word, requests).await,
-        None => Answer { ok: false, message: format!("{said:?} is not a command of this version") },
+        None => Answer::no(format!("{said:?} is not a command of this version")),
     };
     let mut text = serde_json::to_string(&answer)?;
     text.push('\n');
@@ -236,7 +261,7 @@ async fn answer_one(stream: tokio::net::UnixStream, requests: &mpsc::Sender<Requ
 
 async fn ask(word: Word, requests: &mpsc::Sender<Request>) -> Answer {
     let (answer, answered) = oneshot::channel();
-    let stopping = || Answer { ok: false, message: "the process is stopping".into() };
+    let stopping = || Answer { refused: true, ..Answer::no("the process is stopping") };
     if requests.send(Request { word, answer }).await.is_err() {
         return stopping();
     }
@@ -292,15 +317,15 @@ mod tests {
 
     #[test]
     fn words_read_back_and_an_event_stays_one_line() {
-        let event = Word::Event("release x\nfailed".into());
+        let event = Word::Event(Outcome::Bad, "release x\nfailed".into());
         let line = event.as_line();
-        assert_eq!(Word::parse(line.trim_end()), Some(Word::Event("release x failed".into())));
+        assert_eq!(Word::parse(line.trim_end()), Some(Word::Event(Outcome::Bad, "release x failed".into())));
         let words =
             [Word::Reload, Word::PasswordChanged, Word::Upgrade, Word::Restart, Word::Vitals, Word::Lines];
         for word in words {
             assert_eq!(Word::parse(word.as_line().trim_end()), Some(word));
         }
-        let long = Word::Event("x".repeat(10_000)).as_line();
+        let long = Word::Event(Outcome::Good, "x".repeat(10_000)).as_line();
         assert_eq!(long.len() as u64, COMMAND_MAX_BYTES);
         assert_eq!(Word::parse("dance"), None);
     }
@@ -322,7 +347,7 @@ mod tests {
                 });
                 let request = requests.recv().await.unwrap();
                 assert_eq!(request.word, Word::Reload);
-                request.answer.send(Answer { ok: false, message: "because".into() }).unwrap();
+                request.answer.send(Answer::no("because")).unwrap();
                 assert_eq!(client.await.unwrap().unwrap().message, "because");
 
                 let client = tokio::task::spawn_blocking({

@@ -6,6 +6,7 @@
 use crate::clock::Clock;
 use crate::record::access::{JOB_APP, own_stream};
 use crate::record::{LogRecord, Severity};
+use crate::release::deploy::Outcome;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -34,8 +35,8 @@ impl Kind {
 }
 
 /// Writes an event of now.
-pub fn note(store: &Store, telemetry: &Telemetry, clock: &Clock, kind: Kind, is_good: bool, text: &str) {
-    let severity = if is_good { Severity::Info } else { Severity::Error };
+pub fn note(store: &Store, telemetry: &Telemetry, clock: &Clock, kind: Kind, outcome: Outcome, text: &str) {
+    let severity = if outcome == Outcome::Good { Severity::Info } else { Severity::Error };
     let record = LogRecord {
         at: clock.now(),
         severity,

@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
+use super::STOP_BUDGET;
+use super::control::Answer;
 use super::serve::Running;
 use super::{control, events};
 use crate::http::DRAIN_GRACE;
+use crate::release::deploy::Outcome;
 use crate::release::handover::{Announced, Fault, Program, Successor};
 
 /// A successor that was proved needs so long at most until it accepts: its threads begin.
@@ -43,17 +46,17 @@ impl Running {
         if let Err(fault) = &outcome {
             error!("the hand-over failed, this process serves on: {fault}");
             let first = fault.reason.lines().next().unwrap_or_default();
-            self.note(events::Kind::HandOver, false, &format!("the hand-over failed: {first}"));
+            self.note(events::Kind::HandOver, Outcome::Bad, &format!("the hand-over failed: {first}"));
         }
         outcome
     }
 
     async fn try_to_hand_over(&mut self, aim: Aim) -> Result<HandedOver, Fault> {
-        let refuse = |reason: String| Fault { reason, lines: vec![] };
-        self.may_hand_over(aim).map_err(refuse)?;
+        self.wait_for_predecessor().await;
+        self.may_hand_over(aim).map_err(Fault::refusal)?;
         let program = self.program.as_ref().expect("it was just looked at");
         let store = self.reloader.store.clone();
-        let token = store.offer().map_err(|fault| refuse(format!("offer the store: {fault}")))?;
+        let token = store.offer().map_err(|fault| Fault::refusal(format!("offer the store: {fault}")))?;
         info!("hands over to {}", program.path().display());
         let started = Instant::now();
         let outcome = match Successor::start(program, token.as_text(), &self.sockets.held()) {
@@ -66,6 +69,15 @@ impl Running {
             warn!("withdraw the store's offer: {fault}");
         }
         outcome
+    }
+
+    /// The one before has up to its whole stop to finish what it had in hand.
+    async fn wait_for_predecessor(&mut self) {
+        if let Some(predecessor) = &mut self.predecessor
+            && tokio::time::timeout(STOP_BUDGET, predecessor.gone()).await.is_ok()
+        {
+            self.stand_alone();
+        }
     }
 
     fn may_hand_over(&self, aim: Aim) -> Result<(), String> {
@@ -87,21 +99,24 @@ impl Running {
             )),
             (Aim::Restart, Err(fault)) => Err(format!("look at {}: {fault}", program.path().display())),
             // One that is not there is told when it is started.
-            _ => Ok(()),
+            (Aim::Restart, Ok(false)) | (Aim::Upgrade, _) => Ok(()),
         }
     }
 
     async fn let_serve(&mut self, mut successor: Successor, started: Instant) -> Result<HandedOver, Fault> {
         let within = self.reloader.loaded().config.release.start_timeout;
         let announced = successor.ready(within).await?;
-        successor.accept(SERVING_TIMEOUT).await?;
+        if let Err(fault) = successor.accept(SERVING_TIMEOUT).await {
+            self.listen_again();
+            return Err(fault);
+        }
         let took = started.elapsed();
         self.server.pause().await;
         // Streams would keep this process for as long as somebody looks at them; their browsers
         // come again by themselves.
         self.stopping.send_replace(true);
-        let fault = tokio::select! {
-            fault = successor.gone() => fault,
+        let gone = tokio::select! {
+            gone = successor.gone() => gone,
             () = self.nothing_in_hand() => {
                 // Before whoever asked hears of it: a stop of the service is the successor's from then on.
                 self.tell_main_pid(successor.pid()).await;
@@ -113,14 +128,19 @@ impl Running {
                 return Ok(HandedOver { successor, message });
             }
         };
+        // First of all: until then nobody accepts.
         self.server.resume().await;
         self.stopping.send_replace(false);
-        // The successor had put its own in this place.
+        self.listen_again();
+        Err(successor.why(gone))
+    }
+
+    /// Takes the control socket back, in whose place the successor may have put its own.
+    fn listen_again(&mut self) {
         match control::listen(&self.reloader.loaded().config.data, self.commands.clone()) {
             Ok(socket) => self.control = socket,
             Err(fault) => warn!("open the control socket again: {fault}"),
         }
-        Err(fault)
     }
 
     async fn nothing_in_hand(&self) {
@@ -131,9 +151,16 @@ impl Running {
     }
 
     /// Leaves the place to the successor: finishes, flushes, closes the store, and says so.
-    pub(super) async fn leave(self, successor: Successor) -> anyhow::Result<()> {
+    pub(super) async fn leave(mut self, mut successor: Successor) -> anyhow::Result<()> {
+        // From here on it is on its own, whatever becomes of this process.
+        successor.let_go();
+        while let Ok(request) = self.requests.try_recv() {
+            let answer = Answer::no(format!("process {} serves now: ask again", successor.pid()));
+            // Whoever asked may have left.
+            _ = request.answer.send(Answer { refused: true, ..answer });
+        }
         let outcome = self.finish().await;
-        successor.leave();
+        successor.say_bye();
         outcome
     }
 

@@ -1,7 +1,9 @@
 //! `vitrine release`: the release part joined to the running process and to this machine.
 
+use std::cell::OnceCell;
 use std::ffi::OsString;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,12 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
 
-use super::control::{self, Word};
+use super::control::{self, AskError, Word};
 use super::{Failure, commands};
 use crate::config::{self, Config, Layers};
 use crate::record::access::cut;
-use crate::release::deploy::{DeployError, Deployment, Service, Wanted};
+use crate::release::deploy::{DeployError, Deployment, NoHandOver, Outcome, Service, Wanted};
 use crate::release::gate::{Traffic, Vitals};
+use crate::release::install;
 use crate::release::shelf::{OnShelf, Shelf};
 
 /// Checks of a binary take about a second; one that takes so long hangs.
@@ -44,16 +47,16 @@ pub struct SelfTest {
 struct Machine {
     layers: Layers,
     config: Config,
+    /// Where the running process is asked for its health; it is handed on from one to the next.
+    address: OnceCell<SocketAddr>,
 }
 
 /// Deploys a binary.
 pub fn deploy(layers: Layers, file: PathBuf, sha256: Option<String>) -> Result<(), Failure> {
     let machine = Machine::of(layers)?;
-    if let Some(key) = &machine.config.release.public_key {
-        key.verify(&file).map_err(|reason| Failure::Environment(anyhow!(reason)))?;
-    }
+    let key = machine.config.release.public_key.clone();
     let sha256 = sha256.map_or_else(|| checksum_beside(&file), |sum| Ok(Some(sum)))?;
-    machine.with(|deployment| deployment.deploy(&Wanted { file, sha256 }))
+    machine.with(|deployment| deployment.deploy(&Wanted { file, sha256, key }))
 }
 
 /// Goes back to an earlier release.
@@ -82,7 +85,7 @@ pub fn list(layers: &Layers) -> Result<(), Failure> {
     for OnShelf { manifest, bad } in releases.iter().rev() {
         let is = |link: &Option<String>| link.as_ref() == Some(&manifest.id);
         let state = match bad {
-            Some(reason) => format!("bad: {reason}"),
+            Some(reason) => format!("bad: {}", reason.lines().next().unwrap_or_default()),
             None if is(&good) => "good".into(),
             None => String::new(),
         };
@@ -100,11 +103,12 @@ pub fn status(layers: Layers) -> Result<(), Failure> {
     println!("current  {}", shelf.current().unwrap_or_else(|| "none".into()));
     println!("good     {}", shelf.good().unwrap_or_else(|| "none".into()));
     match machine.vitals() {
-        Some(Vitals { release, version, pid, since_start, .. }) => println!(
+        Err(reason) => println!("running  does not answer: {reason}"),
+        Ok(Some(Vitals { release, version, pid, since_start, .. })) => println!(
             "running  {release}, vitrine {version}, process {pid}, {} requests, {} failed",
             since_start.requests, since_start.failed
         ),
-        None => println!("running  nothing on {}", machine.config.data.display()),
+        Ok(None) => println!("running  nothing on {}", machine.config.data.display()),
     }
     if let Some(attempt) = shelf.unfinished() {
         println!("begun    {} of {} at {}, not ended", attempt.action, attempt.release, attempt.at);
@@ -121,7 +125,10 @@ fn checksum_beside(file: &Path) -> Result<Option<String>, Failure> {
     let mut path = file.as_os_str().to_owned();
     path.push(".sha256");
     match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(text.split_whitespace().next().map(str::to_string)),
+        Ok(text) => match text.split_whitespace().next() {
+            Some(sum) => Ok(Some(sum.to_string())),
+            None => Err(Failure::Environment(anyhow!("{} is empty", PathBuf::from(path).display()))),
+        },
         Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(fault) => Err(Failure::Environment(
             anyhow::Error::from(fault).context(format!("read {}", PathBuf::from(path).display())),
@@ -132,10 +139,11 @@ fn checksum_beside(file: &Path) -> Result<Option<String>, Failure> {
 impl Machine {
     fn of(layers: Layers) -> Result<Machine, Failure> {
         let config = config::load(&layers)?.config;
-        Ok(Machine { layers, config })
+        Ok(Machine { layers, config, address: OnceCell::new() })
     }
 
     fn with(self, run: impl FnOnce(&Deployment<'_>) -> Result<(), DeployError>) -> Result<(), Failure> {
+        let _catching = outlive_the_terminal()?;
         let shelf = Shelf::at(&self.config.release.root);
         run(&Deployment { shelf: &shelf, service: &self }).map_err(|fault| match fault {
             DeployError::Busy(fault) => Failure::Busy(fault.into()),
@@ -213,30 +221,55 @@ impl Service for Machine {
         Ok(version)
     }
 
-    fn vitals(&self) -> Option<Vitals> {
-        let answer = control::send(&self.config.data, &Word::Vitals).ok()?;
-        serde_json::from_str(&answer.message).ok()
+    fn vitals(&self) -> Result<Option<Vitals>, String> {
+        let answer = match control::send(&self.config.data, &Word::Vitals) {
+            Err(AskError::NotRunning(_)) => return Ok(None),
+            answer => answer.map_err(|fault| fault.to_string())?,
+        };
+        if !answer.ok {
+            return Err(answer.message);
+        }
+        let vitals: Vitals = serde_json::from_str(&answer.message).map_err(|fault| fault.to_string())?;
+        // Known already is as well.
+        _ = self.address.set(vitals.address);
+        Ok(Some(vitals))
+    }
+
+    fn last_hour(&self) -> Traffic {
+        let answer = control::send(&self.config.data, &Word::LastHour).ok();
+        // Without it new failures are judged as if there had been none before.
+        answer.and_then(|answer| serde_json::from_str(&answer.message).ok()).unwrap_or_default()
     }
 
     fn lines(&self) -> String {
-        let answer = control::send(&self.config.data, &Word::Lines);
-        answer.map_or_else(|fault| fault.to_string(), |answer| answer.message)
+        control::send(&self.config.data, &Word::Lines).map(|answer| answer.message).unwrap_or_default()
     }
 
     fn probe(&self) -> Result<String, String> {
-        let vitals = self.vitals().ok_or("nothing runs")?;
-        let health = commands::ask_health(&commands::health_address(vitals.address));
+        if self.address.get().is_none() {
+            self.vitals()?;
+        }
+        let address = *self.address.get().ok_or("nothing runs")?;
+        let health = commands::ask_health(&commands::health_address(address));
         let (_, answer) = health.map_err(|fault| format!("{fault:#}"))?;
         Ok(answer["release"].as_str().unwrap_or_default().to_string())
     }
 
-    fn hand_over(&self) -> Result<String, String> {
-        let answer = control::send(&self.config.data, &Word::Upgrade).map_err(|fault| fault.to_string())?;
-        if answer.ok { Ok(answer.message) } else { Err(answer.message) }
+    fn hand_over(&self) -> Result<String, NoHandOver> {
+        let answer = control::send(&self.config.data, &Word::Upgrade)
+            .map_err(|fault| NoHandOver::Failed(fault.to_string()))?;
+        match answer {
+            control::Answer { ok: true, message, .. } => Ok(message),
+            control::Answer { refused: true, message, .. } => Err(NoHandOver::Refused(message)),
+            control::Answer { message, .. } => Err(NoHandOver::Failed(message)),
+        }
     }
 
     fn start(&self) -> Option<Result<(), String>> {
-        if !Path::new(SYSTEMD_RUNS).is_dir() || !Path::new(UNIT_FILE).is_file() {
+        // The unit is about one place; a trial in another folder must not restart it.
+        let is_installed = self.config.release.root == Path::new(install::HOME)
+            && self.config.data == Path::new(install::DATA);
+        if !is_installed || !Path::new(SYSTEMD_RUNS).is_dir() || !Path::new(UNIT_FILE).is_file() {
             return None;
         }
         let systemctl = |args: &[&str]| -> Result<(), String> {
@@ -253,8 +286,8 @@ impl Service for Machine {
         Some(systemctl(&["reset-failed", UNIT]).and_then(|()| systemctl(&["restart", UNIT])))
     }
 
-    fn annotate(&self, text: &str) {
-        if let Err(fault) = control::send(&self.config.data, &Word::Event(text.into())) {
+    fn annotate(&self, outcome: Outcome, text: &str) {
+        if let Err(fault) = control::send(&self.config.data, &Word::Event(outcome, text.into())) {
             self.tell(&format!("not on record: {fault}"));
         }
     }
@@ -276,6 +309,18 @@ impl Service for Machine {
     }
 
     fn tell(&self, text: &str) {
-        println!("{text}");
+        // Whoever read it may have gone, and what was begun must be ended all the same.
+        _ = writeln!(std::io::stdout(), "{text}");
     }
+}
+
+/// A terminal that is cut off ends no command that moves something: SIGHUP is caught from here
+/// on, and does nothing.
+fn outlive_the_terminal() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    // Once it was caught it stays so.
+    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?);
+    drop(_entered);
+    Ok(runtime)
 }

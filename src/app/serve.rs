@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, info, info_span, warn};
 
-use super::control::{self, Word};
+use super::control::{self, Answer, Word};
 use super::hand_over::{self, Aim, HandedOver};
 use super::pipeline::Pipeline;
 use super::reload::Reloader;
@@ -21,6 +21,7 @@ use crate::config::Layers;
 use crate::http;
 use crate::http::admin::Auth;
 use crate::ingest::forward::Forward;
+use crate::release::deploy::Outcome;
 use crate::release::handover::{Fault, Predecessor, Program, ProgramError, Successor};
 use crate::release::{self, Release};
 
@@ -37,7 +38,7 @@ pub async fn serve(layers: Layers) -> Result<(), Failure> {
     let mut running = begun?;
     info!("ready after {:.0?}", started.elapsed());
     let Release { version, id } = &running.release;
-    running.note(events::Kind::Start, true, &format!("vitrine {version} serves, release {id}"));
+    running.note(events::Kind::Start, Outcome::Good, &format!("vitrine {version} serves, release {id}"));
     let outcome = match running.run(&mut signals).await {
         Ended::Told => running.stop().await,
         Ended::HandedOver(successor) => running.leave(successor).await,
@@ -125,10 +126,11 @@ impl Running {
                         Word::Upgrade => handed_over(self.hand_over(Aim::Upgrade).await),
                         Word::Restart => handed_over(self.hand_over(Aim::Restart).await),
                         Word::Vitals => (self.tell_vitals(), None),
-                        Word::Lines => (self.tell_lines(), None),
-                        Word::Event(text) => {
-                            self.note(events::Kind::Release, true, &text);
-                            (control::Answer { ok: true, message: "noted".into() }, None)
+                        Word::Lines => (self.tell_lines().await, None),
+                        Word::LastHour => (self.tell_last_hour().await, None),
+                        Word::Event(outcome, text) => {
+                            self.note(events::Kind::Release, outcome, &text);
+                            (Answer::yes("noted"), None)
                         }
                     };
                     // Whoever asked may have left; what was asked for is done all the same.
@@ -145,34 +147,42 @@ impl Running {
         self.supervisor.tell(release::Notifier::reloading);
         let outcome = self.reloader.reload().instrument(info_span!("reload")).await;
         match &outcome {
-            Ok(message) => self.note(events::Kind::Reload, true, message),
+            Ok(message) => self.note(events::Kind::Reload, Outcome::Good, message),
             Err(reasons) => {
                 let reason = reasons.first().map_or("", String::as_str);
-                self.note(events::Kind::Reload, false, &format!("reload refused: {reason}"));
+                self.note(events::Kind::Reload, Outcome::Bad, &format!("reload refused: {reason}"));
             }
         }
         self.supervisor.tell(|notifier| notifier.ready("serving"));
         outcome
     }
 
-    fn tell_vitals(&self) -> control::Answer {
+    fn tell_vitals(&self) -> Answer {
         let message = serde_json::to_string(&self.vitals()).expect("texts and numbers become JSON");
-        control::Answer { ok: true, message }
+        Answer::yes(message)
     }
 
-    fn tell_lines(&self) -> control::Answer {
-        let message = vitals::last_lines(&self.reloader.store, self.reloader.shared.clock.now());
-        control::Answer { ok: true, message }
+    // The disk is read elsewhere: signals wait for this thread.
+    async fn tell_lines(&self) -> Answer {
+        let (store, now) = (self.reloader.store.clone(), self.reloader.shared.clock.now());
+        let lines = tokio::task::spawn_blocking(move || vitals::last_lines(&store, now)).await;
+        Answer::yes(lines.unwrap_or_default())
+    }
+
+    async fn tell_last_hour(&self) -> Answer {
+        let (store, now) = (self.reloader.store.clone(), self.reloader.shared.clock.now_ms());
+        let hour = tokio::task::spawn_blocking(move || vitals::last_hour(&store, now)).await;
+        Answer::yes(serde_json::to_string(&hour.unwrap_or_default()).expect("numbers become JSON"))
     }
 
     /// Writes an event for charts to mark.
-    pub(super) fn note(&self, kind: events::Kind, is_good: bool, text: &str) {
+    pub(super) fn note(&self, kind: events::Kind, outcome: Outcome, text: &str) {
         let Reloader { store, telemetry, shared, .. } = &*self.reloader;
-        events::note(store, telemetry, &shared.clock, kind, is_good, text);
+        events::note(store, telemetry, &shared.clock, kind, outcome, text);
     }
 
     /// Takes up what only one process may do at a time, now that there is only one.
-    fn stand_alone(&mut self) {
+    pub(super) fn stand_alone(&mut self) {
         self.predecessor = None;
         self.pipeline.begin_sampling();
         self.reloader.shared.links.reread();
@@ -183,6 +193,8 @@ impl Running {
     /// Stops: accepts for a moment to say so, then finishes.
     async fn stop(self) -> anyhow::Result<()> {
         self.supervisor.tell(|notifier| notifier.stopping("draining"));
+        // It may have been told in the middle of a hand-over, and whoever waits is to be served.
+        self.server.resume().await;
         self.server.drain().await;
         self.finish().await
     }
@@ -272,22 +284,22 @@ impl Supervisor {
     }
 }
 
-fn handed_over(outcome: Result<HandedOver, Fault>) -> (control::Answer, Option<Successor>) {
+fn handed_over(outcome: Result<HandedOver, Fault>) -> (Answer, Option<Successor>) {
     match outcome {
         Ok(HandedOver { successor, message }) => {
             info!("{message}");
-            (control::Answer { ok: true, message }, Some(successor))
+            (Answer::yes(message), Some(successor))
         }
-        Err(Fault { reason, lines }) => {
+        Err(Fault { reason, lines, is_refusal }) => {
             let printed = if lines.is_empty() { String::new() } else { format!("\n{}", lines.join("\n")) };
-            (control::Answer { ok: false, message: format!("{reason}{printed}") }, None)
+            (Answer { refused: is_refusal, ..Answer::no(format!("{reason}{printed}")) }, None)
         }
     }
 }
 
-fn answer(outcome: Result<String, Vec<String>>) -> control::Answer {
+fn answer(outcome: Result<String, Vec<String>>) -> Answer {
     match outcome {
-        Ok(message) => control::Answer { ok: true, message },
-        Err(reasons) => control::Answer { ok: false, message: reasons.join("\n") },
+        Ok(message) => Answer::yes(message),
+        Err(reasons) => Answer::no(reasons.join("\n")),
     }
 }

@@ -64,6 +64,13 @@ impl Sockets {
         Ok(bound)
     }
 
+    /// Closes what was given and is not listened on any more, such as an address that the
+    /// configuration had before: who connects there is refused instead of waiting for ever.
+    pub fn close_the_rest(&mut self) {
+        self.inherited.clear();
+        self.activated.clear();
+    }
+
     /// Returns what is listened on, for a successor.
     pub fn held(&self) -> Vec<(SocketName, BorrowedFd<'_>)> {
         self.held.iter().map(|(name, socket)| (name.clone(), socket.as_fd())).collect()

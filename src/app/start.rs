@@ -137,6 +137,7 @@ impl Base {
         let secure = tls.as_ref().map(|(listener, _)| listener.local_addr()).transpose();
         let secure = secure.context("ask the bound address")?;
         secure.iter().for_each(|address| shared.switches.speak_tls_at(address.port()));
+        sockets.close_the_rest();
         if let Some(predecessor) = predecessor {
             // What takes from others begins here and not before: until then it is the other's.
             predecessor.accepts(release.version, &release.id).await;

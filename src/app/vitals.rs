@@ -17,7 +17,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const PROBES: [&str; 2] = ["/health", "/ready"];
 
 impl Running {
-    /// Returns how this process is; reads an hour of some series.
+    /// Returns how this process is.
     pub(super) fn vitals(&self) -> Vitals {
         let reloader = &self.reloader;
         let mut since_start = Traffic::default();
@@ -32,7 +32,6 @@ impl Running {
             address: self.address,
             is_ready: reloader.shared.switches.is_wanted(),
             since_start,
-            last_hour: last_hour(&reloader.store, reloader.shared.clock.now_ms()),
         }
     }
 }
@@ -42,7 +41,8 @@ fn counter() -> String {
     format!("{}_seconds_count", HTTP_REQUEST_DURATION.name.replace('.', "_"))
 }
 
-fn last_hour(store: &dyn MetricRead, now: UnixMillis) -> Traffic {
+/// Returns the requests of the last hour as far as they are on record; reads the disk.
+pub(super) fn last_hour(store: &dyn MetricRead, now: UnixMillis) -> Traffic {
     let matchers = vec![Matcher::equal("__name__", counter())];
     let select = SeriesSelect { matchers, from: now.minus(HOUR), to: now };
     let mut traffic = Traffic::default();

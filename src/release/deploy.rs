@@ -5,47 +5,64 @@
 //! The gate asks the new release itself. Whatever fails is undone by the same steps backwards,
 //! and a command that was killed in the middle is finished or undone by the next one.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod watch;
 
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::PublicKey;
 use super::gate::{GATE_TIMEOUT, Gate, PROBE_PAUSE, Traffic, Vitals};
 use super::shelf::{Attempt, Event, Guard, Manifest, OnShelf, Shelf, ShelfError};
 
-/// A release is watched so long after it was found healthy.
-pub const PROBATION: Duration = Duration::from_secs(60);
-
-/// Between two looks at it.
-const WATCH_PAUSE: Duration = Duration::from_millis(500);
-
-/// A release that is away for longer than a supervisor takes to start it again has failed.
-const AWAY_MAX: Duration = Duration::from_secs(5);
-
-/// So many processes of it in its probation are a loop of crashes.
-const PROCESSES_MAX: usize = 3;
+pub use watch::PROBATION;
 
 /// The action of a new release, as the history names it.
 const DEPLOY: &str = "deploy";
+
+/// The action of an earlier one.
+const ROLLBACK: &str = "rollback";
 
 /// What a deployment needs to know of the world; `app` talks to the running process.
 pub trait Service {
     /// Runs a binary's own checks with the real configuration, returns its version.
     fn prove(&self, binary: &Path) -> Result<String, String>;
-    /// Asks the running process how it is; none when there is no such process.
-    fn vitals(&self) -> Option<Vitals>;
+    /// Asks the running process how it is; none when there is no such process, and an error when
+    /// there is one that does not answer.
+    fn vitals(&self) -> Result<Option<Vitals>, String>;
+    /// Asks the running process for the requests of the hour before.
+    fn last_hour(&self) -> Traffic;
     /// Asks `/health` for the release that answers, as a visitor would.
     fn probe(&self) -> Result<String, String>;
-    /// Returns what the running process logged last.
+    /// Returns what the running process logged last; empty when nothing runs.
     fn lines(&self) -> String;
     /// Has the running process hand over to what `current` leads to.
-    fn hand_over(&self) -> Result<String, String>;
+    fn hand_over(&self) -> Result<String, NoHandOver>;
     /// Has the service manager start it; none where there is none that knows it.
     fn start(&self) -> Option<Result<(), String>>;
     /// Writes what happened to where charts find it.
-    fn annotate(&self, text: &str);
+    fn annotate(&self, outcome: Outcome, text: &str);
     /// Watches the release from a process of its own, for [`PROBATION`].
     fn watch(&self, release: &str, before: Traffic) -> Result<(), String>;
     /// Tells whoever runs the command.
     fn tell(&self, text: &str);
+}
+
+/// How something ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should.
+    Good,
+    /// Not so.
+    Bad,
+}
+
+/// Why there was no hand-over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoHandOver {
+    /// The running process would not, whatever the release is like.
+    Refused(String),
+    /// The release failed.
+    Failed(String),
 }
 
 /// Why a command failed, and how that leaves the site.
@@ -94,6 +111,8 @@ pub struct Wanted {
     pub file: PathBuf,
     /// Its checksum in hexadecimal, if it is known.
     pub sha256: Option<String>,
+    /// The key that must have signed it, if there is one.
+    pub key: Option<PublicKey>,
 }
 
 /// Deploys and rolls back on one shelf.
@@ -105,10 +124,13 @@ pub struct Deployment<'a> {
 }
 
 /// What a command is about, from the switch on.
-struct Move<'a> {
-    action: &'a str,
+struct Move {
+    action: &'static str,
     release: String,
+    /// What ran before, if it is on the shelf.
     previous: Option<String>,
+    /// What `current` led to before, if it was there.
+    link: Option<PathBuf>,
     before: Traffic,
     begun: Instant,
 }
@@ -116,10 +138,13 @@ struct Move<'a> {
 impl Deployment<'_> {
     /// Deploys a binary.
     pub fn deploy(&self, wanted: &Wanted) -> Result<(), DeployError> {
-        let guard = self.lock()?;
+        let _guard = self.lock()?;
         let begun = Instant::now();
+        let running = self.running()?;
         let staged = self.shelf.stage(&wanted.file, wanted.sha256.as_deref())?;
-        let version = match self.service.prove(&staged.binary) {
+        // What is checked is what will run, and nobody else can write to it.
+        let signed = wanted.key.as_ref().map_or(Ok(()), |key| key.verify(&staged.binary, &wanted.file));
+        let version = match signed.and_then(|()| self.service.prove(&staged.binary)) {
             Ok(version) => version,
             Err(reason) => {
                 self.shelf.discard(&staged);
@@ -130,22 +155,22 @@ impl Deployment<'_> {
         };
         let Manifest { id, .. } = self.shelf.place(staged, &version, jiff::Timestamp::now())?;
         self.service.tell(&format!("{id} is placed: vitrine {version}"));
-        self.bring_about(DEPLOY, id, begun, guard)
+        self.bring_about(DEPLOY, id, running, begun)
     }
 
     /// Goes back to a release, or to the newest one before the current that is not bad.
     pub fn roll_back(&self, wanted: Option<&str>) -> Result<(), DeployError> {
-        let guard = self.lock()?;
+        let _guard = self.lock()?;
         let begun = Instant::now();
-        let OnShelf { manifest, bad } = match wanted {
+        let running = self.running()?;
+        let manifest = match wanted {
             Some(id) => self.shelf.release(id)?,
             None => self.one_before()?,
         };
+        let OnShelf { manifest, .. } = manifest;
         let id = manifest.id.clone();
-        if let (Some(reason), None) = (&bad, wanted) {
-            return Err(DeployError::Refused(format!("{id} is marked as bad: {reason}")));
-        }
-        if self.shelf.current().as_deref() == Some(&id) && self.runs(&id) {
+        let left = self.shelf.current().filter(|left| *left != id);
+        if left.is_none() && running.as_ref().is_some_and(|running| running.release == id) {
             self.service.tell(&format!("{id} is the one that serves already"));
             return Ok(());
         }
@@ -153,10 +178,9 @@ impl Deployment<'_> {
         if let Err(reason) = self.service.prove(&binary) {
             return Err(DeployError::Refused(format!("{id} does not prove itself any more: {reason}")));
         }
-        let left = self.shelf.current().filter(|left| *left != id);
-        self.bring_about("rollback", id.clone(), begun, guard)?;
+        self.bring_about(ROLLBACK, id.clone(), running, begun)?;
         if let Some(left) = left {
-            self.shelf.mark_bad(&left, &format!("rolled back to {id} by hand"))?;
+            self.mark_bad(&left, &format!("rolled back to {id} by hand"));
         }
         Ok(())
     }
@@ -171,67 +195,23 @@ impl Deployment<'_> {
             // An interrupted deployment was what could not be started, and is undone.
             return Ok(());
         }
-        let candidate = self.shelf.good().filter(|good| Some(good) != broken.as_ref());
-        let target = match candidate {
+        let is_other = |good: &String| Some(good) != broken.as_ref();
+        let good = self.shelf.good().filter(is_other).and_then(|good| self.shelf.release(&good).ok());
+        let OnShelf { manifest, .. } = match good.filter(|good| good.bad.is_none()) {
             Some(good) => good,
-            None => self.one_before()?.manifest.id,
+            None => self.one_before()?,
         };
-        self.shelf.verify(&self.shelf.release(&target)?.manifest)?;
-        let reason = "could not be started";
+        self.shelf.verify(&manifest)?;
+        let (target, reason) = (manifest.id, "could not be started");
         self.shelf.switch(&target)?;
-        if let Some(broken) = &broken {
-            self.shelf.mark_bad(broken, reason)?;
+        let broken = broken.unwrap_or_default();
+        if !broken.is_empty() {
+            self.mark_bad(&broken, reason);
         }
-        self.note("rollback", &target, "placed", reason, begun);
-        self.service.tell(&format!("{target} is current again: {} {reason}", broken.unwrap_or_default()));
+        self.note(ROLLBACK, &target, "placed", reason, begun);
+        self.service.tell(&format!("{target} is current again: {broken} {reason}"));
         Ok(())
     }
-
-    /// Watches a release for [`PROBATION`]: rolls back when it crashes again and again, is away, or
-    /// fails more than before; else notes that it is good.
-    pub fn watch(&self, release: &str, before: Traffic) -> Result<(), DeployError> {
-        let (begun, mut seen, mut pids) = (Instant::now(), Instant::now(), Vec::new());
-        while begun.elapsed() < PROBATION {
-            std::thread::sleep(WATCH_PAUSE);
-            if self.shelf.current().as_deref() != Some(release) || self.shelf.unfinished().is_some() {
-                // Another command has decided, or is about to.
-                return Ok(());
-            }
-            let vitals = self.service.vitals().filter(|vitals| vitals.release == release);
-            let answers = self.service.probe().is_ok_and(|answered| answered == release);
-            if let Some(vitals) = vitals.as_ref().filter(|vitals| answers && vitals.is_ready) {
-                seen = Instant::now();
-                if !pids.contains(&vitals.pid) {
-                    pids.push(vitals.pid);
-                }
-            }
-            let worse = vitals.and_then(|vitals| vitals.since_start.is_worse_than(before));
-            let away = (seen.elapsed() >= AWAY_MAX).then(|| format!("it was away for {AWAY_MAX:?}"));
-            let crashes = (pids.len() > PROCESSES_MAX)
-                .then(|| format!("it was started {} times within a minute", pids.len()));
-            if let Some(reason) = worse.or(away).or(crashes) {
-                let guard = self.lock()?;
-                return self.undo_proved(release, &reason, guard);
-            }
-        }
-        self.shelf.set_good(release)?;
-        self.note(DEPLOY, release, "proved", "", begun);
-        Ok(())
-    }
-
-    fn undo_proved(&self, release: &str, reason: &str, _guard: Guard) -> Result<(), DeployError> {
-        let previous = self.one_before()?.manifest.id;
-        let moved = Move {
-            action: "rollback",
-            release: release.into(),
-            previous: Some(previous),
-            before: Traffic::default(),
-            begun: Instant::now(),
-        };
-        Err(self.undo(&moved, reason))
-    }
-
-    // ---- the steps
 
     fn lock(&self) -> Result<Guard, DeployError> {
         let guard = self.shelf.lock()?;
@@ -242,49 +222,50 @@ impl Deployment<'_> {
     /// Finishes or undoes what a command that was killed had begun.
     fn settle(&self) -> Result<(), DeployError> {
         let Some(Attempt { action, release, previous, .. }) = self.shelf.unfinished() else { return Ok(()) };
-        let begun = Instant::now();
-        let is_current = self.shelf.current().as_deref() == Some(&release);
-        if is_current && self.runs(&release) && self.answers(&release).is_ok() {
+        let action = if action == DEPLOY { DEPLOY } else { ROLLBACK };
+        let previous = (!previous.is_empty()).then_some(previous);
+        let link = previous.as_deref().map(|id| self.shelf.target_of(id));
+        let before = Traffic::default();
+        let moved = Move { action, release, previous, link, before, begun: Instant::now() };
+        let release = &moved.release;
+        let runs = self.vitals()?.is_some_and(|running| running.release == *release);
+        let is_current = self.shelf.current().as_deref() == Some(release);
+        if is_current && runs && self.pass_gate(&moved).is_ok() {
             self.service.tell(&format!("{release}: a command that was killed is finished, it serves"));
-            self.note(&action, &release, "ok", "finished after an interruption", begun);
-            return Ok(self.shelf.end()?);
+            self.succeed(&moved);
+            return Ok(());
         }
         self.service.tell(&format!("{release}: a command that was killed is undone"));
         if action == DEPLOY {
             // It never proved itself, so no roll-back may choose it.
-            self.shelf.mark_bad(&release, "its deployment was interrupted")?;
+            self.mark_bad(release, "its deployment was interrupted");
         }
-        if is_current && !previous.is_empty() {
-            self.shelf.switch(&previous)?;
-            if self.runs(&release) {
-                self.service.hand_over().map_err(|why| DeployError::Stuck {
-                    release: release.clone(),
-                    reason: "its command was interrupted".into(),
-                    why,
-                })?;
-            }
+        if is_current {
+            let reason = "its command was interrupted".to_string();
+            let back = if runs { self.go_back(&moved) } else { self.restore(&moved) };
+            back.map_err(|why| DeployError::Stuck { release: release.clone(), reason, why })?;
         }
-        self.note(&action, &release, "interrupted", "", begun);
+        self.note(action, release, "interrupted", "", moved.begun);
         Ok(self.shelf.end()?)
     }
 
     fn bring_about(
         &self,
-        action: &str,
+        action: &'static str,
         release: String,
+        running: Option<Vitals>,
         begun: Instant,
-        _guard: Guard,
     ) -> Result<(), DeployError> {
-        let vitals = self.service.vitals();
-        if let Some(vitals) = &vitals {
-            self.is_ours(vitals)?;
-        }
+        let is_running = running.is_some();
         // A link that leads nowhere does not say what runs.
-        let running = || vitals.as_ref().map(|vitals| vitals.release.clone());
-        let is_on_shelf = |id: &String| self.shelf.release(id).is_ok();
-        let previous = self.shelf.current().or_else(running).filter(is_on_shelf);
-        let before = vitals.as_ref().map(|vitals| vitals.last_hour).unwrap_or_default();
-        let moved = Move { action, release, previous, before, begun };
+        let previous = self.shelf.current().or_else(|| running.map(|running| running.release));
+        let previous = previous.filter(|id| self.shelf.release(id).is_ok());
+        let before = if is_running { self.service.last_hour() } else { Traffic::default() };
+        let link = match (self.shelf.current(), &previous) {
+            (None, Some(previous)) => Some(self.shelf.target_of(previous)),
+            _ => self.shelf.link(),
+        };
+        let moved = Move { action, release, previous, link, before, begun };
         let release = &moved.release;
         let attempt = Attempt {
             action: action.into(),
@@ -293,38 +274,66 @@ impl Deployment<'_> {
             at: now(),
         };
         if let Err(fault) = self.shelf.begin(&attempt).and_then(|()| self.shelf.switch(release)) {
-            if action == DEPLOY {
-                // On a full disk neither may be possible; the next command tries again.
-                _ = self.shelf.mark_bad(release, "it was never started");
-            }
-            return Err(DeployError::Refused(format!("{fault}; nothing was changed")));
+            return Err(self.refused(&moved, &fault.to_string()));
         }
-        if vitals.is_none() && self.start_or_leave(&moved)? {
-            return Ok(());
-        }
-        let outcome = match vitals {
-            Some(_) => self.service.hand_over().map(|message| self.service.tell(&message)),
-            None => Ok(()),
+        let outcome = match is_running {
+            true => self.service.hand_over().map(|message| self.service.tell(&message)),
+            false => match self.service.start() {
+                None => return self.leave_to_be_started(&moved),
+                Some(started) => started.map_err(NoHandOver::Failed),
+            },
         };
-        let pass_gate = || {
-            // Its lines are asked for while it is there.
-            self.pass_gate(&moved).map_err(|reason| format!("{reason}\n{}", self.service.lines()))
-        };
-        match outcome.and_then(|()| pass_gate()) {
-            Ok(()) => {
-                self.note(action, release, "ok", "", begun);
-                self.service.annotate(&format!("{action}: release {release} serves"));
-                self.shelf.end()?;
-                self.shelf.prune(&moved.previous.iter().map(String::as_str).collect::<Vec<_>>())?;
-                let took = begun.elapsed();
-                self.service.tell(&format!("{release} is healthy, after {took:.1?}"));
-                if let Err(fault) = self.service.watch(release, moved.before) {
-                    self.service.tell(&format!("it is not watched for its first minute: {fault}"));
+        match outcome {
+            Err(NoHandOver::Refused(reason)) => Err(self.refused(&moved, &reason)),
+            Err(NoHandOver::Failed(reason)) => Err(self.undo(&moved, &reason)),
+            Ok(()) => match self.pass_gate(&moved) {
+                Ok(()) => {
+                    self.succeed(&moved);
+                    Ok(())
                 }
-                Ok(())
-            }
-            Err(reason) => Err(self.undo(&moved, &reason)),
+                Err(reason) => Err(self.undo(&moved, &reason)),
+            },
         }
+    }
+
+    /// The release serves, whatever cannot be written down any more.
+    fn succeed(&self, moved: &Move) {
+        let Move { action, release, previous, before, begun, .. } = moved;
+        self.note(action, release, "ok", "", *begun);
+        self.service.annotate(Outcome::Good, &format!("{action}: release {release} serves"));
+        let kept: Vec<&str> = previous.iter().map(String::as_str).collect();
+        for tidied in [self.shelf.clear_bad(release), self.shelf.end(), self.shelf.prune(&kept)] {
+            if let Err(fault) = tidied {
+                self.service.tell(&fault.to_string());
+            }
+        }
+        self.service.tell(&format!("{release} is healthy, after {:.1?}", begun.elapsed()));
+        if let Err(fault) = self.service.watch(release, *before) {
+            self.service.tell(&format!("it is not watched for its first minute: {fault}"));
+        }
+    }
+
+    /// Nothing was tried: the link goes back, and the release is not to blame.
+    fn refused(&self, moved: &Move, reason: &str) -> DeployError {
+        match self.restore(moved).and_then(|()| self.shelf.end().map_err(|fault| fault.to_string())) {
+            Ok(()) => {
+                self.note(moved.action, &moved.release, "refused", reason, moved.begun);
+                DeployError::Refused(format!("{reason}\nnothing was changed"))
+            }
+            Err(why) => DeployError::Stuck { release: moved.release.clone(), reason: reason.into(), why },
+        }
+    }
+
+    /// Where nothing runs and no service manager starts it, the owner does.
+    fn leave_to_be_started(&self, moved: &Move) -> Result<(), DeployError> {
+        let Move { action, release, begun, .. } = moved;
+        self.note(action, release, "placed", "", *begun);
+        self.shelf.end()?;
+        self.service.tell(&format!(
+            "no vitrine runs on this data: start {} to serve release {release}",
+            self.shelf.root().join("current").join(super::BINARY).display()
+        ));
+        Ok(())
     }
 
     /// A process that was not started through `current` would hand over to something else.
@@ -347,32 +356,13 @@ impl Deployment<'_> {
         )))
     }
 
-    /// Has the service manager start the release where nothing ran; true when there is nobody
-    /// who could, and it is for the owner to start.
-    fn start_or_leave(&self, moved: &Move<'_>) -> Result<bool, DeployError> {
-        match self.service.start() {
-            None => {
-                let Move { action, release, begun, .. } = moved;
-                self.note(action, release, "placed", "", *begun);
-                self.shelf.end()?;
-                self.service.tell(&format!(
-                    "no vitrine runs on this data: start {} to serve release {release}",
-                    self.shelf.root().join("current").join(super::BINARY).display()
-                ));
-                Ok(true)
-            }
-            Some(Ok(())) => Ok(false),
-            Some(Err(reason)) => Err(self.undo(moved, &reason)),
-        }
-    }
-
-    fn pass_gate(&self, moved: &Move<'_>) -> Result<(), String> {
+    fn pass_gate(&self, moved: &Move) -> Result<(), String> {
         let (begun, mut gate) = (Instant::now(), Gate::default());
         loop {
             gate.note(&moved.release, self.service.probe());
             let worse = if gate.is_open() {
-                let vitals = self.service.vitals().ok_or("it ended after it had served")?;
-                vitals.since_start.is_worse_than(moved.before)
+                let running = self.service.vitals()?.ok_or("it ended after it had served")?;
+                running.since_start.is_worse_than(moved.before)
             } else {
                 None
             };
@@ -385,81 +375,104 @@ impl Deployment<'_> {
         }
     }
 
-    /// Brings back what was before, and returns what to say.
-    fn undo(&self, moved: &Move<'_>, reason: &str) -> DeployError {
+    /// Brings back what was before, and returns what to say. What could not be brought back stays
+    /// written down, for the next command to try again.
+    fn undo(&self, moved: &Move, reason: &str) -> DeployError {
         let Move { action, release, previous, begun, .. } = moved;
-        let marked = self.shelf.mark_bad(release, reason);
-        let back = match previous {
-            Some(previous) => self.go_back(release, previous),
-            None => Err("no release was current before".to_string()),
-        };
-        if let Err(fault) = marked {
-            // What matters is who serves; the mark is for the next roll-back.
-            self.service.tell(&fault.to_string());
-        }
-        let error = match back {
+        // While it is there, else from what it left to whoever serves next.
+        let mut lines = self.service.lines();
+        self.mark_bad(release, reason);
+        match self.go_back(moved) {
             Ok(()) => {
+                if lines.is_empty() {
+                    lines = self.service.lines();
+                }
                 self.note(action, release, "failed", reason, *begun);
-                let previous = previous.clone().unwrap_or_default();
-                self.service.annotate(&format!("release {release} failed, {previous} serves: {reason}"));
-                DeployError::RolledBack { release: release.clone(), previous, reason: reason.into() }
+                let previous = previous.clone().unwrap_or_else(|| "what was before".into());
+                let first = first_line(reason);
+                let text = format!("release {release} failed, {previous} serves: {first}");
+                self.service.annotate(Outcome::Bad, &text);
+                if let Err(fault) = self.shelf.end() {
+                    self.service.tell(&fault.to_string());
+                }
+                let reason = if reason.contains('\n') { reason.into() } else { format!("{reason}\n{lines}") };
+                DeployError::RolledBack { release: release.clone(), previous, reason }
             }
             Err(why) => {
-                self.note(action, release, "stuck", &format!("{reason}; {why}"), *begun);
+                self.note(action, release, "stuck", &format!("{}; {why}", first_line(reason)), *begun);
+                self.service.annotate(Outcome::Bad, &format!("release {release} failed and stays: {why}"));
                 DeployError::Stuck { release: release.clone(), reason: reason.into(), why }
             }
-        };
-        if let Err(fault) = self.shelf.end() {
-            self.service.tell(&fault.to_string());
         }
-        error
     }
 
-    fn go_back(&self, release: &str, previous: &str) -> Result<(), String> {
-        self.shelf.switch(previous).map_err(|fault| fault.to_string())?;
-        match self.service.vitals() {
+    fn go_back(&self, moved: &Move) -> Result<(), String> {
+        self.restore(moved)?;
+        match self.service.vitals()? {
             // It never left.
-            Some(vitals) if vitals.release != release => {}
-            Some(_) => _ = self.service.hand_over()?,
-            None => match self.service.start() {
-                Some(started) => started?,
-                None => return Err("nothing runs any more, and no service manager starts it".into()),
-            },
+            Some(running) if running.release != moved.release => {
+                return self.answers_in_time(&running.release);
+            }
+            Some(_) => {
+                let handed_over = self.service.hand_over();
+                handed_over.map_err(|(NoHandOver::Refused(why) | NoHandOver::Failed(why))| why)?;
+            }
+            None => self.service.start().ok_or("nothing runs, and no service manager starts it")??,
         }
-        self.answers_in_time(previous)
+        match &moved.previous {
+            Some(previous) => self.answers_in_time(previous),
+            None => Err("there was no release before".into()),
+        }
+    }
+
+    fn restore(&self, moved: &Move) -> Result<(), String> {
+        self.shelf.restore(moved.link.as_deref()).map_err(|fault| fault.to_string())
     }
 
     fn answers_in_time(&self, release: &str) -> Result<(), String> {
         let begun = Instant::now();
         loop {
-            match self.answers(release) {
-                Ok(()) => return Ok(()),
-                Err(_) if begun.elapsed() < GATE_TIMEOUT => std::thread::sleep(PROBE_PAUSE),
+            match self.service.probe() {
+                Ok(found) if found == release => return Ok(()),
+                _ if begun.elapsed() < GATE_TIMEOUT => std::thread::sleep(PROBE_PAUSE),
+                Ok(found) => return Err(format!("release {found} answers, and not {release}")),
                 Err(reason) => return Err(reason),
             }
         }
     }
 
-    fn answers(&self, release: &str) -> Result<(), String> {
-        match self.service.probe()? {
-            found if found == release => Ok(()),
-            // What was started outside of a release folder is named by its version.
-            found => self.runs(&found).then_some(()).ok_or(format!("release {found} answers")),
-        }
+    fn vitals(&self) -> Result<Option<Vitals>, DeployError> {
+        self.service.vitals().map_err(|reason| {
+            DeployError::Refused(format!(
+                "the running vitrine does not answer ({reason}): try again in a moment"
+            ))
+        })
     }
 
-    fn runs(&self, release: &str) -> bool {
-        self.service.vitals().is_some_and(|vitals| vitals.release == release)
+    /// Returns the running process, if it is one that a release can take the place of.
+    fn running(&self) -> Result<Option<Vitals>, DeployError> {
+        let running = self.vitals()?;
+        running.as_ref().map_or(Ok(()), |running| self.is_ours(running))?;
+        Ok(running)
     }
 
     fn one_before(&self) -> Result<OnShelf, DeployError> {
-        let current = self.shelf.current();
         let releases = self.shelf.releases()?;
-        let is_before =
-            |release: &&OnShelf| release.bad.is_none() && Some(&release.manifest.id) != current.as_ref();
+        let current = self.shelf.current();
+        let seq = releases.iter().find(|release| Some(&release.manifest.id) == current.as_ref());
+        let seq = seq.map_or(u64::MAX, |current| current.manifest.seq);
+        let is_before = |release: &&OnShelf| release.bad.is_none() && release.manifest.seq < seq;
         let found = releases.iter().rev().find(is_before).cloned();
-        found
-            .ok_or_else(|| DeployError::Refused("there is no other release that is not marked as bad".into()))
+        found.ok_or_else(|| {
+            DeployError::Refused("there is no earlier release that is not marked as bad".into())
+        })
+    }
+
+    // What matters is who serves; the mark is for the next roll-back.
+    fn mark_bad(&self, release: &str, reason: &str) {
+        if let Err(fault) = self.shelf.mark_bad(release, first_line(reason)) {
+            self.service.tell(&fault.to_string());
+        }
     }
 
     fn note(&self, action: &str, release: &str, outcome: &str, reason: &str, begun: Instant) {
@@ -470,7 +483,7 @@ impl Deployment<'_> {
             previous: self.shelf.current().filter(|current| current != release).unwrap_or_default(),
             outcome: outcome.into(),
             seconds: (begun.elapsed().as_secs_f64() * 1_000.0).round() / 1_000.0,
-            reason: reason.lines().next().unwrap_or_default().into(),
+            reason: first_line(reason).into(),
         };
         if let Err(fault) = self.shelf.note(&event) {
             self.service.tell(&fault.to_string());
@@ -478,6 +491,13 @@ impl Deployment<'_> {
     }
 }
 
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
 fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,8 +63,6 @@ pub struct Vitals {
     pub is_ready: bool,
     /// Since it started, probes aside.
     pub since_start: Traffic,
-    /// In the last hour, as far as it is on record.
-    pub last_hour: Traffic,
 }
 
 /// Counts probes.

@@ -15,7 +15,7 @@
 //! fills the disk. It refuses to know whether one is healthy.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -46,7 +46,7 @@ const RESERVE_BYTES: u64 = 80 << 20;
 /// A binary is some 20 MB; a file much larger is none.
 const BINARY_MAX_BYTES: u64 = 512 << 20;
 
-/// Lines of the history that are read.
+/// So much of the history is read, from its end.
 const HISTORY_MAX_BYTES: u64 = 1 << 20;
 
 /// What a release is.
@@ -86,7 +86,7 @@ pub struct Event {
     pub release: String,
     /// The one that ran before; empty for none.
     pub previous: String,
-    /// `ok`, `placed` (nothing ran), `failed`, `stuck`, `proved` or `interrupted`.
+    /// `ok`, `placed` (nothing ran), `refused`, `failed`, `stuck`, `proved` or `interrupted`.
     pub outcome: String,
     /// How long it took, in seconds.
     pub seconds: f64,
@@ -330,19 +330,38 @@ impl Shelf {
 
     /// Makes a release the one that is started.
     pub fn switch(&self, id: &str) -> Result<(), ShelfError> {
-        self.link(CURRENT, id)
+        self.lead(CURRENT, &self.target_of(id))
     }
 
     /// Notes that a release has proved itself.
     pub fn set_good(&self, id: &str) -> Result<(), ShelfError> {
-        self.link(GOOD, id)
+        self.lead(GOOD, &self.target_of(id))
     }
 
-    fn link(&self, name: &str, id: &str) -> Result<(), ShelfError> {
+    /// Returns what `current` leads to, whatever that is.
+    pub fn link(&self) -> Option<PathBuf> {
+        fs::read_link(self.root.join(CURRENT)).ok()
+    }
+
+    /// Returns what `current` leads to when a release is it.
+    pub fn target_of(&self, id: &str) -> PathBuf {
+        Path::new(RELEASES_DIR).join(id)
+    }
+
+    /// Makes `current` lead to what it led to before, or removes it.
+    pub fn restore(&self, target: Option<&Path>) -> Result<(), ShelfError> {
+        let Some(target) = target else {
+            let link = self.root.join(CURRENT);
+            return absent_is_done(fs::remove_file(&link)).map_err(at("remove", &link));
+        };
+        self.lead(CURRENT, target)
+    }
+
+    fn lead(&self, name: &str, target: &Path) -> Result<(), ShelfError> {
         let (link, beside) = (self.root.join(name), self.root.join(format!("{UNFINISHED}{name}")));
         // One that a killed command left.
         _ = fs::remove_file(&beside);
-        symlink(Path::new(RELEASES_DIR).join(id), &beside).map_err(at("link", &beside))?;
+        symlink(target, &beside).map_err(at("link", &beside))?;
         fs::rename(&beside, &link).map_err(at("link", &link))?;
         sync(&self.root)
     }
@@ -350,6 +369,12 @@ impl Shelf {
     /// Marks a release, so that no roll-back chooses it.
     pub fn mark_bad(&self, id: &str, reason: &str) -> Result<(), ShelfError> {
         write_whole(&self.folder(id).join(BAD), format!("{reason}\n").as_bytes())
+    }
+
+    /// Takes the mark off a release that has proved itself after all.
+    pub fn clear_bad(&self, id: &str) -> Result<(), ShelfError> {
+        let path = self.folder(id).join(BAD);
+        absent_is_done(fs::remove_file(&path)).map_err(at("remove", &path))
     }
 
     /// Removes the oldest releases beyond [`RELEASES_KEPT`], none of `kept` and none that a link
@@ -381,9 +406,12 @@ impl Shelf {
     /// Returns the history, the latest last; lines that are none are left out.
     pub fn history(&self) -> Vec<Event> {
         let mut text = String::new();
-        if let Ok(file) = File::open(self.root.join(HISTORY)) {
+        if let Ok(mut file) = File::open(self.root.join(HISTORY)) {
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
             // A file that is no text has no lines of ours.
-            _ = file.take(HISTORY_MAX_BYTES).read_to_string(&mut text);
+            _ = file
+                .seek(SeekFrom::Start(size.saturating_sub(HISTORY_MAX_BYTES)))
+                .and_then(|_| file.read_to_string(&mut text));
         }
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
@@ -401,10 +429,7 @@ impl Shelf {
     /// Notes that what was begun has ended.
     pub fn end(&self) -> Result<(), ShelfError> {
         let path = self.root.join(ATTEMPT);
-        match fs::remove_file(&path) {
-            Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(at("remove", &path)(fault)),
-            _ => Ok(()),
-        }
+        absent_is_done(fs::remove_file(&path)).map_err(at("remove", &path))
     }
 
     fn folder(&self, id: &str) -> PathBuf {
@@ -468,6 +493,10 @@ fn copy(from: &mut File, to: &Path) -> io::Result<(String, u64)> {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
     }
     Ok((hex::encode(hash.finalize()), n_bytes))
+}
+
+fn absent_is_done(outcome: io::Result<()>) -> io::Result<()> {
+    outcome.or_else(|fault| if fault.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(fault) })
 }
 
 fn pretty(value: &impl Serialize) -> Vec<u8> {

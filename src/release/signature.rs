@@ -31,9 +31,9 @@ impl PublicKey {
         &self.text
     }
 
-    /// Checks the signature beside a file.
-    pub fn verify(&self, file: &Path) -> Result<(), String> {
-        let mut path = file.as_os_str().to_owned();
+    /// Checks a file, or a copy of it, by the signature beside the original.
+    pub fn verify(&self, file: &Path, original: &Path) -> Result<(), String> {
+        let mut path = original.as_os_str().to_owned();
         path.push(".minisig");
         let path = PathBuf::from(path);
         let shown = path.display();
@@ -73,11 +73,11 @@ wLMDjy9FLAuxZ3q4NlEvkgtyhrr0gtTu6KC4KBJdITbbOeAi1zBIYo0v4iTgt8jJpIidRJnp94ABQkJA
         let file = dir.path().join("vitrine");
         let key = PublicKey::parse(KEY).unwrap();
         fs::write(&file, "test").unwrap();
-        assert!(key.verify(&file).unwrap_err().contains("needs a signature"));
+        assert!(key.verify(&file, &file).unwrap_err().contains("needs a signature"));
         fs::write(dir.path().join("vitrine.minisig"), SIGNATURE).unwrap();
-        key.verify(&file).unwrap();
+        key.verify(&file, &file).unwrap();
         fs::write(&file, "Test").unwrap();
-        assert!(key.verify(&file).unwrap_err().contains("is not the key's signature"));
+        assert!(key.verify(&file, &file).unwrap_err().contains("is not the key's signature"));
         assert!(PublicKey::parse("nonsense").is_err());
     }
 }

@@ -20,6 +20,9 @@ const LINES_KEPT: usize = 50;
 /// A longer line is parted.
 const LINE_MAX_BYTES: u64 = 4_096;
 
+/// It says a few words in all; more wait until they are heard.
+const MESSAGES_MAX: usize = 8;
+
 /// After the end of its channel the process ends too, unless it was made to forget itself.
 const EXIT_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -43,17 +46,30 @@ pub struct Fault {
     pub reason: String,
     /// What it printed, at most 50 lines.
     pub lines: Vec<String>,
+    /// Set when it was not to blame: nothing was started.
+    pub is_refusal: bool,
 }
 
-/// A process that is to take over; dropped before it was left to itself, it is killed.
+impl Fault {
+    /// Nothing was started.
+    pub fn refusal(reason: impl Into<String>) -> Fault {
+        Fault { reason: reason.into(), lines: vec![], is_refusal: true }
+    }
+}
+
+/// What was heard last of a successor that serves no more.
+pub struct Gone(Option<Message>);
+
+/// A process that is to take over; dropped before it was left to itself, it is ended.
 pub struct Successor {
     program: String,
     child: Child,
     channel: Arc<Channel>,
-    messages: mpsc::UnboundedReceiver<Message>,
+    messages: mpsc::Receiver<Message>,
     lines: Arc<Mutex<VecDeque<String>>>,
     /// Passes on what it prints, until it prints no more.
     printing: Option<thread::JoinHandle<()>>,
+    is_serving: bool,
     is_left: bool,
 }
 
@@ -82,7 +98,7 @@ impl Successor {
             let lines = Arc::new(Mutex::new(VecDeque::new()));
             let printed = child.stderr.take();
             let (channel, kept) = (Arc::new(channel), lines.clone());
-            let (sender, messages) = mpsc::unbounded_channel();
+            let (sender, messages) = mpsc::channel(MESSAGES_MAX);
             // From here on it is killed when something fails.
             let mut successor = Successor {
                 program: name.clone(),
@@ -91,6 +107,7 @@ impl Successor {
                 messages,
                 lines,
                 printing: None,
+                is_serving: false,
                 is_left: false,
             };
             if let Some(printed) = printed {
@@ -98,10 +115,9 @@ impl Successor {
                 successor.printing = Some(log.spawn(move || pass_on(printed, &kept))?);
             }
             let channel = successor.channel.clone();
-            // It says six words at most, and the channel bounds their length.
             let listen = move || {
                 while let Ok(Some((message, _))) = channel.receive()
-                    && sender.send(message).is_ok()
+                    && sender.blocking_send(message).is_ok()
                 {}
             };
             thread::Builder::new().name("successor".into()).spawn(listen)?;
@@ -116,7 +132,11 @@ impl Successor {
             }
             Ok(successor)
         };
-        attempt().map_err(|fault| Fault { reason: format!("start {name}: {fault}"), lines: vec![] })
+        attempt().map_err(|fault| Fault {
+            reason: format!("start {name}: {fault}"),
+            lines: vec![],
+            is_refusal: false,
+        })
     }
 
     /// Returns its process id.
@@ -138,21 +158,32 @@ impl Successor {
         // When it is gone the next look says so.
         _ = self.channel.send(&Message::Accept, &[]);
         match tokio::time::timeout(within, self.messages.recv()).await {
-            Ok(Some(Message::Serving)) => Ok(()),
+            Ok(Some(Message::Serving)) => {
+                self.is_serving = true;
+                Ok(())
+            }
             Ok(said) => Err(self.fault(said, "before it served")),
             Err(_) => Err(self.late("serving", within)),
         }
     }
 
-    /// Waits until it is gone; does not return while it lives.
-    pub async fn gone(&mut self) -> Fault {
-        let said = self.messages.recv().await;
-        self.fault(said, "after it had begun to serve")
+    /// Waits until it is gone, or says what it should not; does not return while it serves.
+    pub async fn gone(&mut self) -> Gone {
+        Gone(self.messages.recv().await)
     }
 
-    /// Leaves it to itself, and says so: it serves alone from here on.
-    pub fn leave(mut self) {
+    /// Finds out why it is gone, which may take a second.
+    pub fn why(&mut self, gone: Gone) -> Fault {
+        self.fault(gone.0, "after it had begun to serve")
+    }
+
+    /// Leaves it to itself: it is not ended with this value.
+    pub fn let_go(&mut self) {
         self.is_left = true;
+    }
+
+    /// Says that this process has closed its store and leaves.
+    pub fn say_bye(&self) {
         // Gone or not, there is nothing more that we could do for it.
         _ = self.channel.send(&Message::Bye, &[]);
     }
@@ -166,12 +197,12 @@ impl Successor {
                 None => format!("{} closed its channel {when}, and was killed", self.program),
             },
         };
-        Fault { reason, lines: self.lines() }
+        Fault { reason, lines: self.lines(), is_refusal: false }
     }
 
     fn late(&mut self, what: &str, within: Duration) -> Fault {
         let reason = format!("{} was not {what} within {within:?}, and was killed", self.program);
-        Fault { reason, lines: self.lines() }
+        Fault { reason, lines: self.lines(), is_refusal: false }
     }
 
     fn lines(&self) -> Vec<String> {
@@ -202,6 +233,12 @@ impl Drop for Successor {
             return;
         }
         self.channel.close();
+        if self.is_serving && matches!(self.child.try_wait(), Ok(None)) {
+            // It has requests in hand, and ends as we do: by finishing them.
+            let pid = rustix::process::Pid::from_child(&self.child);
+            _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            return;
+        }
         // It may have ended; reaped it must be.
         _ = self.child.kill();
         _ = self.child.wait();

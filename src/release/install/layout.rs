@@ -15,7 +15,7 @@ pub const DATA: &str = "/var/lib/vitrine";
 pub(super) const SETTINGS: &str = "/etc/vitrine";
 
 /// Releases, and the links that say which of them counts.
-pub(super) const HOME: &str = "/opt/vitrine";
+pub const HOME: &str = "/opt/vitrine";
 pub(super) const RELEASES: &str = "/opt/vitrine/releases";
 
 /// The release that the unit starts.

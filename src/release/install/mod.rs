@@ -23,7 +23,7 @@ pub mod units;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use layout::{CONFIGURATION, DATA, SITE};
+pub use layout::{CONFIGURATION, DATA, HOME, SITE};
 use machine::{Machine, Systemd};
 use step::Owners;
 pub use step::{Owner, Step};
