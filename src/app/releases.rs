@@ -43,6 +43,11 @@ pub struct SelfTest {
     pub version: String,
 }
 
+/// Prints a line; whoever reads may have seen enough and gone.
+macro_rules! say {
+    ($($text:tt)*) => { _ = writeln!(std::io::stdout(), $($text)*) };
+}
+
 /// The machine that this command runs on.
 struct Machine {
     layers: Layers,
@@ -79,7 +84,7 @@ pub fn list(layers: &Layers) -> Result<(), Failure> {
     let shelf = Shelf::at(&config::load(layers)?.config.release.root);
     let releases = shelf.releases().map_err(anyhow::Error::from)?;
     if releases.is_empty() {
-        println!("no release in {}: `vitrine release deploy FILE` places the first", shelf.root().display());
+        say!("no release in {}: `vitrine release deploy FILE` places the first", shelf.root().display());
     }
     let (current, good) = (shelf.current(), shelf.good());
     for OnShelf { manifest, bad } in releases.iter().rev() {
@@ -90,7 +95,7 @@ pub fn list(layers: &Layers) -> Result<(), Failure> {
             None => String::new(),
         };
         let mark = if is(&current) { '*' } else { ' ' };
-        println!("{mark} {:<28} vitrine {:<10} {} {state}", manifest.id, manifest.version, manifest.placed);
+        say!("{mark} {:<28} vitrine {:<10} {} {state}", manifest.id, manifest.version, manifest.placed);
     }
     Ok(())
 }
@@ -100,22 +105,23 @@ pub fn status(layers: Layers) -> Result<(), Failure> {
     const SHOWN: usize = 5;
     let machine = Machine::of(layers)?;
     let shelf = Shelf::at(&machine.config.release.root);
-    println!("current  {}", shelf.current().unwrap_or_else(|| "none".into()));
-    println!("good     {}", shelf.good().unwrap_or_else(|| "none".into()));
+    say!("current  {}", shelf.current().unwrap_or_else(|| "none".into()));
+    say!("good     {}", shelf.good().unwrap_or_else(|| "none".into()));
     match machine.vitals() {
-        Err(reason) => println!("running  does not answer: {reason}"),
-        Ok(Some(Vitals { release, version, pid, since_start, .. })) => println!(
+        Err(reason) => say!("running  does not answer: {reason}"),
+        Ok(Some(Vitals { release, version, pid, since_start, .. })) => say!(
             "running  {release}, vitrine {version}, process {pid}, {} requests, {} failed",
-            since_start.requests, since_start.failed
+            since_start.requests,
+            since_start.failed
         ),
-        Ok(None) => println!("running  nothing on {}", machine.config.data.display()),
+        Ok(None) => say!("running  nothing on {}", machine.config.data.display()),
     }
     if let Some(attempt) = shelf.unfinished() {
-        println!("begun    {} of {} at {}, not ended", attempt.action, attempt.release, attempt.at);
+        say!("begun    {} of {} at {}, not ended", attempt.action, attempt.release, attempt.at);
     }
     for event in shelf.history().iter().rev().take(SHOWN) {
         let reason = if event.reason.is_empty() { String::new() } else { format!(": {}", event.reason) };
-        println!("{}  {} {} {}{reason}", event.at, event.action, event.release, event.outcome);
+        say!("{}  {} {} {}{reason}", event.at, event.action, event.release, event.outcome);
     }
     Ok(())
 }
@@ -309,8 +315,7 @@ impl Service for Machine {
     }
 
     fn tell(&self, text: &str) {
-        // Whoever read it may have gone, and what was begun must be ended all the same.
-        _ = writeln!(std::io::stdout(), "{text}");
+        say!("{text}");
     }
 }
 
