@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Signal, kill_process, test_kill_process};
 use vitrine::clock::UnixMillis;
 use vitrine::record::read::{Matcher, MetricRead, SeriesSelect};
 
@@ -208,6 +208,29 @@ fn a_successor_that_is_killed_while_both_serve_costs_what_it_had_in_hand() {
     let dir = line.stop();
     // Those that the killed one answered in its last second may be lost, and no others.
     assert!(n_recorded(&dir) <= outcome.answered + n_failed);
+}
+
+#[test]
+fn a_stop_while_both_serve_ends_both_and_finishes_what_they_have() {
+    let mut line = Line::start();
+    let address = line.vitrine().address().to_string();
+    kill_process(raw(line.pid), Signal::USR2).unwrap();
+    line.vitrine().wait_for_line("hands over to");
+    let said = line.vitrine().wait_for_line(" starts, release ");
+    let successor = pid_in(&said);
+    line.vitrine().wait_for_line("ready after");
+    let load = Load::begin(&address);
+    kill_process(raw(line.pid), Signal::TERM).unwrap();
+    assert!(line.vitrine().wait().success());
+    wait_until("the successor has ended too", || test_kill_process(raw(successor)).is_err().then_some(()));
+    let outcome = load.end();
+    // Whoever was let in was answered; whoever came later found nobody, and who was in the
+    // kernel's queue when the last one closed it, as after any stop, was turned away.
+    let others = outcome.failed.iter().filter(|(fault, _)| !fault.starts_with("connect"));
+    let n_others: u64 = others.map(|(_, n)| n).sum();
+    assert!(outcome.answered > 0 && n_others <= CLIENTS as u64, "{outcome:?}");
+    let dir = line.vitrine.take().unwrap().into_dir();
+    assert_eq!(n_recorded(&dir), outcome.answered);
 }
 
 /// Kills the running process once it has said hello, before that is read.

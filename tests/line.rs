@@ -20,7 +20,7 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_vitrine");
 
 /// A vitrine that was started through a link, as releases are, and its successors.
 pub struct Line {
-    vitrine: Option<Vitrine>,
+    pub vitrine: Option<Vitrine>,
     /// Who serves now.
     pub pid: u32,
 }
