@@ -24,7 +24,7 @@
 //! | 4 | [`http`]: visitors and operators; [`telemetry`]: observers; [`release`]: the next version, and its installation |
 //! | 5 | [`query`]: vector algebra over what was recorded; [`ingest`]: other programs' formats |
 //! | 6 | [`pages`]: view structs to markup; [`balancer`]: worker tasks; [`store`]: sled |
-//! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time; [`pace`]: whose turn it is |
+//! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time; [`pace`]: whose turn it is; [`files`]: whole after a crash |
 //!
 //! # Invariants
 //!
@@ -84,5 +84,6 @@ pub mod store;
 
 pub mod clock;
 pub mod cv;
+pub mod files;
 pub mod pace;
 pub mod record;

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::{Folders, Vitrine, command, stored_lines};
-use crate::line::Load;
+use crate::harness::{Folders, Vitrine, command};
+use crate::line::{Load, n_recorded};
 
 /// A running front; killed when dropped.
 struct Front {
@@ -86,8 +86,7 @@ fn what_comes_while_the_one_behind_is_replaced_waits_for_the_next() {
     let missing = front.ask("GET /nowhere?a=b HTTP/1.1\r\nHost: a.b\r\nConnection: close\r\n\r\n");
     assert!(missing.starts_with("HTTP/1.1 404"), "{missing}");
     let dir = vitrine.stop();
-    let n_recorded = stored_lines(&dir, "access").iter().filter(|line| line.contains("GET / ")).count();
-    assert_eq!(n_recorded as u64, outcome.answered);
+    assert_eq!(n_recorded(&dir), outcome.answered);
 }
 
 #[test]

@@ -17,20 +17,15 @@ use rustix::process::{Signal, kill_process, test_kill_process};
 use vitrine::clock::UnixMillis;
 use vitrine::record::read::{Matcher, MetricRead, SeriesSelect};
 
-use crate::harness::{Folders, PATIENCE, stored, stored_lines, wait_until};
+use crate::harness::{Folders, PATIENCE, stored, wait_until};
 use crate::line::{
-    BINARY, CLIENTS, Line, Load, ask, pid_in, put_in_place, put_script, raw, root, serve_through_link,
-    take_environment,
+    BINARY, CLIENTS, Line, Load, ask, n_recorded, pid_in, put_in_place, put_script, raw, root,
+    serve_through_link, take_environment,
 };
 
 /// How many hand-overs in a row; `.ci/run` asks for more.
 fn times() -> usize {
     std::env::var("VITRINE_HAND_OVERS").ok().and_then(|times| times.parse().ok()).unwrap_or(3)
-}
-
-/// The answered requests for the page that the stopped vitrine has on record.
-fn n_recorded(dir: &Folders) -> u64 {
-    stored_lines(dir, "access").iter().filter(|line| line.contains("GET / ")).count() as u64
 }
 
 /// What the counter of page requests grew by in all, as a graph shows it.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::harness::{Ended, Folders, PATIENCE, Vitrine, wait_until};
+use crate::harness::{Ended, Folders, PATIENCE, Vitrine, stored_lines, wait_until};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_vitrine");
 
@@ -249,4 +249,9 @@ pub fn ask(address: &str, kept: &mut Option<BufReader<TcpStream>>, keep: bool) -
         *kept = Some(stream);
     }
     Ok(())
+}
+
+/// The answered requests for the page that the stopped vitrine has on record.
+pub fn n_recorded(dir: &Folders) -> u64 {
+    stored_lines(dir, "access").iter().filter(|line| line.contains("GET / ")).count() as u64
 }

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Signal, kill_process};
 
 use crate::harness::{Ended, Folders, command, run, stored_lines, wait_until};
-use crate::line::{BINARY, Line, Load, put_in_place, raw, serve_from};
+use crate::line::{BINARY, Line, Load, n_recorded, put_in_place, raw, serve_from};
 
 /// A machine with releases: `root` in the folders, and what the configuration says of it.
 struct Machine {
@@ -172,8 +172,7 @@ fn releases_of_every_kind_come_and_go_and_no_request_fails() {
     let outcome = load.end();
     assert_eq!(outcome.failed, BTreeMap::new(), "of {} answered", outcome.answered);
     let dir = line.stop();
-    let n_recorded = stored_lines(&dir, "access").iter().filter(|line| line.contains("GET / ")).count();
-    assert_eq!(n_recorded as u64, outcome.answered);
+    assert_eq!(n_recorded(&dir), outcome.answered);
     let events = stored_lines(&dir, "app");
     let events: Vec<&String> = events.iter().filter(|line| line.contains("release ")).collect();
     assert!(

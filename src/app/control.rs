@@ -144,6 +144,11 @@ impl Answer {
     pub fn no(message: impl Into<String>) -> Self {
         Answer { ok: false, refused: false, message: message.into() }
     }
+
+    /// It was not even tried.
+    pub fn refusal(message: impl Into<String>) -> Self {
+        Answer { refused: true, ..Answer::no(message) }
+    }
 }
 
 /// A command on its way to whoever carries it out.
@@ -261,7 +266,7 @@ async fn answer_one(stream: tokio::net::UnixStream, requests: &mpsc::Sender<Requ
 
 async fn ask(word: Word, requests: &mpsc::Sender<Request>) -> Answer {
     let (answer, answered) = oneshot::channel();
-    let stopping = || Answer { refused: true, ..Answer::no("the process is stopping") };
+    let stopping = || Answer::refusal("the process is stopping");
     if requests.send(Request { word, answer }).await.is_err() {
         return stopping();
     }

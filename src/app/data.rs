@@ -1,12 +1,14 @@
 //! The data directory's own small files: who we are, and the last good CV.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rustix::fs::{Mode, OFlags};
+
+use crate::files::{PRIVATE, write_durably};
 
 /// Holds the `service.instance.id`: stable over restarts, so that Prometheus and Loki see
 /// one instance and not a new one after each start.
@@ -56,7 +58,7 @@ pub fn instance_id(data: &Path) -> anyhow::Result<String> {
         Err(fault) => return Err(fault).with_context(attempt),
     }
     let id = hex::encode(rand::random::<[u8; 8]>());
-    write_atomically(&path, format!("{id}\n").as_bytes()).with_context(attempt)?;
+    write_durably(&path, format!("{id}\n").as_bytes(), PRIVATE).with_context(attempt)?;
     Ok(id)
 }
 
@@ -76,7 +78,7 @@ pub fn keep_last_good(data: &Path, sources: &[CvFile]) -> anyhow::Result<()> {
     }
     fs::create_dir_all(&dir).with_context(attempt)?;
     for CvFile { name, bytes } in sources {
-        write_atomically(&dir.join(name), bytes).with_context(attempt)?;
+        write_durably(&dir.join(name), bytes, PRIVATE).with_context(attempt)?;
     }
     for other in files(&dir).with_context(attempt)? {
         let is_one = |file: &CvFile| other.file_name().is_some_and(|name| name == file.name.as_str());
@@ -136,22 +138,6 @@ pub fn read_bounded(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     // Bounded again: the file may grow while it is read.
     file.take(max + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Writes a file so that after a crash either the old or the new one is there whole.
-fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    match path.parent() {
-        Some(parent) => fs::File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

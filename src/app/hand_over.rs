@@ -155,9 +155,9 @@ impl Running {
         // From here on it is on its own, whatever becomes of this process.
         successor.let_go();
         while let Ok(request) = self.requests.try_recv() {
-            let answer = Answer::no(format!("process {} serves now: ask again", successor.pid()));
+            let reason = format!("process {} serves now: ask again", successor.pid());
             // Whoever asked may have left.
-            _ = request.answer.send(Answer { refused: true, ..answer });
+            _ = request.answer.send(Answer::refusal(reason));
         }
         let outcome = self.finish().await;
         successor.say_bye();

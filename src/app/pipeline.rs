@@ -16,7 +16,7 @@ use crate::clock::{Clock, UnixMillis};
 use crate::record::ring::Receiver;
 use crate::record::{AccessRecord, Labels, LogRecord, Point, Scrape, Span};
 use crate::store::Store;
-use crate::telemetry::{Made, Telemetry};
+use crate::telemetry::{Collected, Made, Telemetry};
 
 /// Access records that can wait: what 80,000 requests a second leave between two rounds, about
 /// 2 MB when full of ordinary ones. Past it records are dropped and counted.
@@ -165,7 +165,10 @@ fn move_spans(parts: &Parts, mut spans: Vec<Span>) {
 }
 
 fn sample(parts: &Parts) {
-    let collected = parts.telemetry.collect();
+    keep(parts, parts.telemetry.collect());
+}
+
+fn keep(parts: &Parts, collected: Collected) {
     parts.store.remember_metadata(collected.metadata);
     parts.store.append_scrape(collected.scrape);
 }
@@ -181,8 +184,7 @@ fn sample_first(parts: &Parts, mut origin: Scrape) {
     origin.points.extend(zeros);
     origin.at = collected.scrape.at.minus(Duration::from_millis(1));
     parts.store.append_scrape(origin);
-    parts.store.remember_metadata(collected.metadata);
-    parts.store.append_scrape(collected.scrape);
+    keep(parts, collected);
 }
 
 /// By the endings that every counter and histogram of ours has.

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::control::{self, AskError, Word};
 use super::{Failure, commands};
+use crate::clock::Clock;
 use crate::config::{self, Config, Layers};
 use crate::record::access::cut;
 use crate::release::deploy::{DeployError, Deployment, NoHandOver, Outcome, Service, Wanted};
@@ -26,15 +28,6 @@ const PROVE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// As much of what it printed is shown.
 const PRINTED_MAX_BYTES: u64 = 8 << 10;
-
-/// The unit that `vitrine install` writes.
-const UNIT: &str = "vitrine.service";
-
-/// Where a unit of that name lies on an installed machine.
-const UNIT_FILE: &str = "/etc/systemd/system/vitrine.service";
-
-/// systemd runs this machine.
-const SYSTEMD_RUNS: &str = "/run/systemd/system";
 
 /// What a binary says that has tested itself.
 #[derive(Debug, Serialize, Deserialize)]
@@ -151,10 +144,12 @@ impl Machine {
     fn with(self, run: impl FnOnce(&Deployment<'_>) -> Result<(), DeployError>) -> Result<(), Failure> {
         let _catching = outlive_the_terminal()?;
         let shelf = Shelf::at(&self.config.release.root);
-        run(&Deployment { shelf: &shelf, service: &self }).map_err(|fault| match fault {
-            DeployError::Busy(fault) => Failure::Busy(fault.into()),
-            DeployError::Stuck { .. } => Failure::Stuck(fault.into()),
-            fault => Failure::Environment(fault.into()),
+        run(&Deployment { shelf: &shelf, service: &self, clock: &Clock::system() }).map_err(|fault| {
+            match fault {
+                DeployError::Busy(fault) => Failure::Busy(fault.into()),
+                DeployError::Stuck { .. } => Failure::Stuck(fault.into()),
+                fault => Failure::Environment(fault.into()),
+            }
         })
     }
 
@@ -275,21 +270,10 @@ impl Service for Machine {
         // The unit is about one place; a trial in another folder must not restart it.
         let is_installed = self.config.release.root == Path::new(install::HOME)
             && self.config.data == Path::new(install::DATA);
-        if !is_installed || !Path::new(SYSTEMD_RUNS).is_dir() || !Path::new(UNIT_FILE).is_file() {
+        if !is_installed {
             return None;
         }
-        let systemctl = |args: &[&str]| -> Result<(), String> {
-            let output = Command::new("systemctl").args(args).output();
-            let output = output.map_err(|fault| format!("run systemctl: {fault}"))?;
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_string();
-            if output.status.success() {
-                Ok(())
-            } else {
-                Err(format!("systemctl {}: {said}", args.join(" ")))
-            }
-        };
-        // A unit that failed too often is started again only once that is forgotten.
-        Some(systemctl(&["reset-failed", UNIT]).and_then(|()| systemctl(&["restart", UNIT])))
+        Some(install::restart()?.map_err(|fault| fault.to_string()))
     }
 
     fn annotate(&self, outcome: Outcome, text: &str) {
@@ -323,9 +307,7 @@ impl Service for Machine {
 /// on, and does nothing.
 fn outlive_the_terminal() -> anyhow::Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let _entered = runtime.enter();
     // Once it was caught it stays so.
-    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?);
-    drop(_entered);
+    runtime.block_on(async { signal(SignalKind::hangup()).map(drop) })?;
     Ok(runtime)
 }

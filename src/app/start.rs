@@ -132,8 +132,8 @@ impl Base {
         let listener = sockets.http(sockets::HTTP, config.http.listen)?;
         let address = listener.local_addr().context("ask the bound address")?;
         let tls = reloader.tls.clone();
-        let tls = tls.map(|tls| Ok((sockets.http(sockets::HTTPS, config.http.tls.listen)?, tls)));
-        let tls = tls.transpose().map_err(|fault: anyhow::Error| fault)?;
+        let bound = tls.map(|tls| Ok((sockets.http(sockets::HTTPS, config.http.tls.listen)?, tls)));
+        let tls = bound.transpose().map_err(Failure::Environment)?;
         let secure = tls.as_ref().map(|(listener, _)| listener.local_addr()).transpose();
         let secure = secure.context("ask the bound address")?;
         secure.iter().for_each(|address| shared.switches.speak_tls_at(address.port()));

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::serve::Running;
 use crate::clock::{UnixMillis, UnixNanos};
-use crate::record::Labels;
 use crate::record::access::JOB_APP;
 use crate::record::names::HTTP_REQUEST_DURATION;
 use crate::record::read::{Direction, LogRead, LogSelect, Matcher, MetricRead, SeriesSelect};
+use crate::record::{Labels, Rollup};
 use crate::release::gate::{Traffic, Vitals};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -21,7 +21,9 @@ impl Running {
     pub(super) fn vitals(&self) -> Vitals {
         let reloader = &self.reloader;
         let mut since_start = Traffic::default();
-        for point in reloader.telemetry.collect().scrape.points {
+        let counter = counter();
+        let points = reloader.telemetry.collect().scrape.points;
+        for point in points.iter().filter(|point| point.series.get("__name__") == counter) {
             add(&mut since_start, &point.series, point.value);
         }
         Vitals {
@@ -47,13 +49,8 @@ pub(super) fn last_hour(store: &dyn MetricRead, now: UnixMillis) -> Traffic {
     let select = SeriesSelect { matchers, from: now.minus(HOUR), to: now };
     let mut traffic = Traffic::default();
     let read = store.series(&select, &mut |series, samples| {
-        // A counter that is less than before began anew.
-        let growth = |two: &[crate::record::Sample]| match two {
-            [before, after] if after.value >= before.value => after.value - before.value,
-            [_, after] => after.value,
-            _ => 0.0,
-        };
-        add(&mut traffic, series, samples.windows(2).map(growth).sum());
+        let grown = Rollup::of(samples).map_or(0.0, |rollup| rollup.increase());
+        add(&mut traffic, series, grown);
         ControlFlow::Continue(())
     });
     if let Err(fault) = read {
@@ -81,8 +78,9 @@ pub(super) fn last_lines(store: &dyn LogRead, now: UnixNanos) -> String {
     lines.join("\n")
 }
 
+// Takes in `n` requests of a series of the counter.
 fn add(traffic: &mut Traffic, series: &Labels, n: f64) {
-    if series.get("__name__") != counter() || PROBES.contains(&series.get("http_route")) {
+    if PROBES.contains(&series.get("http_route")) {
         return;
     }
     traffic.requests += n as u64;

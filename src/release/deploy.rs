@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use super::PublicKey;
 use super::gate::{GATE_TIMEOUT, Gate, PROBE_PAUSE, Traffic, Vitals};
-use super::shelf::{Attempt, Event, Guard, Manifest, OnShelf, Shelf, ShelfError};
+use super::shelf::{Attempt, Event, Guard, Manifest, OnShelf, Shelf, ShelfError, rfc3339};
+use crate::clock::Clock;
 
 pub use watch::PROBATION;
 
@@ -121,6 +122,8 @@ pub struct Deployment<'a> {
     pub shelf: &'a Shelf,
     /// The running process and its surroundings.
     pub service: &'a dyn Service,
+    /// For names and the history.
+    pub clock: &'a Clock,
 }
 
 /// What a command is about, from the switch on.
@@ -153,7 +156,7 @@ impl Deployment<'_> {
                 return Err(DeployError::Refused(format!("{reason}\nnothing was changed")));
             }
         };
-        let Manifest { id, .. } = self.shelf.place(staged, &version, jiff::Timestamp::now())?;
+        let Manifest { id, .. } = self.shelf.place(staged, &version, self.clock.now())?;
         self.service.tell(&format!("{id} is placed: vitrine {version}"));
         self.bring_about(DEPLOY, id, running, begun)
     }
@@ -271,7 +274,7 @@ impl Deployment<'_> {
             action: action.into(),
             release: release.clone(),
             previous: moved.previous.clone().unwrap_or_default(),
-            at: now(),
+            at: rfc3339(self.clock.now()),
         };
         if let Err(fault) = self.shelf.begin(&attempt).and_then(|()| self.shelf.switch(release)) {
             return Err(self.refused(&moved, &fault.to_string()));
@@ -477,7 +480,7 @@ impl Deployment<'_> {
 
     fn note(&self, action: &str, release: &str, outcome: &str, reason: &str, begun: Instant) {
         let event = Event {
-            at: now(),
+            at: rfc3339(self.clock.now()),
             action: action.into(),
             release: release.into(),
             previous: self.shelf.current().filter(|current| current != release).unwrap_or_default(),
@@ -493,10 +496,6 @@ impl Deployment<'_> {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
-}
-
-fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

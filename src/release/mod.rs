@@ -1,7 +1,10 @@
-//! The release that runs: its name, and what the service manager is told about it.
+//! The next version: which release runs, how another takes its place, and how it is undone.
 //!
-//! It promises that telling systemd costs nothing and fails nothing where there is no
-//! systemd. It refuses to know what "ready" means: `app` says when.
+//! It promises that what served goes on serving until the next one has proved itself. It
+//! refuses to know what "ready" means: `app` builds, drains and says when.
+//!
+//! Begin at [`handover`] for two processes, at [`deploy`] for releases on a [`shelf`], at
+//! [`install`] for a service of systemd.
 
 pub mod deploy;
 pub mod gate;
@@ -39,7 +42,7 @@ impl Default for Config {
         Config {
             // A start takes a third of a second with 1 GB in the store; a slow disk takes longer.
             start_timeout: Duration::from_secs(10),
-            root: "/opt/vitrine".into(),
+            root: install::HOME.into(),
             public_key: None,
         }
     }

@@ -23,10 +23,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{BINARY, RELEASES_DIR};
+use crate::clock::UnixNanos;
+use crate::files::{PUBLIC, absent_is_done, sync_dir, write_durably};
 use crate::record::access::cut;
 
-/// The name of the file that says what a release is.
-pub const MANIFEST: &str = "manifest.json";
+const MANIFEST: &str = "manifest.json";
 const BAD: &str = "BAD";
 const CURRENT: &str = "current";
 const GOOD: &str = "good";
@@ -228,7 +229,7 @@ impl Shelf {
     }
 
     /// Makes a release of what was staged.
-    pub fn place(&self, staged: Staged, version: &str, now: jiff::Timestamp) -> Result<Manifest, ShelfError> {
+    pub fn place(&self, staged: Staged, version: &str, now: UnixNanos) -> Result<Manifest, ShelfError> {
         let stem = id_of(now, &staged.sha256);
         let is_free = |id: &String| !self.folder(id).exists();
         let more = (2..).map(|n| format!("{stem}-{n}"));
@@ -248,10 +249,10 @@ impl Shelf {
         id: &str,
         version: &str,
         (sha256, size_bytes): (String, u64),
-        now: jiff::Timestamp,
+        now: UnixNanos,
     ) -> Result<Manifest, ShelfError> {
         let seq = self.releases()?.last().map_or(0, |last| last.manifest.seq) + 1;
-        let placed = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let placed = rfc3339(now);
         let manifest = Manifest { id: id.into(), seq, version: version.into(), sha256, size_bytes, placed };
         write_whole(&dir.join(MANIFEST), &pretty(&manifest))?;
         Ok(manifest)
@@ -438,8 +439,17 @@ impl Shelf {
 }
 
 /// Returns the name of a release: when it was placed in UTC, and the beginning of its checksum.
-pub fn id_of(now: jiff::Timestamp, sha256: &str) -> String {
-    format!("{}-{}", now.strftime("%Y-%m-%dT%H%MZ"), digits(sha256))
+pub fn id_of(now: UnixNanos, sha256: &str) -> String {
+    format!("{}-{}", utc(now).strftime("%Y-%m-%dT%H%MZ"), digits(sha256))
+}
+
+/// Returns a time as it stands in manifests and in the history.
+pub fn rfc3339(at: UnixNanos) -> String {
+    utc(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn utc(at: UnixNanos) -> jiff::Timestamp {
+    jiff::Timestamp::from_nanosecond(i128::from(at.0)).unwrap_or_default()
 }
 
 /// Returns as much of a checksum as a name has.
@@ -495,10 +505,6 @@ fn copy(from: &mut File, to: &Path) -> io::Result<(String, u64)> {
     Ok((hex::encode(hash.finalize()), n_bytes))
 }
 
-fn absent_is_done(outcome: io::Result<()>) -> io::Result<()> {
-    outcome.or_else(|fault| if fault.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(fault) })
-}
-
 fn pretty(value: &impl Serialize) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(value).expect("texts and numbers become JSON");
     text.push(b'\n');
@@ -506,16 +512,9 @@ fn pretty(value: &impl Serialize) -> Vec<u8> {
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ShelfError> {
-    let beside = path.with_extension("new");
-    let written = File::create(&beside).and_then(|mut file| {
-        file.set_permissions(fs::Permissions::from_mode(0o644))?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.and_then(|()| fs::rename(&beside, path)).map_err(at("write", path))?;
-    path.parent().map_or(Ok(()), sync)
+    write_durably(path, bytes, PUBLIC).map_err(at("write", path))
 }
 
 fn sync(dir: &Path) -> Result<(), ShelfError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(at("sync", dir))
+    sync_dir(dir).map_err(at("sync", dir))
 }

@@ -12,9 +12,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::disk::db::{LOCKED_PAUSE, LOCKED_RETRIES};
-use super::disk::files::sync_dir;
 use super::disk::partition::{Kind, Name};
 use super::error::OpenError;
+use crate::files::sync_dir;
 
 const LOCK: &str = "lock";
 const LOCK_NEXT: &str = "lock.next";

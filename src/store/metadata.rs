@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::config::METADATA_MAX;
-use super::disk::files::write_durably;
+use super::disk::files::read_versioned;
 use super::error::OpenError;
 use super::wire::{Damaged, Reader, put_bytes, put_varint};
+use crate::files::{PRIVATE, write_durably};
 use crate::record::{Metadata, MetricKind};
 
 const VERSION: u8 = 1;
@@ -19,18 +20,9 @@ fn path(dir: &Path) -> PathBuf {
 /// tells its metadata again at start. One of a later version refuses the store, as every
 /// file of it does.
 pub fn load(dir: &Path) -> Result<Vec<Metadata>, OpenError> {
-    let bytes = match std::fs::read(path(dir)) {
-        Ok(bytes) => bytes,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(err) => {
-            tracing::warn!("read {}: {err}; metric descriptions start empty", path(dir).display());
-            return Ok(Vec::new());
-        }
+    let Some(bytes) = read_versioned(&path(dir), VERSION, "metric descriptions start empty")? else {
+        return Ok(Vec::new());
     };
-    if let Some(version) = bytes.first().filter(|version| **version > VERSION) {
-        let (found, known) = (u32::from(*version), u32::from(VERSION));
-        return Err(OpenError::NewerFormat { path: path(dir), found, known });
-    }
     Ok(decode(&bytes).unwrap_or_else(|damage| {
         tracing::warn!("read {}: {damage}; metric descriptions start empty", path(dir).display());
         Vec::new()
@@ -39,7 +31,7 @@ pub fn load(dir: &Path) -> Result<Vec<Metadata>, OpenError> {
 
 /// Replaces the file.
 pub fn store(dir: &Path, all: &[Metadata]) -> io::Result<()> {
-    write_durably(&path(dir), &encode(all))
+    write_durably(&path(dir), &encode(all), PRIVATE)
 }
 
 /// Adds what is new and replaces what changed; returns true when anything did.

@@ -9,6 +9,7 @@ use super::*;
 /// What runs, and what goes wrong with it.
 struct World {
     shelf: Shelf,
+    clock: Clock,
     dir: tempfile::TempDir,
     running: RefCell<Option<String>>,
     /// What the next hand-over ends with, instead of working.
@@ -31,6 +32,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let world = World {
             shelf: Shelf::at(&dir.path().join("opt")),
+            clock: Clock::system(),
             dir,
             running: RefCell::default(),
             no_hand_over: RefCell::default(),
@@ -46,7 +48,7 @@ impl World {
     }
 
     fn deployment(&self) -> Deployment<'_> {
-        Deployment { shelf: &self.shelf, service: self }
+        Deployment { shelf: &self.shelf, service: self, clock: &self.clock }
     }
 
     fn deploy(&self, text: &str) -> Result<(), DeployError> {
@@ -248,7 +250,7 @@ fn an_attempt_that_was_cut_off_is_finished_or_undone() {
         action: DEPLOY.into(),
         release: release.into(),
         previous: previous.into(),
-        at: now(),
+        at: rfc3339(world.clock.now()),
     };
     // After the switch, before the hand-over.
     world.running.replace(Some(first.clone()));

@@ -24,9 +24,6 @@ pub(super) const CURRENT: &str = "/opt/vitrine/current";
 /// The last release that proved itself; `vitrine-rollback.service` starts this one.
 pub(super) const GOOD: &str = "/opt/vitrine/good";
 
-/// The file in each release's folder.
-pub(super) const BINARY: &str = "vitrine";
-
 /// The command by its name, from anywhere.
 pub(super) const COMMAND: &str = "/usr/local/bin/vitrine";
 pub(super) const COMMAND_TARGET: &str = "/opt/vitrine/current/vitrine";

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use super::InstallError;
-use super::layout::USER;
+use super::layout::{UNITS, USER};
 use super::units::SERVICE;
 use crate::record::access::cut;
 
@@ -113,6 +113,16 @@ fn systemd() -> Result<Systemd, InstallError> {
         active: if is_active { Active::Yes } else { Active::No },
         outdated: if show.stdout.starts_with(b"yes") { Outdated::Yes } else { Outdated::No },
     })
+}
+
+/// Starts the installed service anew; none where there is no systemd or no unit of ours.
+pub(super) fn restart() -> Option<Result<(), InstallError>> {
+    if !Path::new(SYSTEMD_RUNS).is_dir() || !Path::new(UNITS).join(SERVICE).is_file() {
+        return None;
+    }
+    // A unit that failed too often is started again only once that is forgotten.
+    let forgotten = run("systemctl", &["reset-failed", SERVICE]);
+    Some(forgotten.and_then(|()| run("systemctl", &["restart", SERVICE])))
 }
 
 /// Makes the service's user and group: no home, no login.

@@ -73,6 +73,11 @@ pub enum InstallError {
     },
 }
 
+/// Starts the installed service anew; none where there is no systemd or no unit of ours.
+pub fn restart() -> Option<Result<(), InstallError>> {
+    machine::restart()
+}
+
 fn failed(attempt: &'static str, path: &Path, cause: io::Error) -> InstallError {
     InstallError::Io { attempt, path: path.to_path_buf(), cause }
 }

@@ -6,15 +6,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::layout::{
-    BINARY, COMMAND, COMMAND_TARGET, CONFIGURATION, CURRENT, DATA, GOOD, HOME, RELEASES, SETTINGS, SITE,
-    UNITS,
+    COMMAND, COMMAND_TARGET, CONFIGURATION, CURRENT, DATA, GOOD, HOME, RELEASES, SETTINGS, SITE, UNITS,
 };
 use super::machine::{Account, Active, Outdated, Systemd};
 use super::units::{self, SERVICE};
 use super::{Contents, InstallError, Obstacle, Owner, Place, Plan, Start, Step, failed};
-use crate::clock::UnixNanos;
 use crate::cv;
-use crate::release::shelf;
+use crate::release::{BINARY, shelf};
 
 impl Plan {
     /// Plans an installation, or says everything that is in its way.
@@ -36,10 +34,6 @@ impl Plan {
 
 fn checksum(path: &Path) -> Result<String, InstallError> {
     shelf::checksum(path).map(|(sum, _)| sum).map_err(|fault| failed("read", path, fault))
-}
-
-pub(super) fn id_of(at: UnixNanos, checksum: &str) -> String {
-    shelf::id_of(jiff::Timestamp::from_nanosecond(i128::from(at.0)).unwrap_or_default(), checksum)
 }
 
 /// What a name stands for, links not followed.
@@ -161,10 +155,14 @@ impl Draft<'_> {
         let release = match installed(&releases, &checksum)? {
             Some(release) => release,
             None => {
-                let release = releases.join(id_of(contents.at, &checksum));
+                let release = releases.join(shelf::id_of(contents.at, &checksum));
                 match There::at(&release)? {
                     There::Nothing => {
-                        self.step(Step::CopyRelease { from: contents.program.clone(), to: release.clone() });
+                        self.step(Step::CopyRelease {
+                            from: contents.program.clone(),
+                            to: release.clone(),
+                            at: contents.at,
+                        });
                     }
                     other => {
                         self.in_the_way(release.clone(), &other, "this release, but with another program")

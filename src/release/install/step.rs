@@ -8,9 +8,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use super::layout::{BINARY, USER};
+use super::layout::USER;
 use super::machine::{self, Account, Ids};
 use super::{InstallError, failed};
+use crate::clock::UnixNanos;
+use crate::files::{absent_is_done, sync_dir};
+use crate::release::BINARY;
 use crate::release::shelf::{self, Shelf};
 
 /// A release in the making, of whatever name: one that a kill left is gone with the next.
@@ -68,6 +71,8 @@ pub enum Step {
         from: PathBuf,
         /// The release's folder.
         to: PathBuf,
+        /// Now.
+        at: UnixNanos,
     },
     /// Makes a link, or turns it.
     Link {
@@ -141,7 +146,7 @@ impl Step {
                 write(path, text.as_bytes(), 0o640, Owner::ReadByService, owners)
             }
             Step::WriteUnit { path, text } => write(path, text.as_bytes(), 0o644, Owner::Root, owners),
-            Step::CopyRelease { from, to } => copy(from, to, owners),
+            Step::CopyRelease { from, to, at } => copy(from, to, *at, owners),
             Step::Link { path, target } => link(path, target),
             Step::Remove(path) => removed("remove", path, fs::remove_file(path)),
             Step::RemoveFolder(path) => removed("remove the folder", path, fs::remove_dir_all(path)),
@@ -152,10 +157,7 @@ impl Step {
 }
 
 fn removed(attempt: &'static str, path: &Path, outcome: io::Result<()>) -> Result<(), InstallError> {
-    match outcome {
-        Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(failed(attempt, path, fault)),
-        _ => Ok(()),
-    }
+    absent_is_done(outcome).map_err(|fault| failed(attempt, path, fault))
 }
 
 /// Makes the folders above a path that are missing, such as `/usr/local/bin` below another root.
@@ -195,7 +197,7 @@ fn aside(path: &Path) -> PathBuf {
 fn appear(aside: &Path, path: &Path) -> Result<(), InstallError> {
     let parent = path.parent().unwrap_or(path);
     fs::rename(aside, path)
-        .and_then(|()| fs::File::open(parent)?.sync_all())
+        .and_then(|()| sync_dir(parent))
         .map_err(|fault| failed("put in place", path, fault))
 }
 
@@ -218,7 +220,7 @@ fn write(path: &Path, bytes: &[u8], mode: u32, owner: Owner, owners: Owners) -> 
     outcome
 }
 
-fn copy(from: &Path, to: &Path, owners: Owners) -> Result<(), InstallError> {
+fn copy(from: &Path, to: &Path, at: UnixNanos, owners: Owners) -> Result<(), InstallError> {
     let aside = to.with_file_name(UNFINISHED);
     removed("remove the folder", &aside, fs::remove_dir_all(&aside))?;
     fs::create_dir(&aside).map_err(|fault| failed("make the folder", &aside, fault))?;
@@ -231,7 +233,7 @@ fn copy(from: &Path, to: &Path, owners: Owners) -> Result<(), InstallError> {
     };
     let outcome = copied()
         .map_err(|fault| failed("copy this program to", to, fault))
-        .and_then(|()| describe(&aside, to))
+        .and_then(|()| describe(&aside, to, at))
         .and_then(|()| own(&binary, 0o755, Owner::Root, owners))
         .and_then(|()| own(&aside, 0o755, Owner::Root, owners))
         .and_then(|()| appear(&aside, to));
@@ -243,16 +245,14 @@ fn copy(from: &Path, to: &Path, owners: Owners) -> Result<(), InstallError> {
 }
 
 /// What `vitrine release` knows a release by.
-fn describe(dir: &Path, to: &Path) -> Result<(), InstallError> {
+fn describe(dir: &Path, to: &Path, at: UnixNanos) -> Result<(), InstallError> {
     let id = to.file_name().unwrap_or_default().to_string_lossy();
     let binary = dir.join(BINARY);
     let sum = shelf::checksum(&binary).map_err(|fault| failed("read", &binary, fault))?;
     let home = to.parent().and_then(Path::parent).unwrap_or(to);
     let version = crate::release::current().version;
-    Shelf::at(home).describe(dir, &id, version, sum, jiff::Timestamp::now())?;
-    let manifest = dir.join(shelf::MANIFEST);
-    let readable = fs::set_permissions(&manifest, Permissions::from_mode(0o644));
-    readable.map_err(|fault| failed("open to all", &manifest, fault))
+    Shelf::at(home).describe(dir, &id, version, sum, at)?;
+    Ok(())
 }
 
 /// There is no moment without the link.

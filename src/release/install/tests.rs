@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::layout::{COMMAND, CURRENT, GOOD, HOME, RELEASES, UNITS};
 use super::machine::{Account, Active, Ids, Machine, Outdated, Systemd};
-use super::plan::id_of;
 use super::units::{ROLLBACK, SERVICE, SOCKET};
 use super::*;
 use crate::cv;
+use crate::release::shelf;
 
 /// 2026-11-26 19:03:59 UTC.
 const AT: UnixNanos = UnixNanos(1_795_719_839_000_000_000);
@@ -118,7 +118,7 @@ fn calls(plan: &Plan) -> Vec<String> {
 
 #[test]
 fn a_release_is_named_by_time_and_checksum() {
-    assert_eq!(id_of(AT, "1a2b3c4d"), "2026-11-26T1903Z-1a2b3c4");
+    assert_eq!(shelf::id_of(AT, "1a2b3c4d"), "2026-11-26T1903Z-1a2b3c4");
 }
 
 #[test]

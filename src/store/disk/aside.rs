@@ -8,8 +8,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files::{allocated_bytes, sync_dir};
+use super::files::allocated_bytes;
 use super::partition::Kind;
+use crate::files::sync_dir;
 
 const SET_ASIDE: &str = "set-aside";
 const DAMAGED: &str = "damaged";

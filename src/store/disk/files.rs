@@ -1,28 +1,12 @@
-//! Files and directories that are whole after a crash.
+//! Directories of partitions: linked, measured, and the files of the store's own layout.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Writes a file so that after a crash it is whole: the old one or the new one.
-pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    fs::write(&draft, bytes)?;
-    File::open(&draft)?.sync_all()?;
-    fs::rename(&draft, path)?;
-    sync_dir(path.parent().expect("a file lies in a directory"))
-}
-
-/// Makes the entries of a directory durable.
-pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-/// Takes it as done when what was to be moved or removed is not there.
-pub fn absent_is_done(res: io::Result<()>) -> io::Result<()> {
-    res.or_else(|err| if err.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(err) })
-}
+use crate::files::sync_dir;
+use crate::store::error::OpenError;
 
 /// Makes a directory with the same files as another one, and durable.
 pub fn link_tree(from: &Path, to: &Path) -> io::Result<()> {
@@ -52,4 +36,26 @@ pub fn allocated_bytes(path: &Path) -> io::Result<u64> {
         }
     }
     Ok(res)
+}
+
+/// Reads a small file that begins with its version; none when it is not there or cannot be
+/// read, which is told with what is `lost` by that. A later version than `known` refuses the
+/// store, as every file of it does.
+pub fn read_versioned(path: &Path, known: u8, lost: &str) -> Result<Option<Vec<u8>>, OpenError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(err) => {
+            tracing::warn!("read {}: {err}; {lost}", path.display());
+            return Ok(None);
+        }
+    };
+    match bytes.first() {
+        Some(found) if *found > known => Err(OpenError::NewerFormat {
+            path: path.to_path_buf(),
+            found: u32::from(*found),
+            known: u32::from(known),
+        }),
+        _ => Ok(Some(bytes)),
+    }
 }

@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use super::aside::{Why, set_aside};
 use super::db::{Db, settle};
-use super::files::{absent_is_done, allocated_bytes, link_tree, sync_dir, write_durably};
+use super::files::{allocated_bytes, link_tree};
 use super::numbers::Numbers;
 use crate::clock::{UnixMillis, UnixNanos};
+use crate::files::{PRIVATE, absent_is_done, sync_dir, write_durably};
 use crate::store::compress;
 use crate::store::error::{OpenError, PartitionError, is_fault_of_data};
 use crate::store::wire::Damaged;
@@ -241,7 +242,7 @@ impl Partition {
         let path = root.join(name.to_string());
         let draft = root.join(format!("{name}.new"));
         fs::create_dir(&draft)?;
-        write_durably(&draft.join(MARKER), marker_text(kind).as_bytes())?;
+        write_durably(&draft.join(MARKER), marker_text(kind).as_bytes(), PRIVATE)?;
         fs::rename(&draft, &path)?;
         sync_dir(&root)?;
         Ok(Partition::at(kind, name, path))
@@ -282,8 +283,10 @@ impl Partition {
     /// Writes facts and summary beside the data, which ends the writing of this partition.
     pub fn seal(&self, facts: &[u8]) -> Result<(), PartitionError> {
         let packed = compress::pack(facts);
-        let res = write_durably(&self.path.join(FACTS), &packed)
-            .and_then(|()| write_durably(&self.path.join(SUMMARY), self.summary().to_text().as_bytes()))
+        let res = write_durably(&self.path.join(FACTS), &packed, PRIVATE)
+            .and_then(|()| {
+                write_durably(&self.path.join(SUMMARY), self.summary().to_text().as_bytes(), PRIVATE)
+            })
             .and_then(|()| self.measure());
         res.map_err(|source| self.io("summarise", source)).map(|_| ())
     }

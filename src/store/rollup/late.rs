@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::clock::UnixMillis;
-use crate::store::disk::files::write_durably;
+use crate::files::{PRIVATE, write_durably};
+use crate::store::disk::files::read_versioned;
 use crate::store::disk::partition::Kind;
 use crate::store::error::OpenError;
 use crate::store::wire::{Damaged, Reader, put_varint, put_zigzag};
@@ -23,6 +24,9 @@ const QUIET: Duration = Duration::from_secs(600);
 /// And after so long whatever still comes, then once more: a sender that is always late is
 /// not kept out of the roll-ups.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
+
+/// What it means that the file cannot be read.
+const LOST: &str = "what came late stays out of roll-ups";
 
 /// The file's path.
 pub fn path(dir: &Path) -> PathBuf {
@@ -96,7 +100,7 @@ impl Late {
 
     /// Replaces the file with bytes of [`Late::unsaved`].
     pub fn save(&mut self, dir: &Path, bytes: &[u8]) -> io::Result<()> {
-        write_durably(&path(dir), bytes)?;
+        write_durably(&path(dir), bytes, PRIVATE)?;
         self.is_dirty = false;
         Ok(())
     }
@@ -107,22 +111,11 @@ impl Late {
     /// nowhere else. One of a later version refuses the store, as every file of it does.
     pub fn load(&mut self, dir: &Path, now: Duration) -> Result<(), OpenError> {
         let path = path(dir);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(err) => {
-                tracing::warn!("read {}: {err}; what came late stays out of roll-ups", path.display());
-                return Ok(());
-            }
-        };
-        if let Some(version) = bytes.first().filter(|version| **version > VERSION) {
-            let (found, known) = (u32::from(*version), u32::from(VERSION));
-            return Err(OpenError::NewerFormat { path, found, known });
-        }
+        let Some(bytes) = read_versioned(&path, VERSION, LOST)? else { return Ok(()) };
         match decode(&bytes) {
             Ok(blocks) => blocks.into_iter().for_each(|(kind, begin)| self.mark(kind, begin, now)),
             Err(damage) => {
-                tracing::warn!("read {}: {damage}; what came late stays out of roll-ups", path.display());
+                tracing::warn!("read {}: {damage}; {LOST}", path.display());
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::{Db, REOPEN_BYTES};
-use crate::store::disk::files::{absent_is_done, sync_dir};
+use crate::files::{absent_is_done, sync_dir};
 use crate::store::error::PartitionError;
 
 impl Db {
