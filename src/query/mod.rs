@@ -10,6 +10,7 @@
 
 pub mod counter;
 pub mod logs;
+pub mod promql;
 pub mod rollup;
 pub mod selection;
 pub mod tier;

@@ -1,0 +1,20 @@
+//! PromQL, by the semantics of Prometheus 3.
+//!
+//! A text becomes a tree ([`parse()`]), the tree an answer ([`Engine`]). What Prometheus keeps
+//! behind a feature flag is refused by name: `anchored` and `smoothed`, `fill`, arithmetic in
+//! durations, and `info()`; so are native histograms, which the store does not hold. The
+//! experimental functions and aggregations are on.
+//!
+//! Source of every rule: "Querying Prometheus" in the documentation of Prometheus 3, and its test
+//! scripts, which `vitrine promtest` runs.
+
+pub mod ast;
+mod engine;
+mod error;
+mod parse;
+mod print;
+pub mod signature;
+
+pub use engine::{Answer, Cancel, Engine, InstantSample, Limits, Moments, Value};
+pub use error::{Error, ParseError};
+pub use parse::{parse, parse_selector};
