@@ -13,6 +13,7 @@ pub mod logs;
 pub mod promql;
 pub mod rollup;
 pub mod selection;
+pub mod sums;
 pub mod tier;
 pub mod vector;
 
