@@ -298,3 +298,76 @@ impl Meeting<'_> {
         many.values.iter().zip(&one.values).map(value).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::algebra::tests::row;
+
+    fn matching(cardinality: Cardinality, is_on: bool, labels: &[&str], include: &[&str]) -> Matching {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_string()).collect();
+        Matching { cardinality, labels: owned(labels), is_on, include: owned(include) }
+    }
+
+    fn shown(rows: Result<Vec<Row>, MatchError>) -> Vec<String> {
+        let shown = |row: &Row| format!("{} {:?}", row.labels, row.values.iter().map(|v| !is_absent(*v)).collect::<Vec<_>>());
+        match rows {
+            Ok(rows) => rows.iter().map(shown).collect(),
+            Err(error) => vec![error.to_string()],
+        }
+    }
+
+    #[test]
+    fn rows_meet_by_their_labels_and_lose_their_name() {
+        let lhs = [row(&[("__name__", "x"), ("a", "1"), ("b", "2")], &[6.0])];
+        let rhs = [row(&[("__name__", "y"), ("a", "1")], &[3.0]), row(&[("a", "2")], &[1.0])];
+        let on = matching(Cardinality::OneToOne, true, &["a"], &[]);
+        let res = binary(BinaryOp::Div, false, &on, &lhs, &rhs, 1).unwrap();
+        assert_eq!(res[0].labels.to_string(), r#"{a="1"}"#);
+        assert_eq!(res[0].values, [2.0]);
+        let ignoring = matching(Cardinality::OneToOne, false, &["b"], &[]);
+        let res = binary(BinaryOp::Greater, false, &ignoring, &lhs, &rhs, 1).unwrap();
+        assert_eq!(res[0].labels.to_string(), r#"{__name__="x",a="1"}"#);
+        assert_eq!(res[0].values, [6.0]);
+    }
+
+    #[test]
+    fn many_meet_one_only_when_that_is_allowed() {
+        let many = [row(&[("a", "1"), ("b", "1")], &[1.0, 1.0]), row(&[("a", "1"), ("b", "2")], &[ABSENT, 2.0])];
+        let one = [row(&[("a", "1"), ("v", "x")], &[10.0, 10.0])];
+        let implicit = matching(Cardinality::OneToOne, true, &["a"], &[]);
+        assert_eq!(
+            shown(binary(BinaryOp::Add, false, &implicit, &many, &one, 2)),
+            [MatchError::Implicit.to_string()]
+        );
+        let left = matching(Cardinality::ManyToOne, true, &["a"], &["v"]);
+        assert_eq!(
+            shown(binary(BinaryOp::Add, false, &left, &many, &one, 2)),
+            [r#"{a="1",b="1",v="x"} [true, true]"#, r#"{a="1",b="2",v="x"} [false, true]"#]
+        );
+        let right = matching(Cardinality::OneToMany, true, &["a"], &[]);
+        let res = binary(BinaryOp::Sub, false, &right, &one, &many, 2).unwrap();
+        assert_eq!(res[0].values, [9.0, 9.0]);
+        assert_eq!(
+            binary(BinaryOp::Sub, false, &left, &one, &many, 2).unwrap_err().to_string(),
+            "found duplicate series for the match group {a=\"1\"} on the right hand-side of the operation: \
+             [{a=\"1\", b=\"1\"}, {a=\"1\", b=\"2\"}];many-to-many matching not allowed: \
+             matching labels must be unique on one side"
+        );
+    }
+
+    #[test]
+    fn rows_that_take_turns_may_share_a_partner() {
+        let lhs = [row(&[("a", "1"), ("b", "1")], &[1.0, ABSENT]), row(&[("a", "1"), ("b", "2")], &[ABSENT, 2.0])];
+        let rhs = [row(&[("a", "1")], &[10.0, 10.0])];
+        let on = matching(Cardinality::OneToOne, true, &["a"], &[]);
+        let res = binary(BinaryOp::Add, false, &on, &lhs, &rhs, 2).unwrap();
+        assert_eq!(res.len(), 1);
+        assert_eq!(res[0].values, [11.0, 12.0]);
+        // The side of one too, and nothing is said of its doubles where the other is empty.
+        let doubles = [row(&[("a", "1"), ("b", "1")], &[1.0, 1.0]), row(&[("a", "1"), ("b", "2")], &[1.0, ABSENT])];
+        let late = [row(&[("a", "1")], &[ABSENT, 10.0])];
+        let res = binary(BinaryOp::Add, false, &on, &late, &doubles, 2).unwrap();
+        assert!(is_absent(res[0].values[0]) && res[0].values[1] == 11.0);
+    }
+}

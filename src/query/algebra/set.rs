@@ -49,3 +49,31 @@ pub fn or(lhs: Vec<Row>, rhs: Vec<Row>, matching: &Matching) -> Vec<Row> {
     let added = filtered(rhs, matching, &lhs, |is_met| !is_met);
     lhs.into_iter().chain(added).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::algebra::matching::Cardinality;
+    use crate::query::algebra::tests::row;
+
+    #[test]
+    fn sets_are_kept_moment_by_moment() {
+        let on_a = Matching {
+            cardinality: Cardinality::ManyToMany,
+            labels: vec!["a".into()],
+            is_on: true,
+            include: Vec::new(),
+        };
+        let lhs = || vec![row(&[("a", "1"), ("b", "x")], &[1.0, 2.0]), row(&[("a", "2")], &[3.0, 4.0])];
+        let rhs = || vec![row(&[("a", "1")], &[9.0, ABSENT]), row(&[("a", "3")], &[ABSENT, 8.0])];
+        let kept = and(lhs(), &rhs(), &on_a);
+        assert_eq!(kept.len(), 1);
+        assert!(kept[0].values[0] == 1.0 && is_absent(kept[0].values[1]));
+        let rest = unless(lhs(), &rhs(), &on_a);
+        assert!(is_absent(rest[0].values[0]) && rest[0].values[1] == 2.0);
+        assert_eq!(rest[1].values, [3.0, 4.0]);
+        let all = or(lhs(), rhs(), &on_a);
+        assert_eq!(all.len(), 3);
+        assert!(is_absent(all[2].values[0]) && all[2].values[1] == 8.0);
+    }
+}

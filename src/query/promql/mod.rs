@@ -11,7 +11,11 @@
 pub mod ast;
 mod engine;
 mod error;
+mod eval;
+pub mod functions;
+mod notes;
 mod parse;
+mod plan;
 mod print;
 pub mod signature;
 
