@@ -8,6 +8,7 @@
 //!
 //! All of it blocks on the store: callers run it off the async threads.
 
+pub mod buckets;
 pub mod counter;
 pub mod logs;
 pub mod promql;

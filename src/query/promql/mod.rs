@@ -11,6 +11,7 @@
 pub mod ast;
 mod engine;
 mod error;
+pub mod functions;
 mod parse;
 mod print;
 pub mod signature;
