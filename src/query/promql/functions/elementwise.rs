@@ -2,6 +2,7 @@
 //!
 //! They give what Go's `math` gives, as Prometheus calls it, where a query can tell the
 //! difference: for what is infinite or no number, and where a logarithm is next to a whole number.
+//! Only the logarithms of numbers below 2e-308 are right here and wrong there.
 
 use std::f64::consts::{LN_2, LOG2_E, LOG10_E, PI};
 

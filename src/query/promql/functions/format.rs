@@ -1,4 +1,7 @@
 //! Numbers as texts, as Go writes them and so Prometheus: shortest, and yet read back as the same.
+//!
+//! Where two shortest texts lie equally near to a number (2⁻²⁵), Go takes the even one and these
+//! functions the greater. That is rare, and read back it is the same number.
 
 /// Writes a number without an exponent: Go's `FormatFloat(value, 'f', -1, 64)`, which values in
 /// answers and the labels of `count_values` are written in.
