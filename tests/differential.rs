@@ -103,9 +103,12 @@ fn queries_answer_as_a_real_prometheus_does() {
     let (first_seed, n_queries) =
         (number("VITRINE_DIFFERENTIAL_SEED", 1), number("VITRINE_DIFFERENTIAL", 600));
     let seeds = first_seed..first_seed + n_queries;
-    let failures: Vec<String> =
-        seeds.filter_map(|seed| check(&peer, &vitrine, first_ms, seed)).collect();
+    let failures: Vec<String> = seeds.filter_map(|seed| check(&peer, &vitrine, first_ms, seed)).collect();
     let n_equal = n_queries as usize - failures.len();
     println!("{n_equal} of {n_queries} queries answered as Prometheus does");
-    assert!(failures.is_empty(), "{n_equal} of {n_queries}:\n{}", failures[..failures.len().min(20)].join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{n_equal} of {n_queries}:\n{}",
+        failures[..failures.len().min(20)].join("\n")
+    );
 }

@@ -38,7 +38,9 @@ pub fn difference(reference: &Value, ours: &Value) -> Option<String> {
             return Some(format!("only ours has {series} at {at}: {value}"));
         }
     }
-    ours.keys().find(|series| !reference.contains_key(*series)).map(|series| format!("only ours has {series}"))
+    ours.keys()
+        .find(|series| !reference.contains_key(*series))
+        .map(|series| format!("only ours has {series}"))
 }
 
 fn differs(what: &str, reference: &Value, ours: &Value) -> Option<String> {

@@ -310,7 +310,9 @@ mod tests {
     }
 
     fn shown(rows: Result<Vec<Row>, MatchError>) -> Vec<String> {
-        let shown = |row: &Row| format!("{} {:?}", row.labels, row.values.iter().map(|v| !is_absent(*v)).collect::<Vec<_>>());
+        let shown = |row: &Row| {
+            format!("{} {:?}", row.labels, row.values.iter().map(|v| !is_absent(*v)).collect::<Vec<_>>())
+        };
         match rows {
             Ok(rows) => rows.iter().map(shown).collect(),
             Err(error) => vec![error.to_string()],
@@ -333,7 +335,8 @@ mod tests {
 
     #[test]
     fn many_meet_one_only_when_that_is_allowed() {
-        let many = [row(&[("a", "1"), ("b", "1")], &[1.0, 1.0]), row(&[("a", "1"), ("b", "2")], &[ABSENT, 2.0])];
+        let many =
+            [row(&[("a", "1"), ("b", "1")], &[1.0, 1.0]), row(&[("a", "1"), ("b", "2")], &[ABSENT, 2.0])];
         let one = [row(&[("a", "1"), ("v", "x")], &[10.0, 10.0])];
         let implicit = matching(Cardinality::OneToOne, true, &["a"], &[]);
         assert_eq!(
@@ -358,14 +361,16 @@ mod tests {
 
     #[test]
     fn rows_that_take_turns_may_share_a_partner() {
-        let lhs = [row(&[("a", "1"), ("b", "1")], &[1.0, ABSENT]), row(&[("a", "1"), ("b", "2")], &[ABSENT, 2.0])];
+        let lhs =
+            [row(&[("a", "1"), ("b", "1")], &[1.0, ABSENT]), row(&[("a", "1"), ("b", "2")], &[ABSENT, 2.0])];
         let rhs = [row(&[("a", "1")], &[10.0, 10.0])];
         let on = matching(Cardinality::OneToOne, true, &["a"], &[]);
         let res = binary(BinaryOp::Add, false, &on, &lhs, &rhs, 2).unwrap();
         assert_eq!(res.len(), 1);
         assert_eq!(res[0].values, [11.0, 12.0]);
         // The side of one too, and nothing is said of its doubles where the other is empty.
-        let doubles = [row(&[("a", "1"), ("b", "1")], &[1.0, 1.0]), row(&[("a", "1"), ("b", "2")], &[1.0, ABSENT])];
+        let doubles =
+            [row(&[("a", "1"), ("b", "1")], &[1.0, 1.0]), row(&[("a", "1"), ("b", "2")], &[1.0, ABSENT])];
         let late = [row(&[("a", "1")], &[ABSENT, 10.0])];
         let res = binary(BinaryOp::Add, false, &on, &late, &doubles, 2).unwrap();
         assert!(is_absent(res[0].values[0]) && res[0].values[1] == 11.0);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::Error;
 use super::ast::{Expr, Type};
 use super::eval::{self, Evaluator, Output};
 use super::plan::{self, Node, Range};
-use super::Error;
 use crate::clock::UnixMillis;
 use crate::query::algebra::{Grid, Row, SameLabels, is_absent, without_metric};
 use crate::record::read::MetricRead;
@@ -176,7 +176,9 @@ fn instant_value(
             let rows = eval::without_dropped_names(rows)?;
             let present = rows.into_iter().filter(|row| !row.is_empty());
             Value::Vector(
-                present.map(|row| InstantSample { labels: row.labels, sample: sample(row.values[0]) }).collect(),
+                present
+                    .map(|row| InstantSample { labels: row.labels, sample: sample(row.values[0]) })
+                    .collect(),
             )
         }
     })
@@ -209,7 +211,8 @@ fn range_value(evaluator: &Evaluator<'_>, node: &Node, moments: Moments) -> Resu
         let samples = values.map(|(at, value)| Sample { at: UnixMillis(at), value }).collect();
         Series { labels: row.labels, samples }
     };
-    let mut res: Vec<Series> = rows.into_iter().map(series).filter(|series| !series.samples.is_empty()).collect();
+    let mut res: Vec<Series> =
+        rows.into_iter().map(series).filter(|series| !series.samples.is_empty()).collect();
     sort_series(&mut res);
     Ok(Value::Matrix(res))
 }

@@ -9,14 +9,18 @@
 //! scripts, which `vitrine promtest` runs.
 
 pub mod ast;
+mod check;
+mod duration;
 mod engine;
 mod error;
 mod eval;
 pub mod functions;
+mod lex;
 mod notes;
 mod parse;
 mod plan;
 mod print;
+mod quote;
 pub mod signature;
 
 pub use engine::{Answer, Cancel, Engine, InstantSample, Limits, Moments, Value};

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::ast::Span;
 use super::error::line_and_column;
 use super::functions::format::{format_g, format_g_digits};
-use crate::query::buckets::Forced;
 use crate::clock::UnixMillis;
+use crate::query::buckets::Forced;
 
 /// Collects notes while a query is evaluated.
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl Notes {
 
     /// Adds that a ratio is none, and what is taken for it.
     pub fn check_ratio(&self, span: &Span, least: f64, greatest: f64) {
-        let mut check = |is_over: bool, ratio: f64, cap: &str| {
+        let check = |is_over: bool, ratio: f64, cap: &str| {
             if is_over {
                 let ratio = format_g(ratio);
                 let text = format!("ratio value should be between -1 and 1, got {ratio}, capping to {cap}");
@@ -111,7 +111,8 @@ impl Notes {
                 place(&span),
             )
         });
-        let texts = self.texts.into_inner().into_iter().map(|(text, span)| format!("{text} {}", place(&span)));
+        let texts =
+            self.texts.into_inner().into_iter().map(|(text, span)| format!("{text} {}", place(&span)));
         texts.chain(forced).partition(|text| text.starts_with("PromQL warning"))
     }
 }

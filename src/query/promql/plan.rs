@@ -44,17 +44,38 @@ pub(super) enum Node {
     Once(Box<Node>),
     Negate(Box<Node>),
     /// An operator between two scalars.
-    Numbers { op: BinaryOp, lhs: Box<Node>, rhs: Box<Node> },
+    Numbers {
+        op: BinaryOp,
+        lhs: Box<Node>,
+        rhs: Box<Node>,
+    },
     /// An operator between a vector and a scalar.
-    Mixed { op: BinaryOp, is_bool: bool, vector: Box<Node>, scalar: Box<Node>, is_scalar_left: bool },
+    Mixed {
+        op: BinaryOp,
+        is_bool: bool,
+        vector: Box<Node>,
+        scalar: Box<Node>,
+        is_scalar_left: bool,
+    },
     /// An operator between two vectors.
-    Vectors { op: BinaryOp, is_bool: bool, matching: Matching, lhs: Box<Node>, rhs: Box<Node> },
+    Vectors {
+        op: BinaryOp,
+        is_bool: bool,
+        matching: Matching,
+        lhs: Box<Node>,
+        rhs: Box<Node>,
+    },
     Aggregate(Box<Aggregation>),
     Select(Selector),
     /// `timestamp` of a selector: the times of the samples themselves.
     Timestamp(Selector),
     /// A function over values at a moment.
-    Call { function: &'static Function, args: Vec<Arg>, span: Span, absent: Labels },
+    Call {
+        function: &'static Function,
+        args: Vec<Arg>,
+        span: Span,
+        absent: Labels,
+    },
     /// A function over values in a window of time.
     Window(Box<Window>),
     /// A range vector by itself, which only an instant query has at its top.
@@ -146,7 +167,11 @@ impl Planner {
             Expr::Paren(paren) => self.plan(&paren.inner),
             Expr::Unary(unary) => {
                 let inner = self.plan(&unary.inner);
-                if unary.is_minus { Planned { node: Node::Negate(Box::new(inner.node)), ..inner } } else { inner }
+                if unary.is_minus {
+                    Planned { node: Node::Negate(Box::new(inner.node)), ..inner }
+                } else {
+                    inner
+                }
             }
             Expr::Binary(binary) => self.binary(binary),
             Expr::Aggregate(aggregate) => self.aggregate(aggregate),
@@ -171,9 +196,7 @@ impl Planner {
         let (op, is_bool) = (binary.op, binary.is_bool);
         let node = match (binary.lhs.value_type(), binary.rhs.value_type()) {
             (Type::Scalar, Type::Scalar) => Node::Numbers { op, lhs, rhs },
-            (Type::Scalar, _) => {
-                Node::Mixed { op, is_bool, vector: rhs, scalar: lhs, is_scalar_left: true }
-            }
+            (Type::Scalar, _) => Node::Mixed { op, is_bool, vector: rhs, scalar: lhs, is_scalar_left: true },
             (_, Type::Scalar) => Node::Mixed { op, is_bool, vector: lhs, scalar: rhs, is_scalar_left: false },
             _ => {
                 let matching = binary.matching.clone().unwrap_or(Matching {
@@ -205,8 +228,8 @@ impl Planner {
         }
         let args: Vec<Planned> = call.args.iter().map(|arg| self.plan(arg.bare())).collect();
         let all_constant = args.iter().all(|arg| arg.is_constant);
-        let is_timestamp_of_selector =
-            call.function.name == "timestamp" && matches!(call.args.first().map(Expr::bare), Some(Expr::Vector(_)));
+        let is_timestamp_of_selector = call.function.name == "timestamp"
+            && matches!(call.args.first().map(Expr::bare), Some(Expr::Vector(_)));
         let is_constant =
             all_constant && (!MOMENT_FUNCTIONS.contains(&call.function.name) || is_timestamp_of_selector);
         let spans = call.args.iter().map(|arg| arg.bare().span());
@@ -276,8 +299,7 @@ impl Planner {
             Expr::Subquery(Subquery { inner, range_ms, step_ms, offset_ms, at, .. }) => {
                 let inner = self.plan(inner);
                 // Whatever a subquery stands at, its inside is evaluated at moments of its own.
-                let node =
-                    if inner.is_constant { Node::Once(Box::new(inner.node)) } else { inner.node };
+                let node = if inner.is_constant { Node::Once(Box::new(inner.node)) } else { inner.node };
                 let time = self.time(*at, *offset_ms);
                 let step_ms = step_ms.unwrap_or(self.subquery_step_ms);
                 let range = Range::Subquery { inner: Box::new(node), range_ms: *range_ms, step_ms, time };

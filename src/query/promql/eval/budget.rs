@@ -41,7 +41,11 @@ impl<'a> Budget<'a> {
 
     /// Refuses what could not be held, before it is made.
     pub fn fits(&self, n_values: usize) -> Result<(), Error> {
-        if self.held.get().saturating_add(n_values) > self.held_max { Err(Error::TooManySamples) } else { Ok(()) }
+        if self.held.get().saturating_add(n_values) > self.held_max {
+            Err(Error::TooManySamples)
+        } else {
+            Ok(())
+        }
     }
 
     /// Refuses to go on when the time is over or nobody waits any more.

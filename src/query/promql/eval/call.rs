@@ -1,14 +1,15 @@
 //! Functions over the values at a moment.
 
 use super::{Evaluator, Output, execution};
-use crate::query::algebra::{ABSENT, Grid, Row, is_absent, merge_equal, present};
+use crate::query::algebra::{ABSENT, Grid, Row, is_absent, merge_equal};
 use crate::query::promql::Error;
 use crate::query::promql::ast::Span;
 use crate::query::promql::functions::calendar::calendar;
 use crate::query::promql::functions::elementwise::{clamp, elementwise, max_of, min_of, round};
-use crate::query::promql::functions::labels::{self, natural_cmp};
+use crate::query::promql::functions::labels::{LabelJoin, LabelReplace, natural_cmp};
 use crate::query::promql::plan::{Arg, Node};
 use crate::record::Labels;
+use crate::record::labels::METRIC_NAME;
 
 impl Evaluator<'_> {
     /// Evaluates a call; `absent` are the labels that `absent` answers with.
@@ -41,7 +42,9 @@ impl Evaluator<'_> {
                 // Of what is computed, the time is that of the evaluation.
                 let mut rows = self.rows_of(args, 0, grid)?;
                 for row in &mut rows {
-                    for (moment, value) in grid.iter().zip(&mut row.values).filter(|(_, value)| !is_absent(**value)) {
+                    for (moment, value) in
+                        grid.iter().zip(&mut row.values).filter(|(_, value)| !is_absent(**value))
+                    {
                         *value = moment as f64 / 1e3;
                     }
                     row.drop_name = true;
@@ -58,15 +61,17 @@ impl Evaluator<'_> {
                 Output::Rows(each(rows, |idx, value| round(value, nearest[idx])))
             }
             "clamp" | "clamp_min" | "clamp_max" => self.clamp(name, args, grid)?,
-            "sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc" => self.sort(name, args, span, grid)?,
+            "sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc" => {
+                self.sort(name, args, span, grid)?
+            }
             "label_replace" => self.label_replace(args, grid)?,
             "label_join" => self.label_join(args, grid)?,
             "histogram_quantile" => self.histogram_quantile(args, grid)?,
             "histogram_quantiles" => self.histogram_quantiles(args, grid)?,
             "histogram_fraction" => self.histogram_fraction(args, grid)?,
             // Of native histograms and of start times, neither of which the store holds.
-            "histogram_avg" | "histogram_count" | "histogram_sum" | "histogram_stddev" | "histogram_stdvar"
-            | "start_timestamp" => {
+            "histogram_avg" | "histogram_count" | "histogram_sum" | "histogram_stddev"
+            | "histogram_stdvar" | "start_timestamp" => {
                 self.rows_of(args, 0, grid)?;
                 Output::Rows(Vec::new())
             }
@@ -133,15 +138,15 @@ impl Evaluator<'_> {
     }
 
     fn label_replace(&self, args: &[Arg], grid: Grid) -> Result<Output, Error> {
-        let [target, replacement, source, pattern] = texts(&args[1..])[..] else {
+        let [destination, replacement, source, pattern] = texts(&args[1..])[..] else {
             return Err(Error::Execution("label_replace takes four strings".into()));
         };
-        let replace = labels::Replace::new(target, replacement, source, pattern).map_err(Error::Execution)?;
+        let replace = execution(LabelReplace::new(destination, replacement, source, pattern))?;
         let mut rows = self.rows_of(args, 0, grid)?;
         for row in &mut rows {
             if let Some(labels) = replace.apply(&row.labels) {
                 row.labels = labels;
-                row.drop_name &= target != crate::record::labels::METRIC_NAME;
+                row.drop_name &= destination != METRIC_NAME;
             }
         }
         Ok(Output::Rows(execution(merge_equal(rows))?))
@@ -149,14 +154,14 @@ impl Evaluator<'_> {
 
     fn label_join(&self, args: &[Arg], grid: Grid) -> Result<Output, Error> {
         let texts = texts(&args[1..]);
-        let [target, separator, sources @ ..] = &texts[..] else {
+        let [destination, separator, sources @ ..] = &texts[..] else {
             return Err(Error::Execution("label_join takes at least two strings".into()));
         };
-        labels::check_join(target, sources).map_err(Error::Execution)?;
+        let join = execution(LabelJoin::new(destination, separator, sources.iter().copied()))?;
         let mut rows = self.rows_of(args, 0, grid)?;
         for row in &mut rows {
-            row.labels = labels::label_join(&row.labels, target, separator, sources);
-            row.drop_name &= *target != crate::record::labels::METRIC_NAME;
+            row.labels = join.apply(&row.labels);
+            row.drop_name &= *destination != METRIC_NAME;
         }
         Ok(Output::Rows(execution(merge_equal(rows))?))
     }
@@ -164,11 +169,13 @@ impl Evaluator<'_> {
 
 /// The texts among arguments.
 pub(super) fn texts(args: &[Arg]) -> Vec<&str> {
-    let text = |arg: &'_ Arg| match &arg.node {
-        Node::Text(text) => Some(text.as_str()),
-        _ => None,
-    };
-    args.iter().filter_map(text).collect()
+    let mut res = Vec::new();
+    for arg in args {
+        if let Node::Text(text) = &arg.node {
+            res.push(text.as_str());
+        }
+    }
+    res
 }
 
 fn nameless(values: Vec<f64>) -> Row {

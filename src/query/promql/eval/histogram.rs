@@ -25,7 +25,9 @@ impl Histogram {
     /// The buckets that are there at a moment.
     fn at(&self, idx: usize) -> Vec<Bucket> {
         let present = self.buckets.iter().filter(|(_, counts)| !is_absent(counts[idx]));
-        present.map(|(upper_bound, counts)| Bucket { upper_bound: *upper_bound, count: counts[idx] }).collect()
+        present
+            .map(|(upper_bound, counts)| Bucket { upper_bound: *upper_bound, count: counts[idx] })
+            .collect()
     }
 }
 
@@ -67,9 +69,17 @@ impl Evaluator<'_> {
         let row = |histogram: &Histogram| {
             let value = |idx: usize| {
                 let mut buckets = histogram.at(idx);
-                if buckets.is_empty() { ABSENT } else { present(bucket_fraction(lower[idx], upper[idx], &mut buckets)) }
+                if buckets.is_empty() {
+                    ABSENT
+                } else {
+                    present(bucket_fraction(lower[idx], upper[idx], &mut buckets))
+                }
             };
-            Row { labels: histogram.labels.clone(), values: (0..grid.count).map(value).collect(), drop_name: true }
+            Row {
+                labels: histogram.labels.clone(),
+                values: (0..grid.count).map(value).collect(),
+                drop_name: true,
+            }
         };
         Ok(Output::Rows(histograms.iter().map(row).filter(|row| !row.is_empty()).collect()))
     }

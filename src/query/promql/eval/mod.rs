@@ -98,7 +98,9 @@ impl<'a> Evaluator<'a> {
             Node::Text(text) => Output::Text(text.clone()),
             Node::Once(inner) => self.once(inner, grid)?,
             Node::Negate(inner) => match self.eval(inner, grid)? {
-                Output::Numbers(numbers) => Output::Numbers(numbers.into_iter().map(|value| -value).collect()),
+                Output::Numbers(numbers) => {
+                    Output::Numbers(numbers.into_iter().map(|value| -value).collect())
+                }
                 Output::Rows(mut rows) => {
                     for row in &mut rows {
                         row.map(|value| -value);
@@ -146,7 +148,9 @@ impl<'a> Evaluator<'a> {
     fn once(&self, inner: &Node, grid: Grid) -> Result<Output, Error> {
         let first = if grid.count == 0 { grid } else { Grid::one(grid.first_ms) };
         Ok(match self.eval(inner, first)? {
-            Output::Numbers(numbers) => Output::Numbers(vec![numbers.first().copied().unwrap_or(0.0); grid.count]),
+            Output::Numbers(numbers) => {
+                Output::Numbers(vec![numbers.first().copied().unwrap_or(0.0); grid.count])
+            }
             Output::Rows(mut rows) => {
                 self.budget.hold(rows.len().saturating_mul(grid.count))?;
                 for row in &mut rows {
@@ -210,7 +214,9 @@ impl<'a> Evaluator<'a> {
         self.each_series(&selector.matchers, reach, &mut |labels, found| {
             let mut values = match found {
                 Found::Samples(samples) => read::newest(samples, read, self.lookback_ms, is_time),
-                Found::Rolled(steps, rolled) => read::newest_rolled(steps, rolled, read, self.lookback_ms, is_time),
+                Found::Rolled(steps, rolled) => {
+                    read::newest_rolled(steps, rolled, read, self.lookback_ms, is_time)
+                }
             };
             if values.iter().all(|value| is_absent(*value)) {
                 return Ok(());
@@ -313,9 +319,10 @@ impl<'a> Evaluator<'a> {
         let mut res = Vec::new();
         self.each_range(range, Grid::one(at_ms), &mut |series| {
             let end = series.time.of(at_ms);
-            let inside = series.samples.iter().filter(|sample| {
-                sample.at.0 <= end && sample.at.0 > end.saturating_sub(series.range_ms)
-            });
+            let inside = series
+                .samples
+                .iter()
+                .filter(|sample| sample.at.0 <= end && sample.at.0 > end.saturating_sub(series.range_ms));
             let samples: Vec<_> = inside.copied().collect();
             self.budget.hold(2 * samples.len())?;
             if !samples.is_empty() {

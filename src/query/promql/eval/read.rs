@@ -80,10 +80,12 @@ pub(super) fn newest(samples: &[Sample], grid: Grid, lookback_ms: i64, is_time: 
             end += 1;
         }
         match samples[..end].last() {
-            Some(sample)
-                if sample.at.0 > moment.saturating_sub(lookback_ms) && !sample.is_stale_marker() =>
-            {
-                if is_time { sample.at.0 as f64 / 1e3 } else { sample.value }
+            Some(sample) if sample.at.0 > moment.saturating_sub(lookback_ms) && !sample.is_stale_marker() => {
+                if is_time {
+                    sample.at.0 as f64 / 1e3
+                } else {
+                    sample.value
+                }
             }
             _ => ABSENT,
         }

@@ -7,8 +7,7 @@ use super::{Evaluator, Output};
 use crate::clock::UnixMillis;
 use crate::query::algebra::{ABSENT, Grid, Row, is_absent, present};
 use crate::query::promql::Error;
-use crate::query::promql::functions::over_time::{self, OverTime, Window as Samples};
-use crate::query::promql::functions::smoothing_error;
+use crate::query::promql::functions::over_time::{self, OverTime, Window as Samples, smoothing_error};
 use crate::query::promql::plan::{Node, Range, Time, Window};
 use crate::query::rollup;
 use crate::record::{Labels, Sample};
@@ -41,11 +40,8 @@ impl Evaluator<'_> {
         grid: Grid,
         take: &mut dyn FnMut(Row) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let parameters = window
-            .args
-            .iter()
-            .map(|arg| self.numbers(&arg.node, grid))
-            .collect::<Result<Vec<_>, _>>()?;
+        let parameters =
+            window.args.iter().map(|arg| self.numbers(&arg.node, grid)).collect::<Result<Vec<_>, _>>()?;
         let name = window.function.name;
         if name == "absent_over_time" {
             return self.absent_over_time(window, grid, take);
@@ -68,25 +64,34 @@ impl Evaluator<'_> {
             && let Some(rolled_function) = over_rollups(name)
         {
             // These have answers in roll-ups that are better than the ends of each.
-            return self.each_series(&selector.matchers, reach(&selector.time, *range_ms, grid), &mut |labels, found| {
-                let values = match found {
-                    Found::Samples(samples) => {
-                        let samples = without_markers(samples);
-                        let ranged =
-                            Ranged { labels, samples, time: selector.time, range_ms: *range_ms, drop_name: false };
-                        apply.values(&ranged)?
-                    }
-                    Found::Rolled(steps, rolled) => {
-                        let read = read_grid(&selector.time, grid);
-                        let mut values = rolled_values(rolled_function, *range_ms, steps, rolled, read);
-                        if read.count < grid.count {
-                            values = vec![values[0]; grid.count];
+            return self.each_series(
+                &selector.matchers,
+                reach(&selector.time, *range_ms, grid),
+                &mut |labels, found| {
+                    let values = match found {
+                        Found::Samples(samples) => {
+                            let samples = without_markers(samples);
+                            let ranged = Ranged {
+                                labels,
+                                samples,
+                                time: selector.time,
+                                range_ms: *range_ms,
+                                drop_name: false,
+                            };
+                            apply.values(&ranged)?
                         }
-                        values
-                    }
-                };
-                finish(labels, values, false)
-            });
+                        Found::Rolled(steps, rolled) => {
+                            let read = read_grid(&selector.time, grid);
+                            let mut values = rolled_values(rolled_function, *range_ms, steps, rolled, read);
+                            if read.count < grid.count {
+                                values = vec![values[0]; grid.count];
+                            }
+                            values
+                        }
+                    };
+                    finish(labels, values, false)
+                },
+            );
         }
         self.each_range(&window.range, grid, &mut |ranged| {
             let values = apply.values(&ranged)?;
@@ -147,7 +152,8 @@ impl Evaluator<'_> {
                 for row in rows {
                     self.budget.check()?;
                     let values = inner_grid.iter().zip(&row.values).filter(|(_, value)| !is_absent(**value));
-                    let samples = values.map(|(at, value)| Sample { at: UnixMillis(at), value: *value }).collect();
+                    let samples =
+                        values.map(|(at, value)| Sample { at: UnixMillis(at), value: *value }).collect();
                     let (labels, drop_name) = (&row.labels, row.drop_name);
                     visit(Ranged { labels, samples, time: *time, range_ms: *range_ms, drop_name })?;
                 }

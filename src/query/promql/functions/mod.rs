@@ -8,5 +8,4 @@ pub mod calendar;
 pub mod elementwise;
 pub mod format;
 pub mod labels;
-#[cfg(test)]
 pub mod over_time;
