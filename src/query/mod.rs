@@ -13,6 +13,7 @@ pub mod buckets;
 pub mod counter;
 pub mod logs;
 pub mod promql;
+pub mod promtest;
 pub mod rollup;
 pub mod selection;
 pub mod sums;

@@ -19,10 +19,13 @@ mod lex;
 mod notes;
 mod parse;
 mod plan;
+mod pretty;
 mod print;
 mod quote;
 pub mod signature;
 
+pub use duration::parse_duration;
 pub use engine::{Answer, Cancel, Engine, InstantSample, Limits, Moments, Value};
 pub use error::{Error, ParseError};
 pub use parse::{parse, parse_selector};
+pub use plan::depends_on_moment;

@@ -36,6 +36,12 @@ const MOMENT_FUNCTIONS: [&str; 15] = [
     "year",
 ];
 
+/// Returns true when a function's value depends on the moment of evaluation, whatever its
+/// arguments are.
+pub fn depends_on_moment(function: &str) -> bool {
+    MOMENT_FUNCTIONS.contains(&function)
+}
+
 /// Something to evaluate.
 pub(super) enum Node {
     Number(f64),
@@ -231,7 +237,7 @@ impl Planner {
         let is_timestamp_of_selector = call.function.name == "timestamp"
             && matches!(call.args.first().map(Expr::bare), Some(Expr::Vector(_)));
         let is_constant =
-            all_constant && (!MOMENT_FUNCTIONS.contains(&call.function.name) || is_timestamp_of_selector);
+            all_constant && (!depends_on_moment(call.function.name) || is_timestamp_of_selector);
         let spans = call.args.iter().map(|arg| arg.bare().span());
         let args = args
             .into_iter()
