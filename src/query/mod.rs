@@ -12,6 +12,7 @@ pub mod counter;
 pub mod logs;
 pub mod promql;
 pub mod rollup;
+pub mod rules;
 pub mod selection;
 pub mod sums;
 pub mod tier;
