@@ -9,10 +9,14 @@
 //! scripts, which `vitrine promtest` runs.
 
 pub mod ast;
+mod check;
+mod duration;
 mod engine;
 mod error;
+mod lex;
 mod parse;
 mod print;
+mod quote;
 pub mod signature;
 
 pub use engine::{Answer, Cancel, Engine, InstantSample, Limits, Moments, Value};
