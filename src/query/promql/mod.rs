@@ -19,6 +19,7 @@ mod print;
 mod quote;
 pub mod signature;
 
+pub use duration::parse_duration;
 pub use engine::{Answer, Cancel, Engine, InstantSample, Limits, Moments, Value};
 pub use error::{Error, ParseError};
 pub use parse::{parse, parse_selector};

@@ -9,10 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{Alerting, Group, Kind, Query, RULES_MAX, Rule};
-use super::duration;
 use super::template::Template;
 use crate::query::promql::ast::Type;
-use crate::query::promql::parse;
+use crate::query::promql::{parse, parse_duration};
 use crate::record::labels::METRIC_NAME;
 
 /// A text and where it was written, as file, line and column.
@@ -136,7 +135,7 @@ impl GroupCheck<'_> {
 
     fn duration(&mut self, field: &str, text: Option<&Field>) -> Option<Duration> {
         let text = text?;
-        let read = duration::parse(&text.text);
+        let read = parse_duration(&text.text).map(Duration::from_millis);
         read.map_err(|fault| self.note(text, format!("`{field}`: {fault}"))).ok()
     }
 
@@ -282,7 +281,7 @@ impl RuleCheck<'_, '_> {
 
     fn duration(&mut self, field: &str, text: Option<&Field>) -> Option<Duration> {
         let Some(text) = text else { return Some(Duration::ZERO) };
-        let read = duration::parse(&text.text);
+        let read = parse_duration(&text.text).map(Duration::from_millis);
         read.map_err(|fault| self.note(&text.place, format!("`{field}`: {fault}"))).ok()
     }
 }

@@ -14,7 +14,6 @@ pub mod alerts;
 mod counts;
 mod definition;
 pub mod draft;
-pub mod duration;
 pub mod file;
 mod group;
 mod saved;
@@ -26,7 +25,7 @@ use std::time::Duration;
 
 pub use alerts::{Alert, State};
 pub use counts::observe;
-pub use definition::{Alerting, Config, Group, Kind, Query, Rule};
+pub use definition::{Alerting, Config, Group, Kind, Query, RULES_MAX, Rule};
 pub use draft::{Problem, check};
 pub use group::Outcome;
 pub use saved::{Saved, SavedRule};

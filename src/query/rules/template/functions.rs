@@ -13,7 +13,7 @@ use regex::Regex;
 use super::format::{self, display};
 use super::number::{shortest, significant};
 use super::{Scope, Val};
-use crate::query::rules::duration;
+use crate::query::promql::parse_duration;
 
 /// A function: its name, how many arguments it takes, and what it does.
 pub(super) struct Function {
@@ -55,7 +55,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     of("parseDuration", 1, |_, args| {
         let text = text(&args[0])?;
         let (sign, rest) = text.strip_prefix('-').map_or((1.0, text), |rest| (-1.0, rest));
-        duration::parse(rest).map(|duration| Val::Number(sign * duration.as_secs_f64()))
+        parse_duration(rest).map(|ms| Val::Number(sign * ms as f64 / 1e3))
     }),
     of("pathPrefix", 0, |_, _| Ok(Val::Text(String::new()))),
     Function { name: "print", n_args: (0, ARGS_MAX), call: |_, args| Ok(Val::Text(print(args))) },
