@@ -36,8 +36,9 @@ const ALERTS_MAX_BYTES: usize = 64 << 20;
 /// all others from theirs.
 const EVALUATION_MAX: Duration = Duration::from_secs(30);
 
-/// The store takes samples at once unless its disk is slow; then the rule has failed.
-const SETTLE_MAX: Duration = Duration::from_secs(5);
+/// The store takes samples at once unless its disk is slow; then the rule has failed. A stop may
+/// have to wait for it, so it is shorter than the store's own last flush may be.
+const SETTLE_MAX: Duration = Duration::from_secs(2);
 
 /// Longest sleep: a clock that is set is noticed within.
 const SLEEP_MAX: Duration = Duration::from_secs(10);

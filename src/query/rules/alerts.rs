@@ -83,6 +83,16 @@ impl Alerts {
         self.0.values()
     }
 
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns true when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes in what the rule's query yielded at a moment; returns whether an alert came, went
     /// or changed its state. On an error of labels nothing changes; above the limit all go, so
     /// that a rule which went wild does not fire for some.

@@ -14,6 +14,9 @@ pub const RULES_MAX: usize = 1_000;
 /// How often a group without an interval of its own is evaluated; Prometheus's default.
 pub const INTERVAL: Duration = Duration::from_secs(60);
 
+/// Shorter ones would keep the thread of all rules, and a disk, busy.
+pub const INTERVAL_MIN: Duration = Duration::from_secs(1);
+
 /// What is configured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::definition::{Alerting, Group, Kind, Query, RULES_MAX, Rule};
+use super::definition::{Alerting, Group, INTERVAL_MIN, Kind, Query, RULES_MAX, Rule};
 use super::template::Template;
 use crate::query::promql::ast::Type;
 use crate::query::promql::{parse, parse_duration};
@@ -108,6 +108,11 @@ impl GroupCheck<'_> {
     fn group(&mut self, interval: Duration) -> Group {
         let draft = self.draft;
         let own = self.duration("interval", draft.interval.as_ref()).filter(|own| !own.is_zero());
+        if let (Some(own), Some(text)) = (own, &draft.interval)
+            && own < INTERVAL_MIN
+        {
+            self.note(text, format!("`interval`: {:?} is shorter than {INTERVAL_MIN:?}", text.text));
+        }
         let limit = draft.limit.as_ref().map(|limit| {
             let note = format!("`limit`: {:?} is not a whole number from 0", limit.text);
             limit.text.parse().map_err(|_| self.note(limit, note))

@@ -111,6 +111,7 @@ impl Group {
 
     fn evaluate_rule(&mut self, idx: usize, at: UnixMillis, clock: &Clock, world: &dyn World) -> bool {
         let (started, began) = (clock.elapsed(), clock.now_ms());
+        let n_before = self.rules[idx].alerts.len();
         let outcome = self.try_rule(idx, at, world);
         self.outcome.n_evaluations += 1;
         self.outcome.n_failures += u64::from(outcome.is_err());
@@ -131,7 +132,7 @@ impl Group {
                 }
                 (state.health, state.last_error) = (Health::Err, Some(fault));
                 // Alerts above the limit are gone.
-                true
+                state.alerts.len() != n_before
             }
         }
     }

@@ -125,7 +125,7 @@ impl Schedule {
 
     /// Returns true when there is an alert.
     pub fn has_alerts(&self) -> bool {
-        self.groups.iter().flat_map(|group| &group.rules).any(|rule| rule.alerts.iter().next().is_some())
+        self.groups.iter().flat_map(|group| &group.rules).any(|rule| !rule.alerts.is_empty())
     }
 
     /// Returns what is shown.

@@ -2,7 +2,7 @@
 //!
 //! There are the variables `$labels`, `$value`, `$externalLabels` and `$externalURL` (also as
 //! `.Labels` and so on), fields, texts and numbers, pipelines, and the functions of
-//! [`functions`]. What Prometheus has besides (`if`, `range`, `with`, `query`, own variables) is
+//! `functions`. What Prometheus has besides (`if`, `range`, `with`, `query`, own variables) is
 //! refused by name when a rule is read, so that no alert says less than its author meant.
 //!
 //! Source: "Template reference" in the documentation of Prometheus 3 and the documentation of
