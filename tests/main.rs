@@ -7,6 +7,7 @@ mod balancer;
 mod browser;
 mod chaos;
 mod dashboards;
+mod differential;
 mod export;
 mod forward;
 mod forward_clients;

@@ -41,9 +41,9 @@ fn victoria_metrics() -> Option<PathBuf> {
 const NAMING: &str = "-opentelemetry.usePrometheusNaming";
 
 /// A program that runs for a test, in a folder of its own.
-struct Peer {
+pub struct Peer {
     child: Child,
-    url: String,
+    pub url: String,
     _dir: tempfile::TempDir,
 }
 
@@ -89,7 +89,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn start_prometheus(program: &Path, port: u16, args: &[&str], config: &str) -> Peer {
+pub fn start_prometheus(program: &Path, port: u16, args: &[&str], config: &str) -> Peer {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("prometheus.yml"), config).unwrap();
     let mut command = Command::new(program);

@@ -39,30 +39,55 @@ impl Seen {
         Some(Seen { first_at: first.at, last_at: last.at, count, first: first.value, increase })
     }
 
-    /// Prometheus's `extrapolatedRate`, not yet divided by the time: what was seen is
-    /// stretched to the ends of the window `(at - window, at]`, by at most half an
-    /// average gap where samples stop short of an end by more than 1.1 gaps, and never
-    /// past the moment at which the counter would have been zero.
+    /// Reads the samples of a window of a gauge, whose falls are no resets.
+    pub fn of_gauge(samples: &[Sample]) -> Option<Seen> {
+        let (first, last) = (samples.first()?, samples.last()?);
+        let (count, increase) = (samples.len() as u64, last.value - first.value);
+        Some(Seen { first_at: first.at, last_at: last.at, count, first: first.value, increase })
+    }
+
+    /// Prometheus's `extrapolatedRate`, not yet divided by the time: what was seen is stretched
+    /// to the ends of the window `(at - window, at]`.
     ///
     /// One reading alone says nothing.
     pub fn extrapolated(&self, at: UnixMillis, window: Duration) -> Option<f64> {
-        let gaps = self.count.checked_sub(1).filter(|gaps| *gaps > 0)?;
-        let seconds = |from: UnixMillis, to: UnixMillis| to.0.saturating_sub(from.0) as f64 / 1e3;
-        let sampled = seconds(self.first_at, self.last_at);
-        if sampled == 0.0 {
-            return Some(self.increase);
-        }
-        let gap = sampled / gaps as f64;
-        let within_threshold = |to_end: f64| if to_end >= gap * 1.1 { gap / 2.0 } else { to_end };
+        Some(self.increase * self.stretch(at.minus(window), at)?)
+    }
+
+    /// Returns what the increase is to be multiplied by, to be that of the whole window
+    /// `(start, end]`: what was seen reaches its ends, or by half an average gap beyond the
+    /// samples where these stop short of an end by 1.1 gaps or more; and never past the moment
+    /// at which the counter would have been zero.
+    pub fn stretch(&self, start: UnixMillis, end: UnixMillis) -> Option<f64> {
         let to_zero = if self.increase > 0.0 && self.first >= 0.0 {
-            sampled * (self.first / self.increase)
+            seconds(self.first_at, self.last_at) * (self.first / self.increase)
         } else {
             f64::INFINITY
         };
-        let to_start = within_threshold(seconds(at.minus(window), self.first_at)).min(to_zero);
-        let to_end = within_threshold(seconds(self.last_at, at));
-        Some(self.increase * ((sampled + to_start + to_end) / sampled))
+        self.stretch_within(start, end, to_zero)
     }
+
+    /// Returns the same of a gauge, which may be below zero.
+    pub fn stretch_of_gauge(&self, start: UnixMillis, end: UnixMillis) -> Option<f64> {
+        self.stretch_within(start, end, f64::INFINITY)
+    }
+
+    fn stretch_within(&self, start: UnixMillis, end: UnixMillis, to_start_max: f64) -> Option<f64> {
+        let gaps = self.count.checked_sub(1).filter(|gaps| *gaps > 0)?;
+        let sampled = seconds(self.first_at, self.last_at);
+        if sampled == 0.0 {
+            return Some(1.0);
+        }
+        let gap = sampled / gaps as f64;
+        let within_threshold = |to_end: f64| if to_end >= gap * 1.1 { gap / 2.0 } else { to_end };
+        let to_start = within_threshold(seconds(start, self.first_at)).min(to_start_max);
+        let to_end = within_threshold(seconds(self.last_at, end));
+        Some((sampled + to_start + to_end) / sampled)
+    }
+}
+
+fn seconds(from: UnixMillis, to: UnixMillis) -> f64 {
+    to.0.saturating_sub(from.0) as f64 / 1e3
 }
 
 #[cfg(test)]

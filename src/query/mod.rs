@@ -8,6 +8,8 @@
 //!
 //! All of it blocks on the store: callers run it off the async threads.
 
+pub mod algebra;
+pub mod buckets;
 pub mod counter;
 pub mod logs;
 pub mod promql;

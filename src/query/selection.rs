@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use super::algebra::Grid;
 use super::counter::Seen;
 use super::rollup::{self, Windows};
 use super::tier;
@@ -39,6 +40,11 @@ impl Steps {
             Ok(count) if count <= POINTS_MAX => Ok(Steps { first_ms: from.0, step_ms, count }),
             _ => Err(QueryError::TooManyPoints { points }),
         }
+    }
+
+    /// Returns the moments of a grid, which is not empty and was checked elsewhere.
+    pub(super) fn of(grid: Grid) -> Self {
+        Steps { first_ms: grid.first_ms, step_ms: grid.step_ms, count: grid.count }
     }
 
     /// Returns the moments in order.

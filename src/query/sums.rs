@@ -132,6 +132,20 @@ pub fn quantile(q: f64, values: &mut [f64]) -> f64 {
     values[lower] * (1.0 - weight) + values[upper] * weight
 }
 
+/// Returns true for numbers that differ by less than a part of their sum, as errors of floats do;
+/// and for two NaNs.
+pub fn almost_equal(a: f64, b: f64, part: f64) -> bool {
+    if a == b || (a.is_nan() && b.is_nan()) {
+        return true;
+    }
+    let (sum, difference) = (a.abs() + b.abs(), (a - b).abs());
+    if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
+        difference < part * f64::MIN_POSITIVE
+    } else {
+        difference / sum.min(f64::MAX) < part
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,5 +190,15 @@ mod tests {
         assert_eq!(quantile(1.1, &mut values), f64::INFINITY);
         assert!(quantile(0.5, &mut []).is_nan());
         assert!(quantile(0.0, &mut [1.0, f64::NAN]).is_nan());
+    }
+
+    #[test]
+    fn errors_of_floats_are_no_difference() {
+        assert!(almost_equal(0.1 + 0.2, 0.3, 1e-12));
+        assert!(!almost_equal(1.0, 1.0 + 1e-9, 1e-12));
+        assert!(!almost_equal(0.0, 1e-300, 1e-12));
+        assert!(!almost_equal(f64::MAX, f64::INFINITY, 1e-12));
+        assert!(almost_equal(f64::NAN, f64::NAN, 1e-12));
+        assert!(!almost_equal(f64::NAN, 1.0, 1e-12));
     }
 }

@@ -6,6 +6,9 @@
 use std::ops::Range;
 
 use super::signature::Function;
+pub use crate::query::algebra::aggregate::AggregateOp;
+pub use crate::query::algebra::arithmetic::BinaryOp;
+pub use crate::query::algebra::matching::{Cardinality, Matching};
 use crate::record::read::Matcher;
 
 /// A part of the query's text, in bytes; the end is not included.
@@ -101,116 +104,6 @@ pub struct Unary {
     pub start: usize,
 }
 
-/// The operator of a binary expression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BinaryOp {
-    /// `+`
-    Add,
-    /// `-`
-    Sub,
-    /// `*`
-    Mul,
-    /// `/`
-    Div,
-    /// `%`
-    Mod,
-    /// `^`
-    Pow,
-    /// `atan2`
-    Atan2,
-    /// `==`
-    Equal,
-    /// `!=`
-    NotEqual,
-    /// `>`
-    Greater,
-    /// `<`
-    Less,
-    /// `>=`
-    GreaterEqual,
-    /// `<=`
-    LessEqual,
-    /// `and`
-    And,
-    /// `or`
-    Or,
-    /// `unless`
-    Unless,
-}
-
-impl BinaryOp {
-    /// Returns the operator as it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            BinaryOp::Add => "+",
-            BinaryOp::Sub => "-",
-            BinaryOp::Mul => "*",
-            BinaryOp::Div => "/",
-            BinaryOp::Mod => "%",
-            BinaryOp::Pow => "^",
-            BinaryOp::Atan2 => "atan2",
-            BinaryOp::Equal => "==",
-            BinaryOp::NotEqual => "!=",
-            BinaryOp::Greater => ">",
-            BinaryOp::Less => "<",
-            BinaryOp::GreaterEqual => ">=",
-            BinaryOp::LessEqual => "<=",
-            BinaryOp::And => "and",
-            BinaryOp::Or => "or",
-            BinaryOp::Unless => "unless",
-        }
-    }
-
-    /// Returns true for `==`, `<` and their like.
-    pub fn is_comparison(self) -> bool {
-        use BinaryOp::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
-        matches!(self, Equal | NotEqual | Greater | Less | GreaterEqual | LessEqual)
-    }
-
-    /// Returns true for `and`, `or` and `unless`.
-    pub fn is_set(self) -> bool {
-        matches!(self, BinaryOp::And | BinaryOp::Or | BinaryOp::Unless)
-    }
-}
-
-/// How many series of one side may meet how many of the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cardinality {
-    /// One and one; the default.
-    OneToOne,
-    /// `group_left`: many on the left, one on the right.
-    ManyToOne,
-    /// `group_right`: one on the left, many on the right.
-    OneToMany,
-    /// Only and always of the set operators.
-    ManyToMany,
-}
-
-impl Cardinality {
-    /// Returns Prometheus's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Cardinality::OneToOne => "one-to-one",
-            Cardinality::ManyToOne => "many-to-one",
-            Cardinality::OneToMany => "one-to-many",
-            Cardinality::ManyToMany => "many-to-many",
-        }
-    }
-}
-
-/// Which series of two vectors belong together.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Matching {
-    /// How many may meet.
-    pub cardinality: Cardinality,
-    /// The labels of `on` or `ignoring`.
-    pub labels: Vec<String>,
-    /// `on` rather than `ignoring`.
-    pub is_on: bool,
-    /// The labels of `group_left` or `group_right`, taken over from the side of one.
-    pub include: Vec<String>,
-}
-
 /// An operator between two expressions.
 #[derive(Clone, Debug)]
 pub struct Binary {
@@ -226,78 +119,7 @@ pub struct Binary {
     pub matching: Option<Matching>,
 }
 
-/// An aggregation operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AggregateOp {
-    /// `sum`
-    Sum,
-    /// `avg`
-    Avg,
-    /// `count`
-    Count,
-    /// `min`
-    Min,
-    /// `max`
-    Max,
-    /// `group`
-    Group,
-    /// `stddev`
-    Stddev,
-    /// `stdvar`
-    Stdvar,
-    /// `topk`
-    Topk,
-    /// `bottomk`
-    Bottomk,
-    /// `count_values`
-    CountValues,
-    /// `quantile`
-    Quantile,
-    /// `limitk`
-    Limitk,
-    /// `limit_ratio`
-    LimitRatio,
-}
-
 impl AggregateOp {
-    /// Every operator, by the order of its name.
-    pub const ALL: [AggregateOp; 14] = [
-        AggregateOp::Avg,
-        AggregateOp::Bottomk,
-        AggregateOp::Count,
-        AggregateOp::CountValues,
-        AggregateOp::Group,
-        AggregateOp::LimitRatio,
-        AggregateOp::Limitk,
-        AggregateOp::Max,
-        AggregateOp::Min,
-        AggregateOp::Quantile,
-        AggregateOp::Stddev,
-        AggregateOp::Stdvar,
-        AggregateOp::Sum,
-        AggregateOp::Topk,
-    ];
-
-    /// Returns the operator as it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AggregateOp::Sum => "sum",
-            AggregateOp::Avg => "avg",
-            AggregateOp::Count => "count",
-            AggregateOp::Min => "min",
-            AggregateOp::Max => "max",
-            AggregateOp::Group => "group",
-            AggregateOp::Stddev => "stddev",
-            AggregateOp::Stdvar => "stdvar",
-            AggregateOp::Topk => "topk",
-            AggregateOp::Bottomk => "bottomk",
-            AggregateOp::CountValues => "count_values",
-            AggregateOp::Quantile => "quantile",
-            AggregateOp::Limitk => "limitk",
-            AggregateOp::LimitRatio => "limit_ratio",
-        }
-    }
-
     /// Returns the type of the parameter before the vector, if the operator takes one.
     pub fn parameter(self) -> Option<Type> {
         use AggregateOp::{Bottomk, CountValues, LimitRatio, Limitk, Quantile, Topk};

@@ -55,7 +55,6 @@ pub fn parse_duration(text: &str) -> Result<u64, String> {
 }
 
 /// Writes a duration; years and weeks only when nothing is left over.
-#[expect(dead_code, reason = "the printer is to come")]
 pub fn format_duration(duration_ms: i64) -> String {
     if duration_ms == 0 {
         return "0s".to_string();

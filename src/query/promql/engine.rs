@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Error;
-use super::ast::Expr;
+use super::ast::{Expr, Type};
+use super::eval::{self, Evaluator, Output};
+use super::plan::{self, Node, Range};
 use crate::clock::UnixMillis;
-use crate::record::metric::Series;
+use crate::query::algebra::{Grid, Row, SameLabels, is_absent, without_metric};
 use crate::record::read::MetricRead;
-use crate::record::{Labels, Sample};
+use crate::record::{Labels, Resolution, Sample, Series};
 
 /// The moments at which a query is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,12 +125,98 @@ impl Engine {
     /// Evaluates a query that was parsed before; `query` is its text, for places in notes.
     pub fn evaluate(
         &self,
-        _store: &dyn MetricRead,
-        _query: &str,
-        _expr: &Expr,
-        _moments: Moments,
-        _cancel: &Cancel,
+        store: &dyn MetricRead,
+        query: &str,
+        expr: &Expr,
+        moments: Moments,
+        cancel: &Cancel,
     ) -> Result<Answer, Error> {
-        unimplemented!("soon")
+        let is_instant = moments.step_ms == 0;
+        let value_type = expr.value_type();
+        if !is_instant && !matches!(value_type, Type::Scalar | Type::Vector) {
+            let value_type = value_type.as_str();
+            return Err(Error::Unsuitable(format!(
+                "invalid expression type {value_type:?} for range query, must be Scalar or instant Vector"
+            )));
+        }
+        let subquery_step_ms = i64::try_from(self.limits.subquery_step.as_millis()).unwrap_or(i64::MAX);
+        let node = plan::plan(expr, moments, subquery_step_ms);
+        let evaluator = Evaluator::new(store, &self.limits, cancel);
+        let value = if is_instant {
+            instant_value(&evaluator, &node, value_type, moments.from)?
+        } else {
+            range_value(&evaluator, &node, moments)?
+        };
+        let (n_samples, coarsest) = (evaluator.n_samples(), evaluator.coarsest());
+        let (warnings, mut infos) = evaluator.notes.into_texts(query);
+        if coarsest != Resolution::Raw {
+            infos.push(format!("answered from {}: samples are not kept that long", coarsest.name()));
+        }
+        Ok(Answer { value, warnings, infos, n_samples })
     }
+}
+
+fn instant_value(
+    evaluator: &Evaluator<'_>,
+    node: &Node,
+    value_type: Type,
+    at: UnixMillis,
+) -> Result<Value, Error> {
+    if let Node::Range(range) = node {
+        return range_vector(evaluator, range, at);
+    }
+    let sample = |value: f64| Sample { at, value };
+    Ok(match evaluator.eval(node, Grid::one(at.0))? {
+        Output::Text(text) => Value::String(at, text),
+        Output::Numbers(numbers) => match (numbers.first(), value_type) {
+            (Some(number), Type::Scalar) => Value::Scalar(sample(*number)),
+            _ => return Err(Error::Execution("scalar without a value".into())),
+        },
+        Output::Rows(rows) => {
+            let rows = eval::without_dropped_names(rows)?;
+            let present = rows.into_iter().filter(|row| !row.is_empty());
+            Value::Vector(
+                present
+                    .map(|row| InstantSample { labels: row.labels, sample: sample(row.values[0]) })
+                    .collect(),
+            )
+        }
+    })
+}
+
+fn range_vector(evaluator: &Evaluator<'_>, range: &Range, at: UnixMillis) -> Result<Value, Error> {
+    let mut res: Vec<Series> = Vec::new();
+    for series in evaluator.range(range, at.0)? {
+        let labels = if series.drop_name { without_metric(&series.labels) } else { series.labels };
+        res.push(Series { labels, samples: series.samples });
+    }
+    sort_series(&mut res);
+    if res.windows(2).any(|pair| pair[0].labels == pair[1].labels) {
+        return Err(Error::Execution(SameLabels.to_string()));
+    }
+    Ok(Value::Matrix(res))
+}
+
+fn range_value(evaluator: &Evaluator<'_>, node: &Node, moments: Moments) -> Result<Value, Error> {
+    let grid = Grid::new(moments.from.0, moments.to.0, moments.step_ms);
+    let rows = match evaluator.eval(node, grid)? {
+        Output::Rows(rows) => eval::without_dropped_names(rows)?,
+        Output::Numbers(values) => {
+            vec![Row { labels: Labels::new::<&str, &str>([]), values, drop_name: false }]
+        }
+        Output::Text(_) => return Err(Error::Execution("string over a range".into())),
+    };
+    let series = |row: Row| {
+        let values = grid.iter().zip(row.values).filter(|(_, value)| !is_absent(*value));
+        let samples = values.map(|(at, value)| Sample { at: UnixMillis(at), value }).collect();
+        Series { labels: row.labels, samples }
+    };
+    let mut res: Vec<Series> =
+        rows.into_iter().map(series).filter(|series| !series.samples.is_empty()).collect();
+    sort_series(&mut res);
+    Ok(Value::Matrix(res))
+}
+
+fn sort_series(series: &mut [Series]) {
+    series.sort_by(|one, other| one.labels.cmp(&other.labels));
 }

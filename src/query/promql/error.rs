@@ -11,6 +11,9 @@ pub enum Error {
     /// The text is no query.
     #[error(transparent)]
     Parse(#[from] ParseError),
+    /// The query is none of the kind that was asked for, such as a range vector over a range.
+    #[error("{0}")]
+    Unsuitable(String),
     /// The query cannot be evaluated over what it selects.
     #[error("{0}")]
     Execution(String),
