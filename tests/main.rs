@@ -27,6 +27,7 @@ mod push;
 mod readme;
 mod release;
 mod reload;
+mod rules;
 mod ship;
 mod stack;
 mod start;

@@ -123,7 +123,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("toml_edit", &["config"]),
     ("rmp", &["ingest"]),
     ("zstd", &["store", "ingest"]),
-    ("glob", &["ingest"]),
+    ("glob", &["ingest", "config"]),
     ("listenfd", &["app"]),
     ("minisign_verify", &["release"]),
 ];

@@ -121,6 +121,15 @@ const SAMPLE_LISTS: &str = "
 #
 #[[logs.journal]]
 #units = [\"ssh.service\"]
+#
+# Alert and recording rules in PromQL, with the fields of Prometheus's rule files.
+#
+#[[rules]]
+#alert = \"PagesFail\"
+#expr = \"sum(rate(http_server_request_duration_seconds_count{http_response_status_code=~'5..'}[5m])) > 0\"
+#for = \"2m\"
+#labels = {severity = \"page\"}
+#annotations = {summary = \"{{ $value | humanize }} requests a second fail\"}
 ";
 
 /// Returns a configuration file with every setting explained, and commented out but for those

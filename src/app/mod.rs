@@ -20,6 +20,7 @@ mod pipeline;
 mod push;
 pub mod releases;
 mod reload;
+mod rules;
 mod serve;
 mod signals;
 mod site;

@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 
 use super::data;
 use super::push::Keeper;
+use super::rules::Evaluator;
 use super::site::{self, Origin, Site, SiteError};
 use super::status::Status;
 use super::tail::Follower;
@@ -45,6 +46,8 @@ pub struct Reloader {
     pub keeper: Arc<Keeper>,
     /// Files and journals are followed as the new configuration says.
     pub tail: Follower,
+    /// Rules are evaluated as the new configuration says.
+    pub rules: Arc<Evaluator>,
     /// Reloads run one after the other.
     pub turn: tokio::sync::Mutex<()>,
 }
@@ -194,6 +197,7 @@ impl Reloader {
         self.keeper.apply(&config.push);
         self.shared.switches.sample_by(config.telemetry.traces.sampling());
         self.tail.apply(config);
+        self.rules.apply(config);
         self.shared.switches.serve_proofs_of(&config.site);
         if let (Some(tls), Some(credentials)) = (&self.tls, credentials) {
             tls.show(credentials);

@@ -186,7 +186,9 @@ impl Running {
         self.predecessor = None;
         self.pipeline.begin_sampling();
         self.reloader.shared.links.reread();
-        self.reloader.tail.begin_late(&self.reloader.loaded().config);
+        let config = self.reloader.loaded().config;
+        self.reloader.tail.begin_late(&config);
+        self.reloader.rules.begin_late(&config);
         self.supervisor.tell(|notifier| notifier.ready("serving"));
     }
 
@@ -221,9 +223,10 @@ impl Running {
         }
         balancer.shutdown(Duration::ZERO).await;
         info!("stopped serving");
-        let Reloader { telemetry, store, .. } = &*self.reloader;
-        let (telemetry, store, pipeline) = (telemetry.clone(), store.clone(), self.pipeline);
+        let (reloader, pipeline) = (self.reloader, self.pipeline);
         let flushed = tokio::task::spawn_blocking(move || {
+            let Reloader { telemetry, store, rules, .. } = &*reloader;
+            rules.stop();
             pipeline.stop();
             if let Err(fault) = telemetry.shutdown(EXPORT_GRACE) {
                 warn!("{fault}");

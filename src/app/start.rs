@@ -14,6 +14,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 use super::pipeline::{ACCESS_RING, Parts, Pipeline};
 use super::push::Keeper;
 use super::reload::{Reloader, balancer_config, keep, log_warnings, shown};
+use super::rules::Evaluator;
 use super::serve::{Running, Supervisor};
 use super::site::{self, Site, SiteError};
 use super::sockets::{self, Sockets};
@@ -118,14 +119,20 @@ impl Base {
 
         let keeper = Keeper::new(store.clone(), self.telemetry.clone(), self.clock.clone());
         keeper.apply(&config.push);
-        let (shared, rings) = self.shared(&site, &store, &status, &keeper);
+        let rules = Arc::new(Evaluator::new(&config, &store, &self.clock, &meter));
+        let (shared, rings) = self.shared(&site, &store, &status, &keeper, &rules);
         let (release, clock) = (self.release.clone(), self.clock.clone());
         let switches = ForwardSwitches::new(config.forward.clone());
         let mut sockets = Sockets::given(predecessor.as_mut());
         let forwarded = forward::bind(&self.loaded, &mut sockets)?;
         let telemetry = self.telemetry.clone();
-        let (reloader, pipeline) =
-            self.run_pipeline(shared.clone(), switches.clone(), store.clone(), (status, keeper), rings)?;
+        let (reloader, pipeline) = self.run_pipeline(
+            shared.clone(),
+            switches.clone(),
+            store.clone(),
+            (status, keeper, rules),
+            rings,
+        )?;
 
         // Before the admin password is made: it is shown only once, so the start must not fail
         // after it.
@@ -165,6 +172,7 @@ impl Base {
             None => {
                 pipeline.begin_sampling();
                 reloader.tail.begin(&config)?;
+                reloader.rules.begin(&config)?;
             }
         }
         supervisor.tell(|notifier| notifier.ready("serving"));
@@ -195,6 +203,7 @@ impl Base {
         store: &Store,
         status: &Status,
         keeper: &Arc<Keeper>,
+        rules: &Arc<Evaluator>,
     ) -> (Arc<Shared>, Rings) {
         let config = &self.loaded.config;
         let meter = self.telemetry.meter();
@@ -213,6 +222,7 @@ impl Base {
             spans,
             clock: self.clock.clone(),
             collect: collect(&self.telemetry),
+            rules: view(rules),
             push: http::api::Push::new(keeper.clone(), self.clock.clone(), &meter),
             health: health(&balancer, store, status, &self.release),
             balancer,
@@ -233,7 +243,7 @@ impl Base {
         shared: Arc<Shared>,
         forward: ForwardSwitches,
         store: Store,
-        (status, keeper): (Status, Arc<Keeper>),
+        (status, keeper, rules): (Status, Arc<Keeper>, Arc<Evaluator>),
         rings: Rings,
     ) -> anyhow::Result<(Arc<Reloader>, Pipeline)> {
         let spans_left_out = Arc::new(AtomicU64::new(0));
@@ -266,6 +276,7 @@ impl Base {
             status,
             keeper,
             tail,
+            rules,
             turn: tokio::sync::Mutex::new(()),
         });
         Ok((reloader, pipeline))
@@ -345,6 +356,11 @@ fn collect(telemetry: &Arc<Telemetry>) -> http::api::Collect {
         let collected = telemetry.collect();
         (collected.scrape, collected.metadata)
     })
+}
+
+fn view(rules: &Arc<Evaluator>) -> http::api::Rules {
+    let rules = rules.clone();
+    Arc::new(move || rules.view())
 }
 
 fn health(

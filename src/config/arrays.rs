@@ -1,16 +1,30 @@
-//! Settings that are lists of tables, `[[logs.file]]` and `[[logs.journal]]`: only in the file.
+//! Settings that are lists of tables, `[[logs.file]]`, `[[logs.journal]]` and `[[rules]]`: only in
+//! the file.
 
 use toml_edit::{Item, TableLike};
 
 use super::file::Walk;
-use super::{Problem, unknown};
+use super::{Problem, rules, unknown};
 use crate::ingest::tail::{
-    Config, FileSource, Format, JournalSource, SOURCES_MAX, StartAt, TAG_MAX_BYTES, UNITS_MAX, check_pattern,
+    self, FileSource, Format, JournalSource, SOURCES_MAX, StartAt, TAG_MAX_BYTES, UNITS_MAX, check_pattern,
 };
+use crate::query::rules::RULES_MAX;
 
 /// The lists with the keys of each entry.
-pub const ARRAYS: [(&str, &[&str]); 2] =
-    [("logs.file", &["path", "tag", "format", "from"]), ("logs.journal", &["units", "tag"])];
+pub const ARRAYS: [(&str, &[&str]); 3] = [
+    ("logs.file", &["path", "tag", "format", "from"]),
+    ("logs.journal", &["units", "tag"]),
+    ("rules", &rules::KEYS),
+];
+
+/// What the lists of a file hold.
+#[derive(Debug, Default)]
+pub struct Lists {
+    /// `[[logs.file]]` and `[[logs.journal]]`
+    pub logs: tail::Config,
+    /// `[[rules]]`
+    pub rules: Vec<rules::Written>,
+}
 
 /// Returns the name of the list with this key.
 pub(super) fn find(key: &str) -> Option<&'static str> {
@@ -23,7 +37,7 @@ pub(super) fn is_table(key: &str) -> bool {
 }
 
 /// Reads a list into the configuration, or says everything that is wrong with it.
-pub(super) fn read(walk: &mut Walk<'_>, name: &'static str, item: &Item, place: String, config: &mut Config) {
+pub(super) fn read(walk: &mut Walk<'_>, name: &'static str, item: &Item, place: String, lists: &mut Lists) {
     let tables: Option<Vec<&dyn TableLike>> = match item {
         Item::ArrayOfTables(tables) => Some(tables.iter().map(|table| table as &dyn TableLike).collect()),
         Item::Value(value) => value.as_array().and_then(|array| {
@@ -36,16 +50,18 @@ pub(super) fn read(walk: &mut Walk<'_>, name: &'static str, item: &Item, place: 
             format!("`{name}`: {} is not a list of tables, each headed [[{name}]]", walk.shown(item));
         return walk.problems.push(Problem { place, message });
     };
-    if tables.len() > SOURCES_MAX {
-        let message = format!("`{name}`: {} tables are not up to {SOURCES_MAX}", tables.len());
+    let n_max = if name == "rules" { RULES_MAX } else { SOURCES_MAX };
+    if tables.len() > n_max {
+        let message = format!("`{name}`: {} tables are not up to {n_max}", tables.len());
         walk.problems.push(Problem { place: place.clone(), message });
     }
     for table in tables {
         let mut entry = Entry { walk, name, table };
         entry.refuse_unknown_keys();
         match name {
-            "logs.file" => config.files.extend(entry.file(&place)),
-            _ => config.journals.push(entry.journal()),
+            "logs.file" => lists.logs.files.extend(entry.file(&place)),
+            "rules" => lists.rules.push(rules::written(entry.walk, table, &place)),
+            _ => lists.logs.journals.push(entry.journal()),
         }
     }
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use toml_edit::{Document, Item, TableLike, Value};
 
+use super::arrays::Lists;
 use super::settings::{self, SETTINGS};
 use super::value::{Kind, MASK};
 use super::{Given, Problem, Source, arrays, place_in, unknown};
-use crate::ingest::tail;
 use crate::record::access::cut;
 
 /// Larger than any file a person writes; refused before it is read.
@@ -20,12 +20,7 @@ const SHOWN_MAX_BYTES: usize = 60;
 
 /// Reads the file's values into `given` and its lists of tables into `lists`, or says what is
 /// wrong with it.
-pub(super) fn read(
-    path: &Path,
-    given: &mut Vec<Given>,
-    lists: &mut tail::Config,
-    problems: &mut Vec<Problem>,
-) {
+pub(super) fn read(path: &Path, given: &mut Vec<Given>, lists: &mut Lists, problems: &mut Vec<Problem>) {
     let whole_file = |message: String| Problem { place: path.display().to_string(), message };
     let text = match read_bounded(path) {
         Ok(text) => text,
@@ -43,7 +38,7 @@ pub(super) fn read(
     walk.table(document.as_table(), "");
 }
 
-fn read_bounded(path: &Path) -> Result<String, String> {
+pub(super) fn read_bounded(path: &Path) -> Result<String, String> {
     let attempt = |fault: std::io::Error| format!("read the file: {fault}");
     // A pipe or a device could block or never end.
     let metadata = std::fs::metadata(path).map_err(attempt)?;
@@ -64,7 +59,7 @@ pub(super) struct Walk<'a> {
     path: &'a Path,
     text: &'a str,
     given: &'a mut Vec<Given>,
-    lists: &'a mut tail::Config,
+    lists: &'a mut Lists,
     pub(super) problems: &'a mut Vec<Problem>,
 }
 

@@ -8,6 +8,7 @@
 
 mod arrays;
 mod file;
+mod rules;
 pub mod settings;
 pub mod value;
 
@@ -19,7 +20,7 @@ use settings::{SETTINGS, Setting};
 
 use crate::http::admin::password;
 use crate::ingest::{forward, push, tail};
-use crate::{balancer, cv, http, release, store, telemetry};
+use crate::{balancer, cv, http, query, release, store, telemetry};
 
 /// The file looked for when no `--config` is given.
 pub const DEFAULT_FILE: &str = "vitrine.toml";
@@ -60,6 +61,8 @@ pub struct Config {
     pub push: push::Config,
     /// Files and journals that are followed.
     pub logs: tail::Config,
+    /// Alert and recording rules.
+    pub rules: query::rules::Config,
     /// Logging and export.
     pub telemetry: telemetry::Config,
     /// Releases and the hand-over to the next one.
@@ -80,6 +83,7 @@ impl Default for Config {
             forward: forward::Config::default(),
             push: push::Config::default(),
             logs: tail::Config::default(),
+            rules: query::rules::Config::default(),
             telemetry: telemetry::Config::default(),
             release: release::Config::default(),
         }
@@ -201,9 +205,11 @@ pub fn load(layers: &Layers) -> Result<Loaded, Problems> {
     let mut given: Vec<Given> = Vec::new();
     let mut config = Config::default();
 
-    if let Some(path) = file_of(layers) {
-        file::read(&path, &mut given, &mut config.logs, &mut problems);
+    let (path, mut lists) = (file_of(layers), arrays::Lists::default());
+    if let Some(path) = &path {
+        file::read(path, &mut given, &mut lists, &mut problems);
     }
+    config.logs = lists.logs;
     from_environment(layers, &mut given, &mut warnings);
     for (key, value) in &layers.flags {
         let setting = settings::find(key).expect("flags are declared by the keys of the table");
@@ -229,6 +235,7 @@ pub fn load(layers: &Layers) -> Result<Loaded, Problems> {
     // about and ignored; our own settings are refused like all others.
     warnings.extend(faults.iter().map(|fault| of_telemetry(fault, "environment")));
     problems.extend(tls_problem(&config));
+    problems.extend(rules::load(&mut config.rules, lists.rules, path.as_deref()));
     problems.extend(config.telemetry.faults().iter().map(|fault| of_telemetry(fault, "telemetry")));
     if problems.is_empty() { Ok(Loaded { config, sources, warnings }) } else { Err(Problems(problems)) }
 }

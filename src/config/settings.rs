@@ -152,6 +152,21 @@ pub const SETTINGS: &[Setting] = &[
         workers
     ),
     setting!(
+        "rule_files",
+        live,
+        rules.files,
+        "a list of files, such as /etc/vitrine/rules/*.yml",
+        "files of alert and recording rules in Prometheus's format; `*`, `?` and `[]` stand for parts of names"
+    ),
+    setting!(
+        "evaluation_interval",
+        live,
+        rules.interval,
+        "a duration from 1s to 1d",
+        "how often rules are evaluated whose group does not say it",
+        |text: &str| duration(text, Duration::from_secs(1)..=DAY)
+    ),
+    setting!(
         "cv.show",
         live,
         cv.show,

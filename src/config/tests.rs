@@ -136,6 +136,47 @@ fn wrong_lists_of_tables_are_all_reported() {
 }
 
 #[test]
+fn rules_are_read_into_groups_and_files_beside_them() {
+    let (dir, path) = file("");
+    let rules = dir.path().join("a.yml");
+    std::fs::write(&rules, "groups: [{name: g, interval: 5m, rules: [{record: x, expr: up}]}]").unwrap();
+    let text = format!(
+        "rule_files = [{:?}]\nevaluation_interval = \"30s\"\n[[rules]]\nalert = \"Down\"\nexpr = \"up == 0\"\nfor = \"5m\"\n\
+         labels = {{severity = \"page\"}}\n[[rules]]\nrecord = \"y\"\nexpr = \"up\"\ngroup = \"own\"\ninterval = \"10s\"\n\
+         [[rules]]\nrecord = \"z\"\nexpr = \"1\"\n[rules.labels]\nteam = \"a\"\n",
+        dir.path().join("*.yml")
+    );
+    std::fs::write(&path, text).unwrap();
+    let groups = load(&layers(Some(&path), &[], &[])).unwrap().config.rules.groups;
+    let shown: Vec<String> = groups
+        .iter()
+        .map(|group| {
+            let names: Vec<&str> = group.rules.iter().map(|rule| rule.name.as_str()).collect();
+            format!("{} {:?} {}", group.name, group.interval, names.join(","))
+        })
+        .collect();
+    assert_eq!(shown, ["rules 30s Down,z", "own 10s y", "g 300s x"]);
+    assert_eq!(groups[0].rules[1].written_labels().to_string(), "{team=\"a\"}");
+    assert_eq!(groups[2].file, rules.display().to_string());
+}
+
+#[test]
+fn wrong_rules_are_all_reported() {
+    check(
+        "[[rules]]\nalert = \"A\"\nexpr = \"sum(\"\nfor = 5\n[[rules]]\nrecord = \"x\"\nexpr = \"up\"\ninterval = \"10s\"\nfo = \"1m\"\n\
+         [[rules]]\nrecord = \"x\"\nexpr = \"up\"\ninterval = \"20s\"\nlabels = \"a\"\n",
+        &[
+            "vitrine.toml:4:1: `rules.for`: 5 is not a text (integer)",
+            "vitrine.toml:9:1: `rules.fo` is not a setting; did you mean `rules.for`?",
+            "vitrine.toml:14:1: `rules.labels`: \"a\" is not a table of texts",
+            "vitrine.toml:13:1: `rules.interval`: \"20s\" is not \"10s\", which the group \"rules\" has already",
+            "vitrine.toml:3:1: group \"rules\", rule 1, \"A\": `expr`: could not parse expression: 1:5: parse error: unclosed left parenthesis",
+        ],
+    );
+    check("rules = 1", &["vitrine.toml:1:1: `rules`: 1 is not a list of tables, each headed [[rules]]"]);
+}
+
+#[test]
 fn broken_toml_names_line_and_column() {
     let (dir, path) = file("site = \"a\"\nlisten = \n");
     let problems = load(&layers(Some(&path), &[], &[])).unwrap_err();

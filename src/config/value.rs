@@ -166,6 +166,19 @@ impl Form for Option<String> {
     }
 }
 
+/// A list is written with commas.
+impl Form for Vec<String> {
+    const KINDS: &'static [Kind] = &[Kind::List];
+
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_string).collect())
+    }
+
+    fn show(&self) -> String {
+        self.join(",")
+    }
+}
+
 /// What a secret is shown as.
 pub const MASK: &str = "********";
 

@@ -43,12 +43,12 @@ pub use model::{
     Award, Basics, Certificate, CustomItem, CustomSection, Cv, Education, Entry, Image, Interest, Language,
     Location, Meta, Profile, Project, Publication, Reference, SectionId, Skill, Theme, Volunteer, Work,
 };
-pub use problem::{Place, Problem, Severity};
+pub use problem::{Fault, Place, Problem, Severity};
 pub use translate::Borrowed;
+pub use yaml::read as read_yaml;
 
 use decode::Report;
 use node::Node;
-use problem::Fault;
 
 /// The sample that is served when there is no CV, and that `vitrine init` writes out.
 pub const SAMPLE: &str = include_str!("../../assets/sample/cv.yaml");

@@ -66,24 +66,28 @@ impl fmt::Display for Problem {
 
 /// A fault that ends the reading of a file: what the readers of YAML and JSON return.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub struct Fault {
+    /// Where.
     pub place: Place,
+    /// The value concerned; empty for the file as a whole.
     pub path: String,
+    /// What is wrong.
     pub message: String,
+    /// What would be right; may be empty.
     pub hint: String,
 }
 
 impl Fault {
-    pub fn new(place: Place, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(super) fn new(place: Place, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Fault { place, path: String::new(), message: message.into(), hint: hint.into() }
     }
 
-    pub fn at_path(mut self, path: impl Into<String>) -> Self {
+    pub(super) fn at_path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
-    pub fn into_problem(self, file: &str) -> Problem {
+    pub(super) fn into_problem(self, file: &str) -> Problem {
         Problem {
             severity: Severity::Error,
             file: file.to_string(),

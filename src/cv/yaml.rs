@@ -11,7 +11,7 @@ use super::node::{Budget, Key, MapBuilder, Node, Value};
 use super::problem::{Fault, Place};
 
 /// Reads one YAML document.
-pub(super) fn read(text: &str) -> Result<Node, Fault> {
+pub fn read(text: &str) -> Result<Node, Fault> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|err| explain(text, &err))?;
@@ -116,7 +116,7 @@ impl Builder {
     fn document(&mut self, place: Place) -> Result<(), Fault> {
         self.n_documents += 1;
         if self.n_documents > 1 {
-            let hint = "a CV is one document: remove the line `---` or what follows it";
+            let hint = "a file is one document: remove the line `---` or what follows it";
             return Err(Fault::new(place, "a second YAML document begins here", hint));
         }
         Ok(())

@@ -135,6 +135,8 @@ pub struct Shared {
     pub meter: Meter,
     /// Reads all instruments, for `/metrics`.
     pub collect: api::Collect,
+    /// What is known of rules and alerts.
+    pub rules: api::Rules,
     /// Takes pushes in.
     pub push: api::Push,
     /// Says how the process is, for `/health`.

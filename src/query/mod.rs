@@ -15,6 +15,7 @@ pub mod logs;
 pub mod promql;
 pub mod promtest;
 pub mod rollup;
+pub mod rules;
 pub mod selection;
 pub mod sums;
 pub mod tier;

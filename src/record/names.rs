@@ -277,6 +277,17 @@ instruments! {
     INGEST_CONNECTIONS = "vitrine.ingest.connections", "{connection}", Gauge,
         "Connections of other programs that are open now.";
 
+    RULE_EVALUATIONS = "vitrine.rule.evaluations", "{evaluation}", Counter,
+        "Rules evaluated, by group.";
+    RULE_FAILURES = "vitrine.rule.failures", "{evaluation}", Counter,
+        "Rules whose evaluation failed, by group.";
+    RULE_MISSED = "vitrine.rule.missed", "{evaluation}", Counter,
+        "Evaluations of a group of rules that were left out because those before took too long.";
+    RULE_GROUP_DURATION = "vitrine.rule.group.last.duration", "s", Gauge,
+        "Time that the last evaluation of a group of rules took.";
+    RULE_GROUP_LAST = "vitrine.rule.group.last.timestamp", "s", Gauge,
+        "When a group of rules was last evaluated, as a Unix time.";
+
     RELOADS = "vitrine.config.reloads", "{reload}", Counter,
         "Reloads, by outcome.";
     LAST_RELOAD_SUCCESSFUL = "vitrine.config.last_reload.successful", "", Gauge,
@@ -333,6 +344,8 @@ pub mod keys {
     pub const INTERFACE: &str = "network.interface.name";
     /// `error` or `warning`.
     pub const SEVERITY: &str = "severity";
+    /// The file and the name of a group of rules.
+    pub const RULE_GROUP: &str = "rule_group";
     /// The version of the binary.
     pub const VERSION: &str = "version";
     /// The release that the binary was shipped as.

@@ -265,6 +265,23 @@ impl Store {
         [config.late_max(), config.logs.max_age, config.spans.max_age]
     }
 
+    /// Waits until samples queued before can be read, which is before they are on disk; blocks the
+    /// thread, at most so long.
+    pub fn settle(&self, within: Duration) -> Result<(), SyncError> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        // Whoever waits may have given up.
+        let ack: Ack = Box::new(move |res| _ = sender.try_send(res));
+        self.send(Message::Settle(ack)).map_err(not_queued)?;
+        match receiver.recv_timeout(within) {
+            Ok(res) => res,
+            Err(RecvTimeoutError::Timeout) => {
+                Err(SyncError::Degraded(format!("the writer took nothing for {within:?}")))
+            }
+            // It gave up on a panic.
+            Err(RecvTimeoutError::Disconnected) => Err(SyncError::Closed),
+        }
+    }
+
     /// Waits until everything queued before is on disk; blocks the thread.
     pub fn sync(&self) -> Result<(), SyncError> {
         let (sender, receiver) = mpsc::sync_channel(1);

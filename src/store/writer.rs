@@ -42,6 +42,8 @@ pub enum Message {
     Spans(Vec<Span>, Option<Ack>),
     /// What is known about metrics.
     Metadata(Vec<Metadata>),
+    /// Asks to be told that everything before was taken.
+    Settle(Ack),
     /// Asks for a flush now.
     Sync(Ack),
     /// Asks to seal everything and end.
@@ -59,7 +61,7 @@ impl Message {
             Message::Spans(spans, _) => spans.iter().map(Span::size_bytes).sum(),
             Message::Logs(batch, _) => batch.size_bytes(),
             Message::Metadata(all) => all.len() * DESCRIPTION,
-            Message::Sync(_) | Message::Close(_) => 0,
+            Message::Settle(_) | Message::Sync(_) | Message::Close(_) => 0,
         }
     }
 }
@@ -169,7 +171,7 @@ impl Writer {
                 }
                 // Every part tells its metadata again.
                 Message::Metadata(_) => {}
-                Message::Sync(ack) => acks.push(ack),
+                Message::Settle(ack) | Message::Sync(ack) => acks.push(ack),
                 // A closer that gave up waiting does not hear it.
                 Message::Close(reply) => drop(reply.send(Err(SyncError::Closed.into()))),
             }
@@ -226,6 +228,10 @@ impl Writer {
                     self.is_metadata_dirty = true;
                 }
             }
+            Message::Settle(ack) => ack(match self.refused(Kind::Metrics) {
+                Some(reason) => Err(SyncError::Degraded(format!("samples are refused: {}", reason.as_str()))),
+                None => Ok(()),
+            }),
             Message::Sync(ack) => {
                 self.acks.push(ack);
                 (self.is_due, self.is_asked_for) = (true, true);

@@ -13,10 +13,14 @@ pub use self::receive::Push;
 use super::Shared;
 use super::admin::{self, AdminState};
 use crate::balancer::LaneError;
+use crate::query::rules::RulesView;
 use crate::record::{Metadata, Scrape};
 
 /// Reads all instruments; blocks for a millisecond.
 pub type Collect = Arc<dyn Fn() -> (Scrape, Vec<Metadata>) + Send + Sync>;
+
+/// Returns what is known of rules and alerts; does not wait.
+pub type Rules = Arc<dyn Fn() -> RulesView + Send + Sync>;
 
 /// Adds the routes: `GET /metrics`, and `HEAD`; and those of `push`.
 pub(super) fn routes(cfg: &mut web::ServiceConfig, admin: Arc<AdminState>, shared: Arc<Shared>) {

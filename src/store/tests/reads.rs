@@ -30,6 +30,19 @@ fn samples_are_read_from_open_and_sealed_chunks_and_after_a_restart() {
 }
 
 #[test]
+fn what_has_settled_can_be_read_and_a_closed_store_settles_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &clock());
+    for n in 0..100 {
+        store.append_scrape(scrape(START_MS + n, &[(series("up", "a"), n as f64)]));
+        store.settle(DEADLINE).unwrap();
+        assert_eq!(values(&store, "up").len() as i64, n + 1);
+    }
+    store.close(DEADLINE).unwrap();
+    assert!(store.settle(DEADLINE).is_err());
+}
+
+#[test]
 fn special_values_survive_sealing_and_restart() {
     let dir = tempfile::tempdir().unwrap();
     let clock = clock();
