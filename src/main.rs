@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vitrine::app::commands::Doing;
 use vitrine::app::control::Word;
-use vitrine::app::{Failure, commands, releases};
+use vitrine::app::{Failure, commands, promtest, releases};
 use vitrine::config::{ENV_PREFIX, Layers};
 use vitrine::cv::FileForm;
 use vitrine::http::front;
@@ -104,6 +104,18 @@ enum Command {
         url: Option<String>,
         #[command(flatten)]
         settings: Settings,
+    },
+    /// Runs test scripts in Prometheus's own language for PromQL, and prints pass and fail
+    ///
+    /// `load`, `clear`, `eval instant` and `eval range` with what they are to answer. What vitrine
+    /// refuses by name, such as native histograms, is counted as skipped. Exit 1 if any failed.
+    Promtest {
+        /// The scripts
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Prints a list of {file, passed, failed, skipped, failures} instead
+        #[arg(long)]
+        json: bool,
     },
     /// Stands before a vitrine in a container, and holds requests while that is replaced
     ///
@@ -256,6 +268,7 @@ fn main() -> ExitCode {
         Some(Command::SelfTest(settings)) => commands::self_test(&settings.layers()),
         Some(Command::Password(settings)) => commands::password(&settings.layers()),
         Some(Command::Health { url, settings }) => commands::health(url, &settings.layers()),
+        Some(Command::Promtest { files, json }) => promtest::run(&files, json),
         Some(Command::Front { listen, to, hold }) => {
             commands::front(front::Config { listen, to, hold: Duration::from_secs(hold) })
         }

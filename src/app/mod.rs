@@ -17,6 +17,7 @@ mod forward;
 mod hand_over;
 pub mod heap;
 mod pipeline;
+pub mod promtest;
 mod push;
 pub mod releases;
 mod reload;

@@ -29,3 +29,4 @@ pub use engine::{Answer, Cancel, Engine, InstantSample, Limits, Moments, Value};
 pub use error::{Error, ParseError};
 pub use parse::{parse, parse_selector};
 pub use plan::depends_on_moment;
+pub use pretty::pretty;

@@ -21,7 +21,11 @@ pub struct Samples {
 impl Samples {
     /// Adds the samples of a load.
     pub fn load(&mut self, series: &[Described], step_ms: i64) {
-        for described in series {
+        for (idx, described) in series.iter().enumerate() {
+            // Of one load the last line of a series counts, as in the original.
+            if series[idx + 1..].iter().any(|later| later.labels == described.labels) {
+                continue;
+            }
             if described.points.contains(&Point::Histogram) {
                 self.histograms.insert(described.labels.clone());
             }

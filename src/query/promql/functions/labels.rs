@@ -106,9 +106,10 @@ fn check_destination(function: &'static str, name: &str) -> Result<(), LabelErro
     Err(LabelError::Destination { function, name: name.to_owned() })
 }
 
-/// Any text is a name, but for none: Prometheus 3 wants no more than UTF-8.
+/// Any text is a name, but for none: Prometheus 3 wants no more than UTF-8. Bytes that were none
+/// are the replacement character since the text was read.
 fn is_label_name(name: &str) -> bool {
-    !name.is_empty()
+    !name.is_empty() && !name.contains(char::REPLACEMENT_CHARACTER)
 }
 
 /// Puts what groups matched into a template, by the rules of Go's `Regexp.Expand`: `$name` takes
