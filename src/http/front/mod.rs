@@ -1,198 +1,175 @@
 //! The front: stands before a vitrine in a container that is replaced by another one, and holds
 //! requests while there is none.
 //!
-//! It promises that a request which could not be answered is asked again, for as long as it may
-//! be held: one that never left always, one that left only if asking twice changes nothing (RFC
-//! 9110, section 9.2.1). It refuses to know what is served; paths, bodies and answers pass
-//! through as they are. It speaks plain HTTP/1.1 on both sides.
+//! It promises that a request which did not reach the one behind is held and asked again, for as
+//! long as it may be held. One that may have reached it is asked again once, and only when asking
+//! twice changes nothing (RFC 9110, section 9.2.1). It refuses to know what is served; paths,
+//! bodies and answers pass through as they are. It speaks plain HTTP/1.1 on both sides.
 
-use std::cell::RefCell;
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::rc::Rc;
+mod answer;
+mod client;
+mod headers;
+mod hold;
+mod journal;
+mod refusal;
+mod request;
+
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::Method;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use awc::error::SendRequestError;
-use awc::{Client, ClientResponse, Connector};
-use bytes::Bytes;
-use futures_util::Stream;
+use ipnet::IpNet;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
-use super::server::{BACKLOG, bind};
+use answer::Answer;
+use client::Fault;
+pub use client::{Destination, DestinationError};
+use hold::Gate;
+use journal::Journal;
+use request::Asked;
 
-/// Between two attempts to reach the one behind.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
+use super::client::{is_trusted, network};
+use super::limits::{Admitted, Connections};
+use super::server::{BACKLOG, KEEP_ALIVE, REQUEST_HEAD_TIMEOUT, bind, stream_of};
 
-/// A container that was just removed answers nothing at all for a while.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Requests in hand, to the last byte of their answers, and streams are among them; one more is
+/// answered 503. Each has two sockets, and the usual limit of a container is far above that.
+const IN_HAND_MAX: usize = 4_000;
 
-/// Longer than any deadline behind; streams begin at once.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Connections of one address: the one behind sees one address, the front's, and cannot tell.
+/// It is what `http.connections_per_address` is by default.
+const CONNECTIONS_PER_ADDRESS: u64 = 256;
 
-/// Requests that are held at a time; one more is answered 503.
-const HELD_MAX: usize = 2_000;
+/// Whose word about visitors is taken by default: this machine and private networks, Docker's own
+/// among them.
+pub const TRUSTED: &str = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7";
 
-/// Headers that are about one connection and not about the message (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+/// Before what was lost is asked again: who was just killed may accept for a moment still.
+const REPEAT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What stands where.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where visitors come.
     pub listen: SocketAddr,
-    /// Host and port of the vitrine behind; the name is looked up for each connection.
-    pub to: String,
-    /// A request is held for so long.
+    /// The vitrine behind; its name is looked up for each connection.
+    pub to: Destination,
+    /// A request is held for so long, from when it is first known that it cannot be answered.
     pub hold: Duration,
+    /// Proxies whose word about visitors is passed on; that of others is left out.
+    pub trusted: Vec<IpNet>,
 }
 
 /// Serves until SIGTERM or SIGINT. `ready` is told the address once visitors are let in.
 pub async fn serve(config: Config, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
     let listener = bind(config.listen)?;
     let address = listener.local_addr()?;
-    let held = Arc::new(Semaphore::new(HELD_MAX));
-    let server = HttpServer::new(move || {
-        let connector = Connector::new().timeout(CONNECT_TIMEOUT);
-        let client = Client::builder()
-            .connector(connector)
-            .timeout(ANSWER_TIMEOUT)
-            .disable_redirects()
-            .no_default_headers()
-            .finish();
-        let front = Rc::new(Front { config: config.clone(), client, held: held.clone() });
-        App::new().app_data(front).default_service(web::to(pass))
-    })
-    .backlog(BACKLOG.unsigned_abs())
-    .listen(listener)?
-    .run();
+    let journal = Arc::new(Journal::default());
+    let front = Arc::new(Front {
+        gate: Gate::new(config.to.clone(), journal.clone()),
+        in_hand: Arc::new(Semaphore::new(IN_HAND_MAX)),
+        journal,
+        config,
+    });
+    let (for_connections, connections) = (front.clone(), Connections::default());
+    let server = HttpServer::new(move || App::new().app_data(front.clone()).default_service(web::to(pass)))
+        .on_connect(move |connection, data| {
+            let address = stream_of(connection).and_then(|stream| stream.peer_addr().ok());
+            let admit = |address: SocketAddr| for_connections.admit(&connections, address.ip());
+            if let Some(admitted) = address.and_then(admit) {
+                data.insert(admitted);
+            }
+        })
+        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(crate::http::DRAIN_GRACE.as_secs())
+        .backlog(BACKLOG.unsigned_abs())
+        .listen(listener)?
+        .run();
     ready(address);
     Ok(server.await?)
 }
 
+/// Reads a network, or an address as the network of itself.
+pub fn read_network(text: &str) -> Result<IpNet, ipnet::AddrParseError> {
+    text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse())
+}
+
+/// What all threads share.
 struct Front {
     config: Config,
-    client: Client,
-    held: Arc<Semaphore>,
+    gate: Arc<Gate>,
+    in_hand: Arc<Semaphore>,
+    journal: Arc<Journal>,
 }
 
 async fn pass(request: HttpRequest, body: web::Payload) -> HttpResponse {
-    let front = request.app_data::<Rc<Front>>().expect("the server gives every thread its own").clone();
-    let Ok(_place) = front.held.clone().try_acquire_owned() else { return away() };
-    let body = Rc::new(RefCell::new(body.into_inner()));
-    let begun = Instant::now();
-    loop {
-        match front.ask(&request, &body).await {
-            Ok(answer) => return respond(answer, *request.method() == actix_web::http::Method::HEAD),
-            Err(fault) if begun.elapsed() < front.config.hold && may_ask_again(&request, &fault) => {
-                tokio::time::sleep(RETRY_PAUSE).await;
+    let front = request.app_data::<Arc<Front>>().expect("the server gives it to every thread");
+    if *request.method() == Method::CONNECT {
+        return refusal::no_tunnel();
+    }
+    if let Some(Admitted::TooMany) = request.conn_data::<Admitted>() {
+        return refusal::too_many_connections();
+    }
+    let Ok(place) = front.in_hand.clone().try_acquire_owned() else {
+        front.journal.complain(&format!("more than {IN_HAND_MAX} requests are in hand"));
+        return refusal::away();
+    };
+    let Some(asked) = Asked::of(&request, body.into_inner(), &front.config.trusted) else {
+        return refusal::bad_request();
+    };
+    match front.ask(&asked).await {
+        Ok(answer) => answer.respond(&request, place, front.journal.clone()),
+        Err(fault) => {
+            if !matches!(fault, Fault::Upload) {
+                front.journal.complain(&fault.to_string());
             }
-            Err(SendRequestError::Timeout) => return HttpResponse::GatewayTimeout().finish(),
-            Err(SendRequestError::Connect(_)) => return away(),
-            Err(_) => return HttpResponse::BadGateway().finish(),
+            refusal::of(&fault)
         }
     }
-}
-
-fn away() -> HttpResponse {
-    let text = "the site is being replaced and will be back in a moment\n";
-    HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "5")).body(text)
-}
-
-fn may_ask_again(request: &HttpRequest, fault: &SendRequestError) -> bool {
-    // What could not connect has not left; the body waits unread.
-    matches!(fault, SendRequestError::Connect(_))
-        || (request.method().is_safe() && !has_body(request) && !matches!(fault, SendRequestError::Timeout))
-}
-
-fn has_body(request: &HttpRequest) -> bool {
-    let headers = request.headers();
-    headers.contains_key(header::TRANSFER_ENCODING)
-        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
 impl Front {
-    async fn ask(
-        &self,
-        request: &HttpRequest,
-        body: &Rc<RefCell<Payload>>,
-    ) -> Result<ClientResponse<impl Stream<Item = Result<Bytes, PayloadError>> + use<>>, SendRequestError>
-    {
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let mut asked =
-            self.client.request(request.method().clone(), format!("http://{}{path}", self.config.to));
-        *asked.headers_mut() = passed_on(request.headers());
-        if let Some(peer) = request.peer_addr() {
-            forwarded(asked.headers_mut(), peer);
+    /// Asks until there is an answer, or no use in asking.
+    async fn ask(&self, asked: &Asked) -> Result<Answer, Fault> {
+        let mut may_repeat = asked.is_repeatable();
+        let mut until = None;
+        if self.gate.is_away() {
+            self.hold(&mut until).await?;
         }
-        if has_body(request) { asked.send_stream(Shared(body.clone())).await } else { asked.send().await }
+        loop {
+            match client::ask(&self.config.to, asked).await {
+                Err(fault @ Fault::NotReached { .. }) => {
+                    // When it is held for too long, why it was is of more use than that it was.
+                    if self.hold(&mut until).await.is_err() {
+                        return Err(fault);
+                    }
+                }
+                Err(Fault::Lost(_)) if may_repeat => {
+                    may_repeat = false;
+                    tokio::time::sleep(REPEAT_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
-}
 
-fn passed_on(headers: &HeaderMap) -> HeaderMap {
-    let mut res = HeaderMap::with_capacity(headers.len() + 2);
-    // The length of a body that is passed on piece by piece is told by the pieces.
-    let is_left_out = |name: &HeaderName| HOP_BY_HOP.contains(name) || *name == header::CONTENT_LENGTH;
-    for (name, value) in headers.iter().filter(|(name, _)| !is_left_out(name)) {
-        res.append(name.clone(), value.clone());
+    /// Waits until the one behind can be reached; `until` is set the first time.
+    async fn hold(&self, until: &mut Option<Instant>) -> Result<(), Fault> {
+        let until = *until.get_or_insert_with(|| Instant::now() + self.config.hold);
+        self.gate.wait(until).await
     }
-    res
-}
 
-// The one behind takes the right-most address that is no proxy of its own.
-fn forwarded(headers: &mut HeaderMap, peer: SocketAddr) {
-    let name = HeaderName::from_static("x-forwarded-for");
-    let before: Vec<&str> = headers.get_all(&name).filter_map(|value| value.to_str().ok()).collect();
-    let mut all = before.join(", ");
-    if !all.is_empty() {
-        all.push_str(", ");
-    }
-    all.push_str(&peer.ip().to_canonical().to_string());
-    if let Ok(value) = HeaderValue::from_str(&all) {
-        headers.insert(name, value);
-    }
-    headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static("http"));
-}
-
-fn respond<S>(answer: ClientResponse<S>, is_head: bool) -> HttpResponse
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
-{
-    let mut response = HttpResponse::build(answer.status());
-    for (name, value) in passed_on(answer.headers()).into_iter() {
-        response.append_header((name, value));
-    }
-    let length = answer.headers().get(header::CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if let Some(length) = length {
-        response.no_chunking(length);
-    }
-    match length {
-        None if is_head => response.finish(),
-        _ => response.streaming(answer),
-    }
-}
-
-/// A body that stays with the request while an attempt to send it fails.
-struct Shared(Rc<RefCell<Payload>>);
-
-impl Stream for Shared {
-    type Item = Result<Bytes, PayloadError>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_next(context)
+    /// Counts a connection of an address; a trusted proxy stands for many.
+    fn admit(&self, connections: &Connections, address: IpAddr) -> Option<Admitted> {
+        let address = address.to_canonical();
+        if is_trusted(address, &self.config.trusted) {
+            return None;
+        }
+        let entered = connections.enter(network(address), CONNECTIONS_PER_ADDRESS);
+        Some(entered.map_or(Admitted::TooMany, |connection| Admitted::Counted { _connection: connection }))
     }
 }
