@@ -127,10 +127,13 @@ enum Command {
         listen: std::net::SocketAddr,
         /// Host and port of the vitrine behind
         #[arg(long, value_name = "HOST:PORT")]
-        to: String,
+        to: front::Destination,
         /// How long a request is held, in seconds
-        #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+        #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=60))]
         hold: u64,
+        /// Proxies whose X-Forwarded-For and X-Forwarded-Proto are passed on
+        #[arg(long, value_name = "NETWORKS", value_delimiter = ',', default_value = front::TRUSTED, value_parser = front::read_network)]
+        trust: Vec<ipnet::IpNet>,
     },
     /// Makes this program a service of systemd: user, folders, units, and the command by its name
     ///
@@ -269,8 +272,8 @@ fn main() -> ExitCode {
         Some(Command::Password(settings)) => commands::password(&settings.layers()),
         Some(Command::Health { url, settings }) => commands::health(url, &settings.layers()),
         Some(Command::Promtest { files, json }) => promtest::run(&files, json),
-        Some(Command::Front { listen, to, hold }) => {
-            commands::front(front::Config { listen, to, hold: Duration::from_secs(hold) })
+        Some(Command::Front { listen, to, hold, trust }) => {
+            commands::front(front::Config { listen, to, hold: Duration::from_secs(hold), trusted: trust })
         }
         Some(Command::Install { now, place }) => {
             let start = if now { Start::Now } else { Start::AtBoot };

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process, test_kill_process};
 use vitrine::clock::UnixMillis;
@@ -339,6 +339,7 @@ fn the_service_manager_follows_from_one_process_to_the_next() {
 fn a_socket_of_the_service_manager_is_taken_and_handed_on() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
+    let managers = socket.try_clone().unwrap();
     let dir = Folders::new();
     let serve = serve_through_link(&dir);
     // The variables name a process that is not there before it is started.
@@ -355,4 +356,8 @@ fn a_socket_of_the_service_manager_is_taken_and_handed_on() {
     line.hand_over("upgrade");
     assert_eq!(line.vitrine().get("/health").status, 200);
     line.stop();
+    // Who comes between two processes waits in the manager's queue.
+    let waiting = TcpStream::connect_timeout(&address, Duration::from_millis(900)).unwrap();
+    let (_, accepted) = managers.accept().unwrap();
+    assert_eq!(accepted, waiting.local_addr().unwrap());
 }

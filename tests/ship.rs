@@ -4,6 +4,7 @@
 //! one container in files, and the host is this machine behind an sshd of the test's own.
 
 mod host;
+mod images;
 mod remote;
 mod workflows;
 

@@ -110,7 +110,8 @@ fn the_import_reader_sees_groups_and_paths() {
 const OWNED: &[(&str, &[&str])] = &[
     ("actix_web", &["http"]),
     ("actix_tls", &["http"]),
-    ("awc", &["http"]),
+    ("hyper", &["http"]),
+    ("hyper_util", &["http"]),
     ("rustls", &["http", "telemetry"]),
     ("maud", &["pages", "http"]),
     ("cosmic_text", &["pages"]),
@@ -137,6 +138,8 @@ fn each_outside_crate_stays_with_its_owner() {
         let (part, text) = (part_of(file), std::fs::read_to_string(file).unwrap());
         for (outside, owners) in OWNED {
             let named = text.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
+                // A text may name what others say in the log.
+                let line = line.replace(&format!("\"{outside}::"), "");
                 line.contains(&format!("{outside}::")) || line.contains(&format!("use {outside};"))
             });
             if named && !owners.contains(&part.as_str()) {

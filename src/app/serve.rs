@@ -197,7 +197,10 @@ impl Running {
         self.supervisor.tell(|notifier| notifier.stopping("draining"));
         // It may have been told in the middle of a hand-over, and whoever waits is to be served.
         self.server.resume().await;
-        self.server.drain().await;
+        // One before us that still finishes could take the sockets back until then.
+        let is_last = self.predecessor.is_none();
+        let turn_away = || is_last.then(|| self.sockets.turn_away());
+        self.server.drain(|| _ = turn_away()).await;
         self.finish().await
     }
 
@@ -205,6 +208,9 @@ impl Running {
     /// write. No more connections are accepted by now.
     pub(super) async fn finish(self) -> anyhow::Result<()> {
         drop(self.control);
+        // The server closes its own handles of them: with these the sockets are closed, unless a
+        // successor or the service manager has them, and connections are refused.
+        drop(self.sockets);
         // Whoever waits for a reload hears at once that there will be none.
         drop(self.requests);
         // Nobody may be listening to it: a stream that is not open needs no end.

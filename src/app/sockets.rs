@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::Context;
 use listenfd::ListenFd;
+use tracing::warn;
 
 use crate::http;
 use crate::ingest::forward;
@@ -39,11 +40,17 @@ impl Sockets {
 
     /// Returns the socket of an HTTP address.
     pub fn http(&mut self, part: &str, asked: SocketAddr) -> anyhow::Result<TcpListener> {
-        let name = SocketName { part: part.into(), asked };
+        let mut name = SocketName { part: part.into(), asked, is_managers: false };
         let listener = match self.take(&name) {
-            Some(socket) => http::adopt(socket).context("take over a listening socket")?,
+            Some((given, socket)) => {
+                name = given;
+                http::adopt(socket).context("take over a listening socket")?
+            }
             None => match self.take_activated(asked) {
-                Some(socket) => http::adopt(socket.into()).context("take the service manager's socket")?,
+                Some(socket) => {
+                    name.is_managers = true;
+                    http::adopt(socket.into()).context("take the service manager's socket")?
+                }
                 None => http::bind(asked)?,
             },
         };
@@ -53,10 +60,10 @@ impl Sockets {
 
     /// Returns the sockets of an address of the forward protocol.
     pub fn forward(&mut self, asked: SocketAddr) -> Result<forward::Bound, forward::BindError> {
-        let name = |part: &str| SocketName { part: part.into(), asked };
+        let name = |part: &str| SocketName { part: part.into(), asked, is_managers: false };
         let failed = |source: io::Error| forward::BindError { address: asked, transport: "TCP", source };
         let bound = match (self.take(&name(FORWARD_TCP)), self.take(&name(FORWARD_UDP))) {
-            (Some(tcp), Some(udp)) => forward::Bound::adopt(tcp, udp).map_err(failed)?,
+            (Some((_, tcp)), Some((_, udp))) => forward::Bound::adopt(tcp, udp).map_err(failed)?,
             _ => forward::Bound::bind(asked)?,
         };
         let [tcp, udp] = bound.descriptors().map_err(failed)?;
@@ -76,9 +83,23 @@ impl Sockets {
         self.held.iter().map(|(name, socket)| (name.clone(), socket.as_fd())).collect()
     }
 
-    fn take(&mut self, name: &SocketName) -> Option<OwnedFd> {
-        let place = self.inherited.iter().position(|(known, _)| known == name)?;
-        Some(self.inherited.swap_remove(place).1)
+    /// Lets nobody connect any more to what visitors connect to: from here on nobody can be in the
+    /// queue when it is closed, and be cut off. Who waits for the service manager's socket waits for
+    /// whoever it starts next.
+    pub fn turn_away(&self) {
+        let is_visitors = |name: &SocketName| [HTTP, HTTPS].contains(&name.part.as_str());
+        for (name, socket) in self.held.iter().filter(|(name, _)| is_visitors(name) && !name.is_managers) {
+            if let Err(fault) = http::turn_away(socket.as_fd()) {
+                // Those in the queue are cut off then, as they would be anywhere else.
+                warn!("turn connections to {} away: {fault}", name.asked);
+            }
+        }
+    }
+
+    fn take(&mut self, name: &SocketName) -> Option<(SocketName, OwnedFd)> {
+        let is_it = |known: &SocketName| known.part == name.part && known.asked == name.asked;
+        let place = self.inherited.iter().position(|(known, _)| is_it(known))?;
+        Some(self.inherited.swap_remove(place))
     }
 
     // Units name ports more often than addresses: `ListenStream=80` is [::]:80.

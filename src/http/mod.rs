@@ -56,7 +56,7 @@ pub use edition::Edition;
 pub use links::Links;
 pub use probes::{Health, HealthWorkers};
 pub use public::{Done, Job, Reply, answer, probe};
-pub use server::{BindError, Server, adopt, bind, block_on};
+pub use server::{BindError, Server, adopt, bind, block_on, turn_away};
 pub use stage::STAGE_SPANS;
 
 /// How long requests in hand may take when the server stops; what runs longer is cut.

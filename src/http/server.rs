@@ -4,7 +4,7 @@ use std::any::Any;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::ServerHandle;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpRequest, HttpServer, web};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 
 use super::admin::{self, AdminState};
 use super::limits::{Connections, Requests};
@@ -34,15 +34,18 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const BACKLOG: i32 = 1024;
 
 /// A client has so long to send its request's head, then 408.
-const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An idle connection is kept so long; longer than the 60 s of common proxies, so that it
 /// is they who close and never hit a connection that we are just closing.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// From the start of a drain new connections are accepted for so long, to be told so: every
 /// answer closes its connection, and `/ready` says 503.
 const STILL_ACCEPTING: Duration = Duration::from_millis(500);
+
+/// Connections that had begun when no more could begin are complete and accepted by then.
+const HANDSHAKE: Duration = Duration::from_millis(50);
 
 /// Between "close after this answer" and closing what idles: a client that was about to
 /// send its next request has sent it by then.
@@ -132,8 +135,32 @@ pub fn adopt(socket: OwnedFd) -> io::Result<TcpListener> {
     let socket = Socket::from(socket);
     socket.set_tcp_user_timeout(Some(SEND_TIMEOUT))?;
     socket.set_nonblocking(true)?;
+    // There is none, unless whoever had it before was about to stop.
+    _ = socket.detach_filter();
     Ok(socket.into())
 }
+
+/// Lets nobody connect any more to a listening socket that is about to be closed.
+///
+/// A connection that begins is not answered, as if the packet were lost: the client begins again
+/// after a second, and is refused. Closing the socket at once would cut off whoever is in its queue
+/// after sending a request, who could not know whether it was read.
+pub fn turn_away(socket: BorrowedFd<'_>) -> io::Result<()> {
+    SockRef::from(&socket).attach_filter(&NO_NEW_CONNECTIONS)
+}
+
+/// Drops what has SYN without ACK among the flags of its TCP header (RFC 9293, section 3.1), and
+/// passes the rest; as instructions of a packet filter (`bpf(4)`).
+const NO_NEW_CONNECTIONS: [SockFilter; 5] = [
+    // The byte with the flags; the header is where a packet begins for such a socket.
+    SockFilter::new(0x30, 0, 0, 13),
+    // SYN (2) and ACK (16) of them.
+    SockFilter::new(0x54, 0, 0, 0x12),
+    // Only SYN: the next instruction, otherwise the one after it.
+    SockFilter::new(0x15, 0, 1, 0x02),
+    SockFilter::new(0x06, 0, 0, 0),
+    SockFilter::new(0x06, 0, 0, u32::MAX),
+];
 
 fn bind_advice(fault: &io::Error) -> String {
     let elsewhere = "choose another with --listen, VITRINE_LISTEN or `listen` in the configuration";
@@ -149,7 +176,7 @@ fn bind_advice(fault: &io::Error) -> String {
     }
 }
 
-fn stream_of(connection: &dyn Any) -> Option<&TcpStream> {
+pub(super) fn stream_of(connection: &dyn Any) -> Option<&TcpStream> {
     let secure = || connection.downcast_ref::<TlsStream<TcpStream>>().map(|secure| secure.get_ref().0);
     connection.downcast_ref::<TcpStream>().or_else(secure)
 }
@@ -224,11 +251,13 @@ impl Server {
     }
 
     /// Wants no more traffic: says so to whoever still comes for a moment, then accepts no more.
-    /// [`Server::finish`] follows.
-    pub async fn drain(&self) {
+    /// `turn_away` is called in between. [`Server::finish`] follows, which closes the sockets.
+    pub async fn drain(&self, turn_away: impl FnOnce()) {
         self.shared.switches.begin_drain();
         // Whoever asks `/ready` on a new connection must hear that no more are wanted.
         tokio::time::sleep(STILL_ACCEPTING).await;
+        turn_away();
+        tokio::time::sleep(HANDSHAKE).await;
         self.pause().await;
     }
 

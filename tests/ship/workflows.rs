@@ -2,11 +2,10 @@
 //! scripts that run anywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use super::images::platforms;
 use super::{needed, shipped};
 use crate::harness::run;
 use crate::packaging::yaml;
@@ -106,32 +105,79 @@ fn every_branch_that_ships_has_a_target_and_is_checked_too() {
 #[test]
 fn one_image_is_tested_built_deployed_and_only_then_tagged() {
     let ship = yaml(SHIP);
-    assert_eq!(jobs(&ship), BTreeSet::from(["build", "host", "retag", "target", "test"]));
+    assert_eq!(jobs(&ship), BTreeSet::from(["build", "host", "index", "retag", "target", "test"]));
     let needs = |job: &str| -> Vec<&str> {
         let list = below(&ship, &format!("jobs.{job}.needs"));
         list.values().copied().chain(ship.get(&format!("jobs.{job}.needs")).map(String::as_str)).collect()
     };
     assert_eq!(needs("test"), ["target"]);
     assert_eq!(needs("build"), ["target", "test"]);
-    assert_eq!(needs("host"), ["target", "build"]);
+    assert_eq!(needs("index"), ["target", "build"]);
+    assert_eq!(needs("host"), ["target", "index"]);
     assert_eq!(needs("retag"), ["target", "host"]);
     assert_eq!(ship["jobs.retag.if"], "!cancelled() && needs.host.result == 'success'");
     let runs = |job: &str| steps(&ship, job).into_iter().map(|(what, _)| what).skip(1).collect::<Vec<_>>();
     assert_eq!(runs("target"), [r#".ci/output .ci/target "$GITHUB_REF" "$GITHUB_SHA""#]);
     assert_eq!(runs("test"), [".ci/run"]);
-    assert_eq!(runs("build"), [".ci/login", r#".ci/output .ci/image "$TAG" "$GITHUB_SHA" "$SOURCE""#]);
+    assert_eq!(runs("build"), [".ci/login", r#".ci/image "$TAG" "$GITHUB_SHA" "$SOURCE""#]);
+    assert_eq!(runs("index"), [".ci/login", r#".ci/output .ci/index "$TAG""#]);
     assert_eq!(runs("retag"), [".ci/login", r#".ci/retag "$IMAGE" "$TAG""#]);
     // What is built carries the tag that never moves; what is deployed is its digest; the tag that
     // moves is the environment's.
-    assert_eq!(ship["jobs.build.env.TAG"], "${{ needs.target.outputs.immutable }}");
-    assert_eq!(ship["jobs.build.outputs.image"], "${{ steps.image.outputs.image }}");
+    for job in ["build", "index"] {
+        assert_eq!(ship[&format!("jobs.{job}.env.TAG")], "${{ needs.target.outputs.immutable }}");
+        assert_eq!(ship[&format!("jobs.{job}.env.IMAGE")], "${{ vars.IMAGE }}");
+    }
+    assert_eq!(ship["jobs.index.outputs.image"], "${{ steps.index.outputs.image }}");
+    let deploy =
+        below(&ship, "jobs.host.steps").into_iter().find(|(_, value)| value.starts_with(".ci/remote deploy"));
+    let image = deploy.unwrap().0.replace(".run", ".env.IMAGE");
+    assert_eq!(ship[&format!("jobs.host.steps.{image}")], "${{ needs.index.outputs.image }}");
     assert_eq!(ship["jobs.retag.env.IMAGE"], "${{ needs.host.outputs.image }}");
     assert_eq!(ship["jobs.retag.env.TAG"], "${{ needs.target.outputs.tag }}");
-    for job in ["build", "retag"] {
+    for job in ["build", "index", "retag"] {
         assert_eq!(ship[&format!("jobs.{job}.env.REGISTRY")], "${{ vars.REGISTRY }}");
     }
-    assert_eq!(ship["jobs.build.env.IMAGE"], "${{ vars.IMAGE }}");
     assert_eq!(ship["jobs.target.if"], "vars.IMAGE != ''", "who ships nothing is left alone");
+}
+
+#[test]
+fn each_platform_has_a_machine_of_its_own_and_hands_nothing_on_by_outputs() {
+    for path in [SHIP, RELEASE] {
+        let workflow = yaml(path);
+        let matrix = below(&workflow, "jobs.build.strategy.matrix");
+        // GitHub's names: a machine of arm64 ends so, one of amd64 in nothing.
+        let runners = platforms().into_iter().map(|platform| match platform.as_str() {
+            "amd64" => "ubuntu-24.04".to_string(),
+            other => format!("ubuntu-24.04-{}", other.trim_end_matches("64")),
+        });
+        assert_eq!(matrix.into_values().collect::<Vec<_>>(), runners.collect::<Vec<_>>(), "{path}");
+        assert_eq!(workflow["jobs.build.runs-on"], "${{ matrix.runner }}", "{path}");
+        // Of a matrix, the last machine's output would stand for all.
+        assert!(below(&workflow, "jobs.build.outputs").is_empty(), "{path}");
+    }
+    assert_eq!(yaml(SHIP)["jobs.build.strategy.fail-fast"], "false", "what one built stays");
+}
+
+#[test]
+fn a_release_is_published_when_every_platform_is_built() {
+    let release = yaml(RELEASE);
+    assert_eq!(jobs(&release), BTreeSet::from(["build", "publish", "test"]));
+    assert_eq!(release["jobs.build.needs"], "test");
+    assert_eq!(release["jobs.publish.needs"], "build");
+    let what = |job: &str| steps(&release, job).into_iter().map(|(what, _)| what).skip(1).collect::<Vec<_>>();
+    let (build, publish) = (what("build"), what("publish"));
+    assert_eq!(build[0], r#".ci/binary "$GITHUB_REF_NAME" dist"#);
+    assert!(build[1].starts_with("actions/upload-artifact@"), "{build:?}");
+    assert!(publish[0].starts_with("actions/download-artifact@"), "{publish:?}");
+    assert_eq!(publish[1], r#".ci/release "$GITHUB_REF_NAME" dist"#);
+    // By one name the second machine's would be refused or replace the first's.
+    assert_eq!(release["jobs.build.steps.2.with.name"], "${{ matrix.runner }}");
+    assert_eq!(release["jobs.build.steps.2.with.if-no-files-found"], "error");
+    for (job, idx) in [("build", 2), ("publish", 1)] {
+        assert_eq!(release[&format!("jobs.{job}.steps.{idx}.with.path")], "dist");
+    }
+    assert_eq!(release["jobs.publish.steps.1.with.merge-multiple"], "true");
 }
 
 #[test]
@@ -172,7 +218,7 @@ fn each_environment_has_one_attempt_at_a_time_and_a_manual_rollback() {
     assert_eq!(ship["on.workflow_dispatch.inputs.digest.type"], "string");
     assert_eq!(ship["jobs.test.if"], "inputs.action != 'rollback'", "a rollback waits for no test");
     let condition = "!cancelled() && needs.target.result == 'success' && \
-                     (needs.build.result == 'success' || inputs.action == 'rollback')";
+                     (needs.index.result == 'success' || inputs.action == 'rollback')";
     assert_eq!(ship["jobs.host.if"], condition);
 }
 
@@ -187,10 +233,12 @@ fn each_job_has_the_rights_that_it_needs() {
     for job in ["target", "test", "host"] {
         check(SHIP, job, &[read]);
     }
-    for job in ["build", "retag"] {
+    for job in ["build", "index", "retag"] {
         check(SHIP, job, &[read, ("packages", "write")]);
     }
-    check(RELEASE, "test", &[read]);
+    for job in ["test", "build"] {
+        check(RELEASE, job, &[read]);
+    }
     check(RELEASE, "publish", &[("contents", "write")]);
     for path in [SHIP, RELEASE] {
         let text = std::fs::read_to_string(shipped(path)).unwrap();
@@ -217,8 +265,9 @@ fn actions_are_pinned_by_commit_and_keep_no_credential() {
         for (at, action) in pins {
             let commit = action.split_once('@').map(|(_, commit)| commit).unwrap_or_default();
             assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{at}: {action}");
-            let keeps = at.replace(".uses", ".with.persist-credentials");
-            assert_eq!(workflow[&keeps], "false", "{path}: {at}");
+            let keeps = workflow.get(&at.replace(".uses", ".with.persist-credentials"));
+            let expect = action.starts_with("actions/checkout@").then_some("false");
+            assert_eq!(keeps.map(String::as_str), expect, "{path}: {at}");
         }
         for job in jobs(&workflow) {
             assert!(workflow.contains_key(&format!("jobs.{job}.timeout-minutes")), "{path}: {job}");
@@ -267,7 +316,7 @@ fn actionlint_accepts_the_workflows() {
     let dir = tempfile::tempdir().unwrap();
     let copy = dir.path().join("wrong.yml");
     let text = std::fs::read_to_string(shipped(SHIP)).unwrap();
-    std::fs::write(&copy, text.replace("needs.build.outputs.image", "needs.build.outputs.imag")).unwrap();
+    std::fs::write(&copy, text.replace("needs.index.outputs.image", "needs.index.outputs.imag")).unwrap();
     assert_eq!(lint(&copy).code, 1, "an output that no job has was accepted");
 }
 
@@ -280,101 +329,6 @@ fn shellcheck_accepts_the_scripts() {
     command.args(scripts.map(|entry| entry.unwrap().path()));
     let ended = run(command);
     assert_eq!((ended.code, ended.out.as_str()), (0, ""));
-}
-
-/// Runs a script with a `docker` and a `gh` that write down how they are called and then do `answer`.
-fn with_docker(script: &[&str], environment: &[(&str, &str)], answer: &str) -> (i32, String, String) {
-    let dir = tempfile::tempdir().unwrap();
-    let calls = dir.path().join("calls");
-    for name in ["docker", "gh"] {
-        let text = format!("#!/bin/sh\necho \"$*\" >> {}\n{answer}\n", calls.display());
-        std::fs::write(dir.path().join(name), text).unwrap();
-        std::fs::set_permissions(dir.path().join(name), Permissions::from_mode(0o755)).unwrap();
-    }
-    let mut command = Command::new(shipped(script[0]));
-    command.args(&script[1..]).envs(environment.iter().copied());
-    command.env("PATH", format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap()));
-    let ended = run(command);
-    let calls = std::fs::read_to_string(calls).unwrap_or_default();
-    (ended.code, format!("{}{}", ended.out, ended.err), calls)
-}
-
-#[test]
-fn tags_are_moved_in_the_registry_by_digest() {
-    let digest = format!("ghcr.io/o/vitrine@sha256:{:064}", 1);
-    let (code, _, calls) = with_docker(&[".ci/retag", &digest, "latest", "stable"], &[], "");
-    let call = |tag: &str| format!("buildx imagetools create --tag ghcr.io/o/vitrine:{tag} {digest}\n");
-    assert_eq!((code, calls), (0, call("latest") + &call("stable")));
-    let (code, said, calls) = with_docker(&[".ci/retag", "ghcr.io/o/vitrine:a", "latest"], &[], "");
-    assert_eq!((code, calls.as_str()), (2, ""), "{said}");
-}
-
-#[test]
-fn a_commit_that_was_built_is_not_built_again() {
-    let digest = format!("sha256:{:064}", 1);
-    let environment = [("IMAGE", "Owner/Vitrine"), ("REGISTRY", "docker.io")];
-    let answer = format!("case $* in *' inspect '*:sha-*) echo {digest} ;; esac");
-    let (code, said, calls) = with_docker(&[".ci/image", "sha-1", "1"], &environment, &answer);
-    assert_eq!((code, said), (0, format!("image=docker.io/owner/vitrine@{digest}\n")));
-    assert_eq!(calls.lines().count(), 1, "{calls}");
-}
-
-#[test]
-fn a_build_is_labelled_pushed_by_its_own_tag_and_named_by_digest() {
-    let head = run({
-        let mut git = Command::new("git");
-        git.args(["rev-parse", "HEAD"]).current_dir(shipped("."));
-        git
-    });
-    if head.code != 0 {
-        println!("skipped: the test of a build's call, this is no clone");
-        return;
-    }
-    let (commit, digest) = (head.out.trim(), format!("sha256:{:064}", 7));
-    let answer = format!(
-        "case $* in\n*' inspect '*) exit 1 ;;\nbuildx\\ build\\ *)\n\
-         while [ \"$1\" != --metadata-file ]; do shift; done\n\
-         printf '{{\\n  \"containerimage.digest\": \"{digest}\"\\n}}\\n' > \"$2\" ;;\nesac"
-    );
-    let script = [".ci/image", "sha-7", commit, "https://example.org/o/vitrine"];
-    let environment = [("IMAGE", "o/vitrine"), ("REGISTRY", "")];
-    let (code, said, calls) = with_docker(&script, &environment, &answer);
-    assert_eq!((code, said.as_str()), (0, format!("image=ghcr.io/o/vitrine@{digest}\n").as_str()), "{calls}");
-    let build = calls.lines().find(|call| call.starts_with("buildx build ")).unwrap();
-    let version = format!("VERSION={}", env!("CARGO_PKG_VERSION"));
-    let revision = format!("REVISION={commit}");
-    for word in [
-        "--build-arg SOURCE_DATE_EPOCH ",
-        &version,
-        &revision,
-        "SOURCE=https://example.org/o/vitrine",
-        "--sbom=true",
-        "name=ghcr.io/o/vitrine:sha-7,push=true",
-    ] {
-        assert!(build.contains(word), "{word} is not in {build}");
-    }
-    let dockerfile = std::fs::read_to_string(shipped("Dockerfile")).unwrap();
-    for label in ["version=\"${VERSION}\"", "revision=\"${REVISION}\"", "source=\"${SOURCE}\""] {
-        assert!(dockerfile.contains(&format!("org.opencontainers.image.{label}")), "{label}");
-    }
-}
-
-#[test]
-fn a_release_has_the_binary_of_the_image_and_its_checksum() {
-    // The build is a program that says its version; the upload looks at what it is given.
-    let answer = r#"case $* in
-        "buildx build --target binary --output type=local,dest="*)
-            dest=${6#type=local,dest=}
-            printf '#!/bin/sh\necho vitrine of this test\n' > "$dest/vitrine" && chmod 755 "$dest/vitrine" ;;
-        "release create "*) cd "$(dirname "$7")" && sha256sum --check "$(basename "$7")" ;;
-    esac"#;
-    let tag = format!("v{}", env!("CARGO_PKG_VERSION"));
-    let (code, said, calls) = with_docker(&[".ci/release", &tag], &[], answer);
-    assert_eq!(code, 0, "{said}{calls}");
-    assert!(said.contains("vitrine of this test\n") && said.contains("-linux: OK\n"), "{said}");
-    let (code, said, calls) = with_docker(&[".ci/release", "v0.0.0"], &[], answer);
-    assert_eq!((code, calls.as_str()), (1, ""));
-    assert!(said.contains("the tag is 'v0.0.0', and Cargo.toml says"), "{said}");
 }
 
 #[test]

@@ -91,14 +91,8 @@ fn walk(expr: &Expr, visit: &mut impl FnMut(&Expr)) {
 
 /// Evaluates at one moment and in every other form.
 fn instant(engine: &Engine, samples: &Samples, eval: &Eval, expr: &Expr) -> Result<(), String> {
-    one_form(
-        engine,
-        samples,
-        eval,
-        &eval.query,
-        eval.expect.range.map_or(eval.from_ms, |(_, to_ms, _)| to_ms),
-    )?;
     let at_ms = eval.expect.range.map_or(eval.from_ms, |(_, to_ms, _)| to_ms);
+    one_form(engine, samples, eval, &eval.query, at_ms)?;
     let mut fixed = expr.clone();
     if !fix_moment(&mut fixed, at_ms, false) {
         return Ok(());
@@ -140,8 +134,9 @@ fn fix_moment(expr: &mut Expr, at_ms: i64, is_fixed: bool) -> bool {
         }
         Expr::Call(call) => {
             let depends = !is_fixed && depends_on_moment(call.function.name);
-            let args = call.args.iter_mut().map(|arg| fix_moment(arg, at_ms, is_fixed));
-            return args.fold(true, |all, one| all && one) && !depends;
+            // Each of them is fixed, whatever is found in the others.
+            let args: Vec<bool> = call.args.iter_mut().map(|arg| fix_moment(arg, at_ms, is_fixed)).collect();
+            return !args.contains(&false) && !depends;
         }
     }
     true

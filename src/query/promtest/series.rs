@@ -52,7 +52,7 @@ fn end_of_metric(line: &str) -> usize {
             (None, ' ' | '\t') if !line[..at].contains('{') => {
                 // A space may stand between the name and the braces.
                 let rest = line[at..].trim_start();
-                if !(rest.starts_with('{') && !rest.starts_with("{{")) {
+                if !rest.starts_with('{') || rest.starts_with("{{") {
                     return at;
                 }
             }

@@ -48,6 +48,10 @@ pub struct SocketName {
     /// The address that was asked for: a successor that asks for the same gets the socket, also
     /// where the port was 0 and the system picked one.
     pub asked: SocketAddr,
+    /// True when the service manager has it too: who connects then waits for whoever is started
+    /// next.
+    #[serde(default)]
+    pub is_managers: bool,
 }
 
 /// What the two say to each other.

@@ -12,7 +12,7 @@ fn pair() -> (Channel, Channel) {
 
 fn hello(protocol: u32) -> Message {
     let asked = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let sockets = vec![SocketName { part: "http".into(), asked }];
+    let sockets = vec![SocketName { part: "http".into(), asked, is_managers: false }];
     Message::Hello { protocol, token: "t".into(), sockets }
 }
 

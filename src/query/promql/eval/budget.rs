@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::Instant;
 
+use crate::pace::give_way;
 use crate::query::promql::Error;
 use crate::query::promql::engine::{Cancel, Limits};
 
@@ -50,7 +51,7 @@ impl<'a> Budget<'a> {
 
     /// Refuses to go on when the time is over or nobody waits any more.
     pub fn check(&self) -> Result<(), Error> {
-        if self.cancel.is_cancelled() {
+        if self.cancel.is_cancelled() || give_way().is_break() {
             return Err(Error::Canceled);
         }
         match self.until {

@@ -111,7 +111,7 @@ impl Parser<'_> {
             }
             _ => return Err(self.refused_duration(place)?),
         };
-        while let Some(found) = tightness(self.peek()?).filter(|found| *found >= tightness_min) {
+        if let Some(found) = tightness(self.peek()?).filter(|found| *found >= tightness_min) {
             self.next()?;
             self.duration(place, found + u8::from(found < 3))?;
             return Err(self.error(lhs.span, NO_ARITHMETIC));
@@ -125,7 +125,7 @@ impl Parser<'_> {
         let Some(number) = self.number()? else {
             return Err(self.unexpected(place.context, place.expected));
         };
-        if !(number.value <= SECONDS_MAX) {
+        if number.value.is_nan() || number.value > SECONDS_MAX {
             return Err(self.error(number.span, "duration out of range"));
         }
         Ok(Seconds { value: number.value, span: number.span })
