@@ -12,6 +12,16 @@ use regex::{Regex, RegexBuilder};
 /// Memory of a compiled expression; a selector of a thousand names takes a tenth.
 const SIZE_MAX_BYTES: usize = 4 << 20;
 
+/// What the crate says, and what Go says of the same fault.
+const GO_WORDS: [(&str, &str); 6] = [
+    ("unclosed character class", "missing closing ]"),
+    ("unclosed group", "missing closing )"),
+    ("unopened group", "unexpected )"),
+    ("repetition operator missing expression", "missing argument to repetition operator"),
+    ("unrecognized escape sequence", "invalid escape sequence"),
+    ("incomplete escape sequence", "trailing backslash at end of expression"),
+];
+
 /// An expression, as it was written and as it is applied.
 #[derive(Clone, Debug)]
 pub struct Pattern {
@@ -67,7 +77,9 @@ fn in_a_line(fault: &regex::Error) -> String {
         fault => {
             let text = fault.to_string();
             let last = text.lines().rfind(|line| line.starts_with("error: "));
-            last.map_or(text.clone(), |line| line.trim_start_matches("error: ").to_string())
+            let told = last.map_or(text.as_str(), |line| line.trim_start_matches("error: "));
+            let known = GO_WORDS.iter().find(|(ours, _)| told.starts_with(ours));
+            known.map_or(told, |(_, go)| go).to_string()
         }
     }
 }
@@ -208,7 +220,7 @@ mod tests {
 
     #[test]
     fn what_is_none_is_told_in_a_line() {
-        for pattern in ["(", ")", "a)(b", "[a", "*", "a**", r"\", "(?<=a)b", &"(a{1000}){1000}".to_string()] {
+        for pattern in ["(", ")", "a)(b", "[a", "*", "a**", r"\", "(?<=a)b", "(a{1000}){1000}"] {
             let text = Pattern::new(pattern).unwrap_err().to_string();
             assert!(text.starts_with("error parsing regexp: ") && !text.contains('\n'), "{text}");
         }

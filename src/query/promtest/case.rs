@@ -107,7 +107,8 @@ fn instant(engine: &Engine, samples: &Samples, eval: &Eval, expr: &Expr) -> Resu
 /// on the moment in another way.
 fn fix_moment(expr: &mut Expr, at_ms: i64, is_fixed: bool) -> bool {
     let put = |at: &mut Option<At>| {
-        if !is_fixed && at.is_none() {
+        // `@ start()` would be another moment in each of the other forms.
+        if !is_fixed && !matches!(at, Some(At::Time(_))) {
             *at = Some(At::Time(at_ms));
         }
     };

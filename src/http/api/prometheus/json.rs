@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::clock::UnixMillis;
 use crate::query::promql::{Error, Value};
+use crate::record::read::ReadError;
 use crate::record::{Labels, Sample};
 
 /// Most warnings, and most infos, of one answer.
@@ -83,31 +84,23 @@ impl From<Error> for Refused {
             Error::Execution(_) | Error::TooManySamples => ("execution", StatusCode::UNPROCESSABLE_ENTITY),
             Error::Timeout => ("timeout", StatusCode::SERVICE_UNAVAILABLE),
             Error::Canceled => ("canceled", StatusCode::SERVICE_UNAVAILABLE),
-            Error::Read(fault) => fault.into_kind(),
+            Error::Read(fault) => kind_of(fault),
         };
         Refused { kind, status, message: error.to_string() }
     }
 }
 
 /// How a fault of reading is answered: too wide a selection is the asker's to mend.
-trait IntoKind {
-    fn into_kind(&self) -> (&'static str, StatusCode);
-}
-
-impl IntoKind for crate::record::read::ReadError {
-    fn into_kind(&self) -> (&'static str, StatusCode) {
-        match self {
-            crate::record::read::ReadError::TooManySeries { .. } => {
-                ("execution", StatusCode::UNPROCESSABLE_ENTITY)
-            }
-            crate::record::read::ReadError::Store(_) => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
-        }
+fn kind_of(fault: &ReadError) -> (&'static str, StatusCode) {
+    match fault {
+        ReadError::TooManySeries { .. } => ("execution", StatusCode::UNPROCESSABLE_ENTITY),
+        ReadError::Store(_) => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
-impl From<crate::record::read::ReadError> for Refused {
-    fn from(fault: crate::record::read::ReadError) -> Self {
-        let (kind, status) = fault.into_kind();
+impl From<ReadError> for Refused {
+    fn from(fault: ReadError) -> Self {
+        let (kind, status) = kind_of(&fault);
         Refused { kind, status, message: fault.to_string() }
     }
 }
