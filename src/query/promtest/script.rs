@@ -333,11 +333,13 @@ eval instant at 10m sum(up)
 
 eval range from 0 to 10m step 5m up
     up{job="a"} 0 10 20
+
 eval_fail instant at 0 sum(
     expected_fail_message no
 clear
 eval instant at 1m "a"
     expect string "a"
+
 eval instant at 1m 1 + 1
     2
 "#;
@@ -353,7 +355,7 @@ eval instant at 1m 1 + 1
                 Command::Clear => 0,
             })
             .collect();
-        assert_eq!(lines, [2, 7, 11, 13, 0, 16, 18]);
+        assert_eq!(lines, [2, 7, 11, 14, 0, 17, 20]);
         let Command::Eval(sum) = &commands[1] else { panic!() };
         assert_eq!((sum.query.as_str(), sum.from_ms, sum.step_ms), ("sum(up)", 600_000, None));
         assert!(sum.expect.no_warn && sum.expect.series[0].labels.is_empty());
