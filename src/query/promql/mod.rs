@@ -15,6 +15,8 @@ mod engine;
 mod error;
 mod eval;
 pub mod functions;
+#[cfg(test)]
+mod fuzz;
 mod lex;
 mod notes;
 mod parse;

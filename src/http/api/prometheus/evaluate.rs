@@ -36,7 +36,7 @@ pub(super) fn query_range(asked: &Asked, queries: &Queries) -> Result<Answered, 
     }
     let step = asked.text("step");
     let step_ms = parse_ms(step).map_err(|message| Refused::invalid("step", message))?;
-    if !(step_ms > 0.0) {
+    if step_ms.is_nan() || step_ms <= 0.0 {
         let text = "zero or negative query resolution step widths are not accepted. Try a positive integer";
         return Err(Refused::invalid("step", text));
     }
