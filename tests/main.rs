@@ -23,6 +23,7 @@ mod page;
 mod paper;
 mod password;
 mod pictures;
+mod promtest;
 mod push;
 mod readme;
 mod release;
