@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vitrine::app::commands::Doing;
 use vitrine::app::control::Word;
-use vitrine::app::{Failure, commands, promtest, releases};
+use vitrine::app::{Failure, commands, promtest, query, releases};
 use vitrine::config::{ENV_PREFIX, Layers};
 use vitrine::cv::FileForm;
 use vitrine::http::front;
@@ -102,6 +102,28 @@ enum Command {
     Health {
         /// Address of /health [default: the configured port on this machine]
         url: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Asks the running vitrine by PromQL
+    ///
+    /// Prints one line a series: the value, then the labels. Warnings and infos go to standard
+    /// error; what is wrong with an expression is marked under the place.
+    Query {
+        /// The expression, such as `sum by (http_route) (rate(http_server_request_duration_seconds_count[5m]))`
+        expr: String,
+        /// The moment, in seconds since 1970 or by RFC 3339 [default: now]
+        #[arg(long, allow_hyphen_values = true)]
+        time: Option<String>,
+        /// Evaluates over a range that begins so long ago, such as -1h
+        #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+        range: Option<String>,
+        /// Distance of two moments of the range [default: a sixtieth of it]
+        #[arg(long, value_name = "DURATION", requires = "range")]
+        step: Option<String>,
+        /// Prints the answer of the API as it is
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -271,6 +293,10 @@ fn main() -> ExitCode {
         Some(Command::SelfTest(settings)) => commands::self_test(&settings.layers()),
         Some(Command::Password(settings)) => commands::password(&settings.layers()),
         Some(Command::Health { url, settings }) => commands::health(url, &settings.layers()),
+        Some(Command::Query { expr, time, range, step, json, settings }) => {
+            let asked = query::Asked { expr, time, range, step, as_json: json };
+            query::run(&settings.layers(), &asked)
+        }
         Some(Command::Promtest { files, json }) => promtest::run(&files, json),
         Some(Command::Front { listen, to, hold, trust }) => {
             commands::front(front::Config { listen, to, hold: Duration::from_secs(hold), trusted: trust })

@@ -23,6 +23,7 @@ mod page;
 mod paper;
 mod password;
 mod pictures;
+mod prometheus_api;
 mod promtest;
 mod push;
 mod readme;

@@ -27,7 +27,10 @@ use crate::release::deploy::Outcome;
 const SOCKET: &str = "control.sock";
 
 /// No command is longer; what comes after is not read.
-const COMMAND_MAX_BYTES: u64 = 1_024;
+const COMMAND_MAX_BYTES: u64 = 256 << 10;
+
+/// Longest event, which becomes a line of the log.
+const EVENT_MAX_BYTES: usize = 1_024;
 
 /// An answer names every problem of a CV; it is cut by nobody, so this is only a bound.
 const ANSWER_MAX_BYTES: u64 = 16 << 20;
@@ -49,6 +52,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// And a hand-over, which waits for a successor as long as the configuration says.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(360);
+
+/// A query may take as long as the configuration allows, an hour at most.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(3_610);
 
 /// A question that changes nothing.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,11 +78,16 @@ pub enum Word {
     LastHour,
     /// Write down that something was done to the release, and whether it went well.
     Event(Outcome, String),
+    /// Answer a query, whose parameters are a form.
+    Query(String),
 }
 
 /// What stands before the text of an event.
 const GOOD: &str = "event good ";
 const BAD: &str = "event bad ";
+
+/// What stands before the parameters of a query.
+const QUERY: &str = "query ";
 
 impl Word {
     fn parse(line: &str) -> Option<Word> {
@@ -88,9 +99,10 @@ impl Word {
             "vitals" => Word::Vitals,
             "lines" => Word::Lines,
             "last-hour" => Word::LastHour,
-            _ => match line.strip_prefix(GOOD) {
-                Some(text) => Word::Event(Outcome::Good, text.to_string()),
-                None => Word::Event(Outcome::Bad, line.strip_prefix(BAD)?.to_string()),
+            _ => match (line.strip_prefix(GOOD), line.strip_prefix(QUERY)) {
+                (Some(text), _) => Word::Event(Outcome::Good, text.to_string()),
+                (_, Some(form)) => Word::Query(form.to_string()),
+                _ => Word::Event(Outcome::Bad, line.strip_prefix(BAD)?.to_string()),
             },
         })
     }
@@ -106,9 +118,11 @@ impl Word {
             Word::LastHour => "last-hour",
             Word::Event(outcome, text) => {
                 let word = if *outcome == Outcome::Good { GOOD } else { BAD };
-                let text = cut(text, COMMAND_MAX_BYTES as usize - word.len() - 1);
+                let text = cut(text, EVENT_MAX_BYTES - word.len() - 1);
                 return format!("{word}{}\n", text.replace(['\n', '\r'], " "));
             }
+            // A form has no line end.
+            Word::Query(form) => return format!("{QUERY}{form}\n"),
         };
         format!("{word}\n")
     }
@@ -118,6 +132,7 @@ impl Word {
             Word::Upgrade | Word::Restart => HAND_OVER_TIMEOUT,
             Word::Vitals | Word::Lines | Word::LastHour | Word::Event(..) => LOOK_TIMEOUT,
             Word::Reload | Word::PasswordChanged => ANSWER_TIMEOUT,
+            Word::Query(_) => QUERY_TIMEOUT,
         }
     }
 }
@@ -331,7 +346,9 @@ mod tests {
             assert_eq!(Word::parse(word.as_line().trim_end()), Some(word));
         }
         let long = Word::Event(Outcome::Good, "x".repeat(10_000)).as_line();
-        assert_eq!(long.len() as u64, COMMAND_MAX_BYTES);
+        assert_eq!(long.len(), EVENT_MAX_BYTES);
+        let query = Word::Query("query=up%0A".into());
+        assert_eq!(Word::parse(query.as_line().trim_end()), Some(query));
         assert_eq!(Word::parse("dance"), None);
     }
 

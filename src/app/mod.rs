@@ -19,6 +19,7 @@ pub mod heap;
 mod pipeline;
 pub mod promtest;
 mod push;
+pub mod query;
 pub mod releases;
 mod reload;
 mod rules;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, info, info_span, warn};
 
 use super::control::{self, Answer, Word};
@@ -121,6 +121,10 @@ impl Running {
                 }
                 Some(request) = self.requests.recv() => {
                     let (answer, successor) = match request.word {
+                        Word::Query(form) => {
+                            self.query(form, request.answer);
+                            continue;
+                        }
                         Word::Reload => (answer(self.reload().await), None),
                         Word::PasswordChanged => (admin::password_changed(&self.auth).await, None),
                         Word::Upgrade => handed_over(self.hand_over(Aim::Upgrade).await),
@@ -167,6 +171,19 @@ impl Running {
         let (store, now) = (self.reloader.store.clone(), self.reloader.shared.clock.now());
         let lines = tokio::task::spawn_blocking(move || vitals::last_lines(&store, now)).await;
         Answer::yes(lines.unwrap_or_default())
+    }
+
+    /// Answers a query on the lane of queries, while other requests have their turn here.
+    fn query(&self, form: String, answer: oneshot::Sender<Answer>) {
+        let shared = self.reloader.shared.clone();
+        tokio::spawn(async move {
+            let parameters = url::form_urlencoded::parse(form.as_bytes()).into_owned().collect();
+            let (lane, now) = (shared.lanes.heavy.clone(), shared.clock.now().to_millis());
+            let answered = lane.run(move || shared.queries.answer(now, parameters)).await;
+            let text = answered.map(|body| String::from_utf8_lossy(&body).into_owned());
+            // Whoever asked may have left.
+            _ = answer.send(text.map_or_else(|fault| Answer::no(fault.to_string()), Answer::yes));
+        });
     }
 
     async fn tell_last_hour(&self) -> Answer {

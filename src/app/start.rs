@@ -222,6 +222,7 @@ impl Base {
             spans,
             clock: self.clock.clone(),
             collect: collect(&self.telemetry),
+            queries: http::api::Queries::new(Arc::new(store.clone()), self.clock.now().to_millis()),
             rules: view(rules),
             push: http::api::Push::new(keeper.clone(), self.clock.clone(), &meter),
             health: health(&balancer, store, status, &self.release),
@@ -232,6 +233,7 @@ impl Base {
         });
         shared.switches.apply(&config.http);
         shared.push.apply(&config.push);
+        shared.queries.apply(&config.query);
         shared.switches.sample_by(config.telemetry.traces.sampling());
         shared.switches.serve_proofs_of(&config.site);
         (shared, Rings { access: access_records, spans: stage_spans })

@@ -61,6 +61,8 @@ pub struct Config {
     pub push: push::Config,
     /// Files and journals that are followed.
     pub logs: tail::Config,
+    /// What queries may take.
+    pub query: http::api::prometheus::Config,
     /// Alert and recording rules.
     pub rules: query::rules::Config,
     /// Logging and export.
@@ -83,6 +85,7 @@ impl Default for Config {
             forward: forward::Config::default(),
             push: push::Config::default(),
             logs: tail::Config::default(),
+            query: http::api::prometheus::Config::default(),
             rules: query::rules::Config::default(),
             telemetry: telemetry::Config::default(),
             release: release::Config::default(),

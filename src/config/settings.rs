@@ -167,6 +167,22 @@ pub const SETTINGS: &[Setting] = &[
         |text: &str| duration(text, Duration::from_secs(1)..=DAY)
     ),
     setting!(
+        "query.timeout",
+        live,
+        query.timeout,
+        "a duration from 1s to 1h",
+        "longest evaluation of a query by the Prometheus API; a request may ask for less",
+        |text: &str| duration(text, Duration::from_secs(1)..=HOUR)
+    ),
+    setting!(
+        "query.max_samples",
+        live,
+        query.max_samples,
+        "a whole number from 10000 to 1000000000",
+        "most values that one query holds in memory at once, eight bytes each; a query that needs more is refused",
+        |text: &str| whole(text, 10_000..=1_000_000_000)
+    ),
+    setting!(
         "cv.show",
         live,
         cv.show,

@@ -135,6 +135,8 @@ pub struct Shared {
     pub meter: Meter,
     /// Reads all instruments, for `/metrics`.
     pub collect: api::Collect,
+    /// Answers queries by Prometheus's API.
+    pub queries: api::Queries,
     /// What is known of rules and alerts.
     pub rules: api::Rules,
     /// Takes pushes in.

@@ -12,6 +12,7 @@ pub mod labels;
 pub mod log;
 pub mod metric;
 pub mod names;
+pub mod pattern;
 pub mod read;
 pub mod request_spans;
 pub mod ring;

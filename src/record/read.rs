@@ -10,9 +10,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use regex::Regex;
-
 use super::log::Levels;
+use super::pattern::{Pattern, PatternError};
 use super::trace::TraceId;
 use super::{
     Coverage, Labels, LogRecord, Metadata, Resolution, RolledStep, Sample, Severity, Span, SpanStatus,
@@ -50,9 +49,9 @@ pub enum MatchOp {
     /// `!=`
     NotEqual(String),
     /// `=~`, anchored at both ends
-    Matches(Regex),
+    Matches(Pattern),
     /// `!~`, anchored at both ends
-    MatchesNot(Regex),
+    MatchesNot(Pattern),
 }
 
 impl Matcher {
@@ -61,9 +60,9 @@ impl Matcher {
         Matcher { name: name.into(), op: MatchOp::Equal(value.into()) }
     }
 
-    /// Returns the matcher `name=~"pattern"`; `.` matches a line end, as in Prometheus 3.
-    pub fn matches(name: impl Into<String>, pattern: &str) -> Result<Self, regex::Error> {
-        Ok(Matcher { name: name.into(), op: MatchOp::Matches(anchored(pattern)?) })
+    /// Returns the matcher `name=~"pattern"`.
+    pub fn matches(name: impl Into<String>, pattern: &str) -> Result<Self, PatternError> {
+        Ok(Matcher { name: name.into(), op: MatchOp::Matches(Pattern::new(pattern)?) })
     }
 
     /// Returns true when a label set fulfils the condition.
@@ -76,14 +75,10 @@ impl Matcher {
         match &self.op {
             MatchOp::Equal(wanted) => value == wanted,
             MatchOp::NotEqual(unwanted) => value != unwanted,
-            MatchOp::Matches(regex) => regex.is_match(value),
-            MatchOp::MatchesNot(regex) => !regex.is_match(value),
+            MatchOp::Matches(pattern) => pattern.is_match(value),
+            MatchOp::MatchesNot(pattern) => !pattern.is_match(value),
         }
     }
-}
-
-fn anchored(pattern: &str) -> Result<Regex, regex::Error> {
-    Regex::new(&format!("^(?s:{pattern})$"))
 }
 
 /// Selects series and the part of their samples inside `from ..= to`.

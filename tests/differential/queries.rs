@@ -222,7 +222,8 @@ fn aggregation(random: &mut Random, depth: usize) -> String {
         // Which of equal values is picked is nobody's promise, and counters have many.
         1 => format!("topk{grouping} ({}, load)", random.of(&["1", "2", "5", "0", "-1", "NaN"])),
         2 => format!("bottomk{grouping} ({}, rate(duration_seconds_sum[5m]))", random.of(&["1", "2"])),
-        3 => format!(r#"count_values{grouping} ("value", {inner})"#),
+        // The last digit of what is computed differs, and here it would be a label.
+        3 => format!(r#"count_values{grouping} ("value", {})"#, random.of(&["state", "load", "odd"])),
         4 => format!("count(limitk{grouping} (2, {inner}))"),
         _ => format!("{}{grouping} ({inner})", random.of(AGGREGATIONS)),
     }

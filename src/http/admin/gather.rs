@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use regex::Regex;
 use url::form_urlencoded;
 
 use super::AdminState;
@@ -24,6 +23,7 @@ use crate::record::names::{
     HTTP_REQUEST_DURATION, Instrument, PROCESS_MEMORY_USAGE, SERVICE_NAME, STORE_DROPPED, TELEMETRY_DROPPED,
     WORKER_JOBS,
 };
+use crate::record::pattern::Pattern;
 use crate::record::read::{LineRef, MatchOp, Matcher, MetricRead};
 use crate::record::{Labels, Severity};
 
@@ -337,7 +337,7 @@ fn own(name: String) -> Matcher {
 
 /// The owner's own page, and its streams that last for hours, are no visitors.
 fn not_admin() -> Matcher {
-    let admin = Regex::new("^/admin(/.*)?$").expect("the pattern is constant");
+    let admin = Pattern::new("/admin(/.*)?").expect("the pattern is constant");
     Matcher { name: ROUTE.to_string(), op: MatchOp::MatchesNot(admin) }
 }
 

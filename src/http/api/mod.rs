@@ -1,6 +1,8 @@
-//! What other programs read and send: `/metrics` and pushes, behind the admin credential.
+//! What other programs read and send: `/metrics`, Prometheus's API and pushes, behind the admin
+//! credential.
 
 pub mod metrics;
+pub mod prometheus;
 mod push;
 mod receive;
 
@@ -9,6 +11,7 @@ use std::sync::Arc;
 use actix_web::http::header::{ACCEPT, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+pub use self::prometheus::Queries;
 pub use self::receive::Push;
 use super::Shared;
 use super::admin::{self, AdminState};
@@ -22,12 +25,13 @@ pub type Collect = Arc<dyn Fn() -> (Scrape, Vec<Metadata>) + Send + Sync>;
 /// Returns what is known of rules and alerts; does not wait.
 pub type Rules = Arc<dyn Fn() -> RulesView + Send + Sync>;
 
-/// Adds the routes: `GET /metrics`, and `HEAD`; and those of `push`.
+/// Adds the routes: `GET /metrics`, and `HEAD`; those of `push` and of `prometheus`.
 pub(super) fn routes(cfg: &mut web::ServiceConfig, admin: Arc<AdminState>, shared: Arc<Shared>) {
     cfg.app_data(web::Data::from(admin))
         .app_data(web::Data::from(shared))
         .service(web::resource("/metrics").get(metrics).head(metrics))
-        .configure(push::routes);
+        .configure(push::routes)
+        .configure(prometheus::routes);
 }
 
 async fn metrics(

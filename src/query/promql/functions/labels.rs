@@ -4,9 +4,10 @@
 
 use std::cmp::Ordering;
 
-use regex::{Captures, Regex};
+use regex::Captures;
 
 use crate::record::Labels;
+use crate::record::pattern::Pattern;
 
 /// Why a function of labels cannot be called so, in Prometheus's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +34,7 @@ pub struct LabelReplace {
     destination: String,
     replacement: String,
     source: String,
-    pattern: Regex,
+    pattern: Pattern,
 }
 
 impl LabelReplace {
@@ -45,7 +46,7 @@ impl LabelReplace {
         pattern: &str,
     ) -> Result<Self, LabelError> {
         let invalid = |_| LabelError::Pattern(pattern.to_owned());
-        let pattern = Regex::new(&format!("^(?s:{pattern})$")).map_err(invalid)?;
+        let pattern = Pattern::new(pattern).map_err(invalid)?;
         check_destination("label_replace", destination)?;
         let [destination, replacement, source] = [destination, replacement, source].map(str::to_owned);
         Ok(LabelReplace { destination, replacement, source, pattern })
@@ -53,7 +54,7 @@ impl LabelReplace {
 
     /// Returns the labels as they are to be; none when the pattern does not match and they stay.
     pub fn apply(&self, labels: &Labels) -> Option<Labels> {
-        let captures = self.pattern.captures(labels.get(&self.source))?;
+        let captures = self.pattern.regex().captures(labels.get(&self.source))?;
         Some(labels.with(&self.destination, &expand(&self.replacement, &captures)))
     }
 
@@ -229,7 +230,7 @@ mod tests {
     #[test]
     fn templates_are_expanded_as_by_go() {
         let check = |template, expect| {
-            let pattern = Regex::new("^(?s:(?P<first>[^-]*)-(.*))$").unwrap();
+            let pattern = regex::Regex::new("^(?s:(?P<first>[^-]*)-(.*))$").unwrap();
             assert_eq!(expand(template, &pattern.captures("ab-cd").unwrap()), expect, "{template}");
         };
         check("$1x", "");

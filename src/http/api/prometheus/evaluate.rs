@@ -1,0 +1,101 @@
+//! Queries: evaluated, formatted, taken apart.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::Queries;
+use super::asked::{Asked, parse_ms};
+use super::json::{Answered, Refused, put_value};
+use super::tree;
+use crate::query::POINTS_MAX;
+use crate::query::promql::{Cancel, Engine, Moments, Value, parse, pretty};
+
+/// `query`: at one moment.
+pub(super) fn query(asked: &Asked, queries: &Queries) -> Result<Answered, Refused> {
+    let limit = asked.limit()?;
+    let at = asked.moment("time", asked.now)?;
+    evaluated(asked, queries, Moments::instant(at), limit)
+}
+
+/// `query_range`: at many.
+pub(super) fn query_range(asked: &Asked, queries: &Queries) -> Result<Answered, Refused> {
+    let limit = asked.limit()?;
+    let moment = |name: &str| match asked.text(name) {
+        "" => Err(Refused::invalid(name, r#"cannot parse "" to a valid timestamp"#)),
+        _ => asked.moment(name, asked.now),
+    };
+    let (from, to) = (moment("start")?, moment("end")?);
+    if to < from {
+        return Err(Refused::invalid("end", "end timestamp must not be before start time"));
+    }
+    let step_ms = parse_ms(asked.text("step")).map_err(|message| Refused::invalid("step", message))?;
+    if step_ms <= 0 {
+        let text = "zero or negative query resolution step widths are not accepted. Try a positive integer";
+        return Err(Refused::invalid("step", text));
+    }
+    if (to.0 - from.0) / step_ms > POINTS_MAX as i64 {
+        return Err(Refused::bad_data(
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        ));
+    }
+    evaluated(asked, queries, Moments { from, to, step_ms }, limit)
+}
+
+fn evaluated(
+    asked: &Asked,
+    queries: &Queries,
+    moments: Moments,
+    limit: Option<usize>,
+) -> Result<Answered, Refused> {
+    let Engine { mut limits } = queries.engine();
+    if let Some(timeout) = asked.duration("timeout")? {
+        limits.timeout = limits.timeout.min(timeout);
+    }
+    if let Some(lookback) = asked.duration("lookback_delta")?.filter(|lookback| !lookback.is_zero()) {
+        limits.lookback = lookback;
+    }
+    let query = asked.text("query");
+    let begun = Instant::now();
+    let expr = parse(query).map_err(|error| Refused::invalid("query", error))?;
+    let engine = Engine { limits };
+    let answer = engine.evaluate(&*queries.metrics, query, &expr, moments, &Cancel::default())?;
+    let stats = (!asked.text("stats").is_empty()).then(|| stats(begun.elapsed(), answer.n_samples));
+    let mut data = Vec::new();
+    let is_cut = put_value(&mut data, &answer.value, limit, stats.as_deref());
+    let res = Answered { data, warnings: answer.warnings, infos: answer.infos };
+    // A scalar is one whatever the limit.
+    let can_be_cut = matches!(answer.value, Value::Vector(_) | Value::Matrix(_));
+    Ok(if is_cut && can_be_cut { res.truncated() } else { res })
+}
+
+fn stats(took: Duration, n_samples: u64) -> String {
+    let seconds = took.as_secs_f64();
+    json!({
+        "timings": {"evalTotalTime": seconds, "execTotalTime": seconds},
+        "samples": {"totalQueryableSamples": n_samples},
+    })
+    .to_string()
+}
+
+/// `query_exemplars`: there are none in the store, which is an answer.
+pub(super) fn exemplars(asked: &Asked, _: &Queries) -> Result<Answered, Refused> {
+    let (from, to) = asked.range()?;
+    if to < from {
+        return Err(Refused::bad_data("end timestamp must not be before start timestamp"));
+    }
+    parse(asked.text("query")).map_err(|error| Refused::invalid("query", error))?;
+    Ok(Answered::of(&json!([])))
+}
+
+/// `format_query`: the query in lines that fit.
+pub(super) fn format_query(asked: &Asked, _: &Queries) -> Result<Answered, Refused> {
+    let expr = parse(asked.text("query")).map_err(|error| Refused::invalid("query", error))?;
+    Ok(Answered::of(&json!(pretty(&expr))))
+}
+
+/// `parse_query`: the query as a tree.
+pub(super) fn parse_query(asked: &Asked, _: &Queries) -> Result<Answered, Refused> {
+    let expr = parse(asked.text("query")).map_err(|error| Refused::invalid("query", error))?;
+    Ok(Answered::of(&tree::of(&expr)))
+}

@@ -1,0 +1,276 @@
+//! The JSON of answers and refusals, written as it is sent.
+//!
+//! Values are texts in Go's form, times are seconds with three digits behind the point or none,
+//! and what says of which type a result is comes before the result, as Grafana reads it.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+use actix_web::http::StatusCode;
+use serde_json::json;
+
+use crate::clock::UnixMillis;
+use crate::query::promql::{Error, Value};
+use crate::record::read::ReadError;
+use crate::record::{Labels, Sample};
+
+/// Most warnings, and most infos, of one answer.
+const NOTES_MAX: usize = 10;
+
+/// What is written ahead of or behind the bytes of the data, and never fails: it goes to memory.
+macro_rules! put {
+    ($res:expr, $($arg:tt)*) => { write!($res, $($arg)*).expect("writing to memory does not fail") };
+}
+
+/// What an endpoint answers.
+#[derive(Default)]
+pub(super) struct Answered {
+    /// The JSON of `data`.
+    pub data: Vec<u8>,
+    pub warnings: Vec<String>,
+    pub infos: Vec<String>,
+}
+
+impl Answered {
+    /// Answers with a value that is small.
+    pub fn of(data: &serde_json::Value) -> Self {
+        Answered { data: data.to_string().into_bytes(), ..Answered::default() }
+    }
+
+    /// Answers with a list cut to a limit, and says so if it was.
+    pub fn of_list(mut list: Vec<serde_json::Value>, limit: Option<usize>) -> Self {
+        let is_cut = limit.is_some_and(|limit| list.len() > limit);
+        list.truncate(limit.unwrap_or(usize::MAX));
+        let res = Answered::of(&serde_json::Value::Array(list));
+        if is_cut { res.truncated() } else { res }
+    }
+
+    /// Says that there would be more.
+    pub fn truncated(mut self) -> Self {
+        self.warnings.push("results truncated due to limit".into());
+        self
+    }
+}
+
+/// Why an endpoint does not answer.
+#[derive(Debug)]
+pub(super) struct Refused {
+    kind: &'static str,
+    status: StatusCode,
+    message: String,
+}
+
+impl Refused {
+    /// Something that was given is wrong.
+    pub fn bad_data(message: impl Into<String>) -> Self {
+        Refused { kind: "bad_data", status: StatusCode::BAD_REQUEST, message: message.into() }
+    }
+
+    /// A parameter is wrong.
+    pub fn invalid(parameter: &str, fault: impl Display) -> Self {
+        Refused::bad_data(format!("invalid parameter {parameter:?}: {fault}"))
+    }
+
+    /// There is nothing by that address.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Refused { kind: "not_found", status: StatusCode::NOT_FOUND, message: message.into() }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        let (kind, status) = match &error {
+            Error::Parse(_) | Error::Unsuitable(_) => return Refused::invalid("query", error),
+            Error::Execution(_) | Error::TooManySamples => ("execution", StatusCode::UNPROCESSABLE_ENTITY),
+            Error::Timeout => ("timeout", StatusCode::SERVICE_UNAVAILABLE),
+            Error::Canceled => ("canceled", StatusCode::SERVICE_UNAVAILABLE),
+            Error::Read(fault) => kind_of(fault),
+        };
+        Refused { kind, status, message: error.to_string() }
+    }
+}
+
+/// How a fault of reading is answered: too wide a selection is the asker's to mend.
+fn kind_of(fault: &ReadError) -> (&'static str, StatusCode) {
+    match fault {
+        ReadError::TooManySeries { .. } => ("execution", StatusCode::UNPROCESSABLE_ENTITY),
+        ReadError::Store(_) => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+impl From<ReadError> for Refused {
+    fn from(fault: ReadError) -> Self {
+        let (kind, status) = kind_of(&fault);
+        Refused { kind, status, message: fault.to_string() }
+    }
+}
+
+/// Returns the whole body of an answer, and its status.
+pub(super) fn body(answered: Result<Answered, Refused>) -> (StatusCode, Vec<u8>) {
+    match answered {
+        Ok(Answered { data, warnings, infos }) => {
+            let mut res = Vec::with_capacity(data.len() + 64);
+            put!(res, r#"{{"status":"success","data":"#);
+            res.extend_from_slice(&data);
+            // Prometheus leaves them out when there are none.
+            for (name, notes) in [("warnings", warnings), ("infos", infos)] {
+                if !notes.is_empty() {
+                    put!(res, r#","{name}":{}"#, json!(bounded(notes)));
+                }
+            }
+            put!(res, "}}");
+            (StatusCode::OK, res)
+        }
+        Err(Refused { kind, status, message }) => {
+            let body = format!(r#"{{"status":"error","errorType":"{kind}","error":{}}}"#, json!(message));
+            (status, body.into_bytes())
+        }
+    }
+}
+
+fn bounded(mut notes: Vec<String>) -> Vec<String> {
+    if notes.len() > NOTES_MAX {
+        let n_more = notes.len() - NOTES_MAX;
+        notes.truncate(NOTES_MAX);
+        notes.push(format!("{n_more} more annotations omitted"));
+    }
+    notes
+}
+
+/// Writes the `data` of a query; at most `limit` series, and returns whether there were more.
+pub(super) fn put_value(res: &mut Vec<u8>, value: &Value, limit: Option<usize>, stats: Option<&str>) -> bool {
+    let limit = limit.unwrap_or(usize::MAX);
+    let mut is_cut = false;
+    match value {
+        Value::Scalar(sample) => {
+            put!(res, r#"{{"resultType":"scalar","result":"#);
+            put_sample(res, sample);
+        }
+        Value::String(at, text) => {
+            put!(res, r#"{{"resultType":"string","result":["#);
+            put_time(res, *at);
+            put!(res, ",{}]", json!(text));
+        }
+        Value::Vector(vector) => {
+            is_cut = vector.len() > limit;
+            put!(res, r#"{{"resultType":"vector","result":["#);
+            for (idx, one) in vector.iter().take(limit).enumerate() {
+                put!(res, r#"{}{{"metric":"#, if idx == 0 { "" } else { "," });
+                put_labels(res, &one.labels);
+                put!(res, r#","value":"#);
+                put_sample(res, &one.sample);
+                put!(res, "}}");
+            }
+            put!(res, "]");
+        }
+        Value::Matrix(series) => {
+            is_cut = series.len() > limit;
+            put!(res, r#"{{"resultType":"matrix","result":["#);
+            for (idx, one) in series.iter().take(limit).enumerate() {
+                put!(res, r#"{}{{"metric":"#, if idx == 0 { "" } else { "," });
+                put_labels(res, &one.labels);
+                put!(res, r#","values":["#);
+                for (idx, sample) in one.samples.iter().enumerate() {
+                    if idx > 0 {
+                        res.push(b',');
+                    }
+                    put_sample(res, sample);
+                }
+                put!(res, "]}}");
+            }
+            put!(res, "]");
+        }
+    }
+    if let Some(stats) = stats {
+        put!(res, r#","stats":{stats}"#);
+    }
+    put!(res, "}}");
+    is_cut
+}
+
+/// Writes a label set as an object.
+pub(super) fn put_labels(res: &mut Vec<u8>, labels: &Labels) {
+    res.push(b'{');
+    for (idx, (name, value)) in labels.iter().enumerate() {
+        put!(res, "{}{}:{}", if idx == 0 { "" } else { "," }, json!(name), json!(value));
+    }
+    res.push(b'}');
+}
+
+fn put_sample(res: &mut Vec<u8>, sample: &Sample) {
+    res.push(b'[');
+    put_time(res, sample.at);
+    put!(res, r#","{}"]"#, Number(sample.value));
+}
+
+/// Writes milliseconds as seconds: `4`, `1795334656.600`.
+fn put_time(res: &mut Vec<u8>, at: UnixMillis) {
+    let (sign, ms) = if at.0 < 0 { ("-", at.0.unsigned_abs()) } else { ("", at.0.unsigned_abs()) };
+    put!(res, "{sign}{}", ms / 1_000);
+    if ms % 1_000 != 0 {
+        put!(res, ".{:03}", ms % 1_000);
+    }
+}
+
+/// A value as Prometheus writes it: without an exponent unless it is very small or large.
+pub(super) struct Number(pub f64);
+
+impl Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = self.0;
+        let size = value.abs();
+        if value.is_nan() {
+            f.write_str("NaN")
+        } else if value.is_infinite() {
+            f.write_str(if value > 0.0 { "+Inf" } else { "-Inf" })
+        } else if size != 0.0 && !(1e-6..1e21).contains(&size) {
+            let text = format!("{value:e}");
+            match text.split_once('e') {
+                Some((digits, exponent)) if exponent.starts_with('-') => {
+                    write!(f, "{digits}e-{:0>2}", &exponent[1..])
+                }
+                Some((digits, exponent)) => write!(f, "{digits}e+{exponent:0>2}"),
+                None => f.write_str(&text),
+            }
+        } else {
+            write!(f, "{value}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_go_does() {
+        let shown = [0.0, -0.0, 2.0, 0.1, 1e21, 1.5e-7, 123_456_789.125, f64::NAN, f64::NEG_INFINITY];
+        let shown = shown.map(|value| Number(value).to_string());
+        assert_eq!(shown, ["0", "-0", "2", "0.1", "1e+21", "1.5e-07", "123456789.125", "NaN", "-Inf"]);
+    }
+
+    #[test]
+    fn times_are_seconds() {
+        for (ms, expect) in
+            [(4_000, "4"), (1_795_334_656_600, "1795334656.600"), (-1_050, "-1.050"), (7, "0.007")]
+        {
+            let mut res = Vec::new();
+            put_time(&mut res, UnixMillis(ms));
+            assert_eq!(String::from_utf8(res).unwrap(), expect);
+        }
+    }
+
+    #[test]
+    fn the_type_comes_before_the_result() {
+        let mut res = Vec::new();
+        let sample = Sample { at: UnixMillis(4_000), value: 2.0 };
+        put_value(&mut res, &Value::Scalar(sample), None, None);
+        let answered = Answered { data: res, infos: vec!["so".into()], ..Answered::default() };
+        let (status, body) = body(Ok(answered));
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            r#"{"status":"success","data":{"resultType":"scalar","result":[4,"2"]},"infos":["so"]}"#
+        );
+    }
+}
