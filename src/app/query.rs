@@ -76,9 +76,7 @@ fn parameters(asked: &Asked) -> anyhow::Result<String> {
             };
             let now = Clock::system().now().to_millis();
             let end = match &asked.time {
-                Some(time) => {
-                    time.parse().with_context(|| format!("--time {time:?}: with --range, seconds"))?
-                }
+                Some(time) => seconds(time)?,
                 None => now.0 as f64 / 1e3,
             };
             form.append_pair("start", &(end - length.as_secs_f64()).to_string());
@@ -87,6 +85,16 @@ fn parameters(asked: &Asked) -> anyhow::Result<String> {
         }
     }
     Ok(form.finish())
+}
+
+/// Reads seconds since 1970 or RFC 3339.
+fn seconds(time: &str) -> anyhow::Result<f64> {
+    if let Ok(seconds) = time.parse() {
+        return Ok(seconds);
+    }
+    let moment: jiff::Timestamp =
+        time.parse().with_context(|| format!("--time {time:?}: neither seconds nor RFC 3339"))?;
+    Ok(moment.as_millisecond() as f64 / 1e3)
 }
 
 fn duration(flag: &str, text: &str) -> anyhow::Result<Duration> {

@@ -239,6 +239,8 @@ impl Server {
         .workers(config.http_threads())
         .client_request_timeout(REQUEST_HEAD_TIMEOUT)
         .keep_alive(KEEP_ALIVE)
+        // Whoever closes their side has left, and a query that nobody waits for ends.
+        .h1_allow_half_closed(false)
         .shutdown_timeout(crate::http::DRAIN_GRACE.as_secs())
         .disable_signals()
         .listen(listener)?;

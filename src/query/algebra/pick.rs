@@ -23,14 +23,12 @@ pub enum Pick {
 /// Compares two values by what is picked first.
 fn order(pick: Pick, one: f64, other: f64) -> Ordering {
     match (one.is_nan(), other.is_nan()) {
+        _ if pick == Pick::First => Ordering::Equal,
         (true, true) => Ordering::Equal,
         (true, false) => Ordering::Greater,
         (false, true) => Ordering::Less,
-        (false, false) => match pick {
-            Pick::Top => other.total_cmp(&one),
-            Pick::Bottom => one.total_cmp(&other),
-            Pick::First => Ordering::Equal,
-        },
+        (false, false) if pick == Pick::Top => other.total_cmp(&one),
+        (false, false) => one.total_cmp(&other),
     }
 }
 

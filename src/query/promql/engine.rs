@@ -48,7 +48,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            samples_max: 5_000_000,
+            samples_max: 1_500_000,
             timeout: Duration::from_secs(120),
             lookback: Duration::from_secs(300),
             subquery_step: Duration::from_secs(60),

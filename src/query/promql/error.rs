@@ -45,7 +45,8 @@ pub struct ParseError {
 impl ParseError {
     /// Returns an error about a part of a query.
     pub fn new(query: &str, span: Span, message: impl Into<String>) -> Self {
-        let (line, column) = line_and_column(query, span.start);
+        // Of nothing there is no position.
+        let (line, column) = if query.is_empty() { (0, 0) } else { line_and_column(query, span.start) };
         ParseError { message: message.into(), span, line, column }
     }
 
@@ -64,7 +65,10 @@ impl ParseError {
 /// As Prometheus writes it: `1:5: parse error: unexpected "}"`.
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: parse error: {}", self.line, self.column, self.message)
+        match self.line {
+            0 => write!(f, "unknown position: parse error: {}", self.message),
+            line => write!(f, "{line}:{}: parse error: {}", self.column, self.message),
+        }
     }
 }
 

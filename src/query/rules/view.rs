@@ -108,7 +108,7 @@ impl GroupView {
     pub(super) fn of(group: &Group, states: &[RuleState], outcome: Outcome) -> Self {
         let rules = group.rules.iter().zip(states).map(|(rule, state)| RuleView {
             name: rule.name.clone(),
-            query: rule.query.text.clone(),
+            query: rule.query.expr.to_string(),
             labels: rule.written_labels(),
             health: state.health,
             last_error: state.last_error.clone(),

@@ -35,7 +35,9 @@ impl Asked {
     pub fn moment(&self, name: &str, default: UnixMillis) -> Result<UnixMillis, Refused> {
         match self.text(name) {
             "" => Ok(default),
-            text => parse_moment(text).map_err(|message| Refused::invalid(name, message)),
+            text => parse_moment(text).map_err(|message| {
+                Refused::invalid(name, format!("invalid time value for '{name}': {message}"))
+            }),
         }
     }
 
@@ -50,7 +52,8 @@ impl Asked {
             "" => Ok(None),
             text => {
                 let ms = parse_ms(text).map_err(|message| Refused::invalid(name, message))?;
-                Ok(Some(Duration::from_millis(u64::try_from(ms).unwrap_or(0))))
+                // What is below zero, or no number, is none.
+                Ok(Some(Duration::from_millis(ms as u64)))
             }
         }
     }
@@ -65,22 +68,27 @@ impl Asked {
             Ok(0) => Ok(None),
             Ok(limit) if limit > 0 => Ok(Some(usize::try_from(limit).unwrap_or(usize::MAX))),
             Ok(_) => Err(Refused::invalid("limit", "limit must be non-negative")),
-            Err(_) => Err(Refused::invalid("limit", format!("cannot parse {text:?} to a valid limit"))),
+            Err(_) => {
+                Err(Refused::invalid("limit", format!("strconv.Atoi: parsing {text:?}: invalid syntax")))
+            }
         }
     }
 
-    /// Returns the selectors of `match[]`.
+    /// Returns the selectors of `match[]`; none of them may select everything.
     pub fn selectors(&self) -> Result<Vec<Vec<Matcher>>, Refused> {
         let parse = |text: &&str| {
-            let selector = parse_selector(text);
-            selector.map(|selector| selector.matchers).map_err(|error| Refused::invalid("match[]", error))
+            let selector = parse_selector(text).map_err(|error| Refused::bad_data(error.to_string()))?;
+            if selector.matchers.iter().all(|matcher| matcher.accepts_value("")) {
+                return Err(Refused::bad_data("match[] must contain at least one non-empty matcher"));
+            }
+            Ok(selector.matchers)
         };
         self.all("match[]").iter().map(parse).collect()
     }
 }
 
 /// Reads seconds since 1970 or RFC 3339, and returns milliseconds.
-fn parse_moment(text: &str) -> Result<UnixMillis, String> {
+pub(super) fn parse_moment(text: &str) -> Result<UnixMillis, String> {
     let invalid = || format!("cannot parse {text:?} to a valid timestamp");
     if let Ok(seconds) = text.parse::<f64>() {
         if !seconds.is_finite() {
@@ -94,18 +102,15 @@ fn parse_moment(text: &str) -> Result<UnixMillis, String> {
 }
 
 /// Reads seconds, or a duration such as `5m`, and returns milliseconds.
-pub(super) fn parse_ms(text: &str) -> Result<i64, String> {
+pub(super) fn parse_ms(text: &str) -> Result<f64, String> {
     if let Ok(seconds) = text.parse::<f64>() {
         let ms = seconds * 1e3;
-        if ms.is_nan() {
-            return Err(format!("cannot parse {text:?} to a valid duration"));
-        }
         if ms.abs() >= i64::MAX as f64 / 1e6 {
             return Err(format!("cannot parse {text:?} to a valid duration. It overflows int64"));
         }
-        return Ok(ms as i64);
+        return Ok(ms);
     }
-    let parsed = parse_duration(text).ok().and_then(|ms| i64::try_from(ms).ok());
+    let parsed = parse_duration(text).ok().map(|ms| ms as f64);
     parsed.ok_or_else(|| format!("cannot parse {text:?} to a valid duration"))
 }
 
@@ -131,12 +136,15 @@ mod tests {
 
     #[test]
     fn durations_are_seconds_or_have_units() {
-        for (text, expect) in
-            [("15", Some(15_000)), ("0.25", Some(250)), ("1h30m", Some(5_400_000)), ("-1", Some(-1_000))]
-        {
+        for (text, expect) in [
+            ("15", Some(15_000.0)),
+            ("0.25", Some(250.0)),
+            ("1h30m", Some(5_400_000.0)),
+            ("-1", Some(-1_000.0)),
+        ] {
             assert_eq!(parse_ms(text).ok(), expect, "{text}");
         }
-        for text in ["NaN", "x", "1e300", "", "5 m"] {
+        for text in ["x", "1e300", "", "5 m"] {
             assert!(parse_ms(text).is_err(), "{text}");
         }
     }

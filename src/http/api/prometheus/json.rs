@@ -22,11 +22,13 @@ macro_rules! put {
     ($res:expr, $($arg:tt)*) => { write!($res, $($arg)*).expect("writing to memory does not fail") };
 }
 
+/// How each answer begins.
+const HEAD: &[u8] = br#"{"status":"success","data":"#;
+
 /// What an endpoint answers.
-#[derive(Default)]
 pub(super) struct Answered {
-    /// The JSON of `data`.
-    pub data: Vec<u8>,
+    /// The body up to and including the JSON of `data`: it may be long, and is not copied.
+    body: Vec<u8>,
     pub warnings: Vec<String>,
     pub infos: Vec<String>,
 }
@@ -34,7 +36,15 @@ pub(super) struct Answered {
 impl Answered {
     /// Answers with a value that is small.
     pub fn of(data: &serde_json::Value) -> Self {
-        Answered { data: data.to_string().into_bytes(), ..Answered::default() }
+        Answered::written(0, |body| put!(body, "{data}"))
+    }
+
+    /// Answers with what is written, about so many bytes.
+    pub fn written(n_bytes: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut body = Vec::with_capacity(HEAD.len() + n_bytes);
+        body.extend_from_slice(HEAD);
+        write(&mut body);
+        Answered { body, warnings: Vec::new(), infos: Vec::new() }
     }
 
     /// Answers with a list cut to a limit, and says so if it was.
@@ -71,6 +81,22 @@ impl Refused {
         Refused::bad_data(format!("invalid parameter {parameter:?}: {fault}"))
     }
 
+    /// The same refusal behind other words, where Prometheus has other words.
+    pub fn instead(self, words: &str) -> Self {
+        let fault = self.message.split_once(": ").map_or(self.message.as_str(), |(_, fault)| fault);
+        Refused { message: format!("{words}{fault}"), ..self }
+    }
+
+    /// There is no time for it now.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Refused { kind: "unavailable", status: StatusCode::SERVICE_UNAVAILABLE, message: message.into() }
+    }
+
+    /// It went wrong here.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Refused { kind: "internal", status: StatusCode::INTERNAL_SERVER_ERROR, message: message.into() }
+    }
+
     /// There is nothing by that address.
     pub fn not_found(message: impl Into<String>) -> Self {
         Refused { kind: "not_found", status: StatusCode::NOT_FOUND, message: message.into() }
@@ -83,11 +109,17 @@ impl From<Error> for Refused {
             Error::Parse(_) | Error::Unsuitable(_) => return Refused::invalid("query", error),
             Error::Execution(_) | Error::TooManySamples => ("execution", StatusCode::UNPROCESSABLE_ENTITY),
             Error::Timeout => ("timeout", StatusCode::SERVICE_UNAVAILABLE),
-            Error::Canceled => ("canceled", StatusCode::SERVICE_UNAVAILABLE),
+            // Nobody hears it.
+            Error::Canceled => ("canceled", client_left()),
             Error::Read(fault) => kind_of(fault),
         };
         Refused { kind, status, message: error.to_string() }
     }
+}
+
+/// 499, as Prometheus says since 3.0.
+fn client_left() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// How a fault of reading is answered: too wide a selection is the asker's to mend.
@@ -108,18 +140,15 @@ impl From<ReadError> for Refused {
 /// Returns the whole body of an answer, and its status.
 pub(super) fn body(answered: Result<Answered, Refused>) -> (StatusCode, Vec<u8>) {
     match answered {
-        Ok(Answered { data, warnings, infos }) => {
-            let mut res = Vec::with_capacity(data.len() + 64);
-            put!(res, r#"{{"status":"success","data":"#);
-            res.extend_from_slice(&data);
+        Ok(Answered { mut body, warnings, infos }) => {
             // Prometheus leaves them out when there are none.
-            for (name, notes) in [("warnings", warnings), ("infos", infos)] {
+            for (name, kind, notes) in [("warnings", "warning", warnings), ("infos", "info", infos)] {
                 if !notes.is_empty() {
-                    put!(res, r#","{name}":{}"#, json!(bounded(notes)));
+                    put!(body, r#","{name}":{}"#, json!(bounded(notes, kind)));
                 }
             }
-            put!(res, "}}");
-            (StatusCode::OK, res)
+            put!(body, "}}");
+            (StatusCode::OK, body)
         }
         Err(Refused { kind, status, message }) => {
             let body = format!(r#"{{"status":"error","errorType":"{kind}","error":{}}}"#, json!(message));
@@ -128,33 +157,34 @@ pub(super) fn body(answered: Result<Answered, Refused>) -> (StatusCode, Vec<u8>)
     }
 }
 
-fn bounded(mut notes: Vec<String>) -> Vec<String> {
+fn bounded(mut notes: Vec<String>, kind: &str) -> Vec<String> {
     if notes.len() > NOTES_MAX {
         let n_more = notes.len() - NOTES_MAX;
         notes.truncate(NOTES_MAX);
-        notes.push(format!("{n_more} more annotations omitted"));
+        notes.push(format!("{n_more} more {kind} annotations omitted"));
     }
     notes
 }
 
 /// Writes the `data` of a query; at most `limit` series, and returns whether there were more.
-pub(super) fn put_value(res: &mut Vec<u8>, value: &Value, limit: Option<usize>, stats: Option<&str>) -> bool {
+/// What is written is let go at once.
+pub(super) fn put_value(res: &mut Vec<u8>, value: Value, limit: Option<usize>, stats: Option<&str>) -> bool {
     let limit = limit.unwrap_or(usize::MAX);
     let mut is_cut = false;
     match value {
         Value::Scalar(sample) => {
             put!(res, r#"{{"resultType":"scalar","result":"#);
-            put_sample(res, sample);
+            put_sample(res, &sample);
         }
         Value::String(at, text) => {
             put!(res, r#"{{"resultType":"string","result":["#);
-            put_time(res, *at);
+            put_time(res, at);
             put!(res, ",{}]", json!(text));
         }
         Value::Vector(vector) => {
             is_cut = vector.len() > limit;
             put!(res, r#"{{"resultType":"vector","result":["#);
-            for (idx, one) in vector.iter().take(limit).enumerate() {
+            for (idx, one) in vector.into_iter().take(limit).enumerate() {
                 put!(res, r#"{}{{"metric":"#, if idx == 0 { "" } else { "," });
                 put_labels(res, &one.labels);
                 put!(res, r#","value":"#);
@@ -166,7 +196,7 @@ pub(super) fn put_value(res: &mut Vec<u8>, value: &Value, limit: Option<usize>, 
         Value::Matrix(series) => {
             is_cut = series.len() > limit;
             put!(res, r#"{{"resultType":"matrix","result":["#);
-            for (idx, one) in series.iter().take(limit).enumerate() {
+            for (idx, one) in series.into_iter().take(limit).enumerate() {
                 put!(res, r#"{}{{"metric":"#, if idx == 0 { "" } else { "," });
                 put_labels(res, &one.labels);
                 put!(res, r#","values":["#);
@@ -262,10 +292,10 @@ mod tests {
 
     #[test]
     fn the_type_comes_before_the_result() {
-        let mut res = Vec::new();
         let sample = Sample { at: UnixMillis(4_000), value: 2.0 };
-        put_value(&mut res, &Value::Scalar(sample), None, None);
-        let answered = Answered { data: res, infos: vec!["so".into()], ..Answered::default() };
+        let mut answered =
+            Answered::written(0, |body| _ = put_value(body, Value::Scalar(sample), None, None));
+        answered.infos.push("so".into());
         let (status, body) = body(Ok(answered));
         assert_eq!(status, StatusCode::OK);
         assert_eq!(

@@ -29,6 +29,7 @@ use futures_util::StreamExt;
 
 use self::asked::Asked;
 use self::json::{Answered, Refused};
+use crate::balancer::LaneError;
 use crate::clock::UnixMillis;
 use crate::http::Shared;
 use crate::http::admin::{self, AdminState};
@@ -183,7 +184,7 @@ async fn answer(
     let now = shared.clock.now().to_millis();
     let asked = Asked { parameters: parsed.collect(), label, now };
     let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    let is_compressed = accepted.is_some_and(|accepted| accepted.contains("gzip"));
+    let is_compressed = accepted.is_some_and(takes_gzip);
     let lane = shared.lanes.heavy.clone();
     let done = lane.run(move || {
         let (status, body) = json::body(work.run(&asked, &shared.queries));
@@ -197,8 +198,26 @@ async fn answer(
     });
     match done.await {
         Ok((answer, is_compressed)) => respond(answer, is_compressed),
-        Err(fault) => super::lane_refused(&fault),
+        Err(fault) => {
+            let refused = match &fault {
+                LaneError::Full { .. } => Refused::unavailable("too many queries at once, try again"),
+                _ => {
+                    tracing::error!("a query of the API broke off: {fault}");
+                    Refused::internal("the query broke off, the log has more")
+                }
+            };
+            respond(json::body(Err(refused)), false)
+        }
     }
+}
+
+/// Returns true when a list of encodings has gzip with a weight.
+fn takes_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        let weight = weight.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse::<f64>);
+        name.trim().eq_ignore_ascii_case("gzip") && weight.is_ok_and(|weight| weight > 0.0)
+    })
 }
 
 fn form_pairs(text: &[u8]) -> impl Iterator<Item = (String, String)> {

@@ -91,16 +91,20 @@ pub(super) fn object(labels: &Labels) -> Value {
     Value::Object(labels.iter().map(|(name, value)| (name.to_string(), json!(value))).collect())
 }
 
+/// How many are wanted; none for any number. Here zero is none at all, as in Prometheus.
+fn number(asked: &Asked, name: &str) -> Result<Option<usize>, Refused> {
+    match asked.text(name) {
+        "" => Ok(None),
+        text => match text.parse::<i64>() {
+            Ok(number) => Ok(usize::try_from(number).ok()),
+            Err(_) => Err(Refused::bad_data(format!("{name} must be a number"))),
+        },
+    }
+}
+
 /// `metadata`: type, unit and meaning of metrics.
 pub(super) fn metadata(asked: &Asked, queries: &Queries) -> Result<Answered, Refused> {
-    let limit = asked.limit()?;
-    let per_metric = match asked.text("limit_per_metric") {
-        "" => None,
-        text => match text.parse::<i64>() {
-            Ok(number) => usize::try_from(number).ok().filter(|number| *number > 0),
-            Err(_) => return Err(Refused::bad_data("limit_per_metric must be a number")),
-        },
-    };
+    let (limit, per_metric) = (number(asked, "limit")?, number(asked, "limit_per_metric")?);
     let metric = asked.text("metric");
     let mut found: Map<String, Value> = Map::new();
     for known in queries.metrics.metadata() {

@@ -13,8 +13,8 @@ use crate::record::read::accepted;
 
 /// `rules`: every group, or those that are asked for.
 pub(super) fn rules(asked: &Asked, view: &RulesView) -> Result<Answered, Refused> {
-    let kind = asked.text("type");
-    if !["", "alert", "record"].contains(&kind) {
+    let kind = asked.text("type").to_ascii_lowercase();
+    if !["", "alert", "record"].contains(&kind.as_str()) {
         return Err(Refused::invalid("type", format!("not supported value {kind:?}")));
     }
     let wanted = |name: &str| asked.all(name).into_iter().collect::<BTreeSet<&str>>();

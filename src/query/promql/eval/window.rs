@@ -29,6 +29,9 @@ pub(super) struct Ranged<'a> {
     pub drop_name: bool,
 }
 
+/// Samples of windows that are looked at before it is asked whether to go on: a millisecond's work.
+const SAMPLES_UNCHECKED_MAX: usize = 20_000;
+
 /// Functions that give a sample's own value, so that the metric's name stays true.
 const KEEP_NAME: [&str; 2] = ["first_over_time", "last_over_time"];
 
@@ -241,9 +244,15 @@ impl Apply<'_> {
         let mut values = vec![ABSENT; self.grid.count];
         let mut parameters = [0.0; 2];
         let n_parameters = self.parameters.len().min(parameters.len());
+        let mut n_unchecked = 0;
         ranged.each(self.grid, |idx, samples, end_ms| {
             if samples.is_empty() {
                 return Ok(());
+            }
+            n_unchecked += samples.len();
+            if n_unchecked > SAMPLES_UNCHECKED_MAX {
+                n_unchecked = 0;
+                self.evaluator.budget.check()?;
             }
             for (parameter, numbers) in parameters.iter_mut().zip(self.parameters) {
                 *parameter = numbers[idx];
