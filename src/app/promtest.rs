@@ -15,10 +15,7 @@ const SCRIPT_MAX_BYTES: usize = 16 << 20;
 
 /// Runs scripts, prints a report, and fails if anything in them did.
 pub fn run(files: &[PathBuf], as_json: bool) -> Result<(), Failure> {
-    let mut reports = Vec::new();
-    for file in files {
-        reports.push(run_file(file)?);
-    }
+    let reports: Vec<Report> = files.iter().map(|file| run_file(file)).collect();
     let text = if as_json {
         serde_json::to_string_pretty(&reports).context("write the report")? + "\n"
     } else {
@@ -31,11 +28,18 @@ pub fn run(files: &[PathBuf], as_json: bool) -> Result<(), Failure> {
     }
 }
 
-fn run_file(file: &Path) -> Result<Report, Failure> {
-    let bytes =
-        data::read_bounded(file, SCRIPT_MAX_BYTES).with_context(|| format!("read {}", file.display()))?;
-    let text = String::from_utf8(bytes).with_context(|| format!("read {}", file.display()))?;
-    Ok(promtest::run_text(&file.display().to_string(), &text))
+/// A file that cannot be read is a failure among the others, which are run all the same.
+fn run_file(file: &Path) -> Report {
+    let name = file.display().to_string();
+    match read(file) {
+        Ok(text) => promtest::run_text(&name, &text),
+        Err(error) => Report::unread(&name, format!("{error:#}")),
+    }
+}
+
+fn read(file: &Path) -> Result<String, anyhow::Error> {
+    let bytes = data::read_bounded(file, SCRIPT_MAX_BYTES).context("read the script")?;
+    String::from_utf8(bytes).context("read the script")
 }
 
 fn in_words(reports: &[Report]) -> String {
@@ -47,7 +51,9 @@ fn in_words(reports: &[Report]) -> String {
         let Report { file, passed, failed, skipped, .. } = report;
         line(format_args!("{file}: {passed} passed, {failed} failed, {skipped} skipped"));
         for failure in &report.failures {
-            line(format_args!("  {file}:{}: {}\n    {}", failure.line, failure.query, failure.message));
+            let promtest::Failure { line: at, query, message } = failure;
+            let query = if query.is_empty() { String::new() } else { format!("{query}: ") };
+            line(format_args!("  {file}:{at}: {query}{message}"));
         }
         for (reason, count) in &report.reasons {
             *reasons.entry(reason).or_default() += count;

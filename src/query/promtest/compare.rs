@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::script::{Eval, Expect, Text};
 use super::series::{Described, Point};
 use crate::query::promql::{Answer, Value};
-use crate::record::{Labels, Sample};
+use crate::record::{Labels, Sample, Series};
 
 /// Values may differ by this share of their sum.
 const EPSILON: f64 = 1e-6;
@@ -28,6 +28,12 @@ fn is_equal(one: f64, other: f64) -> bool {
 
 /// Checks warnings and infos.
 pub fn check_notes(expect: &Expect, answer: &Answer) -> Result<(), String> {
+    if expect.some_warn && answer.warnings.is_empty() {
+        return Err("expected a warning, got none".into());
+    }
+    if expect.some_info && answer.infos.is_empty() {
+        return Err("expected an info, got none".into());
+    }
     check_texts("warning", &expect.warn, expect.no_warn, &answer.warnings)?;
     check_texts("info", &expect.info, expect.no_info, &answer.infos)
 }
@@ -72,6 +78,7 @@ pub fn check_value(eval: &Eval, value: &Value) -> Result<(), String> {
             Err("expected values in an order, got series over time".into())
         }
         (Value::Matrix(series), None) => {
+            check_sorted(series)?;
             let series: BTreeMap<&Labels, &[Sample]> =
                 series.iter().map(|series| (&series.labels, series.samples.as_slice())).collect();
             let (from_ms, to_ms, step_ms) =
@@ -102,6 +109,14 @@ pub fn check_vector(expect: &Expect, vector: &[(&Labels, f64)]) -> Result<(), St
     }
     match expect.series.iter().find(|series| !vector.iter().any(|(labels, _)| **labels == series.labels)) {
         Some(missing) => Err(format!("expected series {} not found", shown(&missing.labels))),
+        None => Ok(()),
+    }
+}
+
+/// Checks that series over time are sorted by their labels, as they always are.
+pub fn check_sorted(series: &[Series]) -> Result<(), String> {
+    match series.windows(2).find(|pair| pair[0].labels > pair[1].labels) {
+        Some(pair) => Err(format!("{} does not sort before {}", pair[0].labels, pair[1].labels)),
         None => Ok(()),
     }
 }

@@ -17,5 +17,6 @@ mod run;
 mod samples;
 mod script;
 mod series;
+mod start_times;
 
 pub use run::{Failure, Report, run_text};

@@ -1,5 +1,6 @@
 //! A script from its beginning to its end.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -31,7 +32,7 @@ pub struct Report {
 /// An evaluation that did not answer as expected.
 #[derive(Debug, Serialize)]
 pub struct Failure {
-    /// The line in the file, counted from one.
+    /// The line in the file, counted from one; zero when the file could not be read.
     pub line: usize,
     /// The query; nothing when the line could not be read.
     pub query: String,
@@ -54,9 +55,9 @@ pub fn run_text(file: &str, text: &str) -> Report {
     for command in commands {
         match command {
             Command::Clear => samples = Samples::default(),
-            Command::Load { step_ms, series, makes_histograms, has_start_times } => {
+            Command::Load { step_ms, series, makes_histograms, start_times } => {
                 samples.load(&series, step_ms);
-                samples.has_start_times |= has_start_times;
+                start_times.into_iter().for_each(|labels| samples.note_start_times(labels));
                 if makes_histograms {
                     samples.make_histograms(&series);
                 }
@@ -64,7 +65,7 @@ pub fn run_text(file: &str, text: &str) -> Report {
             Command::Eval(eval) => {
                 // One case must not take the others with it.
                 let outcome = catch_unwind(AssertUnwindSafe(|| run_case(&engine, &samples, &eval)));
-                match outcome.unwrap_or_else(|_| Outcome::Failed("the evaluation panicked".into())) {
+                match outcome.unwrap_or_else(|panic| Outcome::Failed(in_words(panic.as_ref()))) {
                     Outcome::Passed => res.passed += 1,
                     Outcome::Failed(message) => res.fail(eval.line, eval.query, message),
                     Outcome::Skipped(reason) => {
@@ -78,7 +79,21 @@ pub fn run_text(file: &str, text: &str) -> Report {
     res
 }
 
+/// Returns what a panic said.
+fn in_words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("the evaluation panicked: {}", text.unwrap_or("no reason given"))
+}
+
 impl Report {
+    /// Returns the report of a script that could not be read.
+    pub fn unread(file: &str, message: String) -> Self {
+        let mut res = Report { file: file.into(), ..Report::default() };
+        res.fail(0, String::new(), message);
+        res
+    }
+
     fn fail(&mut self, line: usize, query: String, message: String) {
         self.failed += 1;
         self.failures.push(Failure { line, query, message });

@@ -8,14 +8,14 @@ use crate::clock::UnixMillis;
 use crate::record::read::{Matcher, MetricRead, ReadError, SeriesSelect, accepted};
 use crate::record::{Coverage, Labels, Metadata, Resolution, RolledStep, Sample};
 
-/// Samples in memory, and the names of series that have what cannot be kept.
+/// Samples in memory, and which series have what cannot be kept.
 #[derive(Default)]
 pub struct Samples {
     series: BTreeMap<Labels, Vec<Sample>>,
     /// Series with native histograms among their samples.
     histograms: BTreeSet<Labels>,
-    /// Series that samples with start timestamps were loaded of.
-    pub has_start_times: bool,
+    /// Series with start timestamps among their samples.
+    start_times: BTreeSet<Labels>,
 }
 
 impl Samples {
@@ -50,6 +50,16 @@ impl Samples {
                 self.histograms.insert(labels);
             }
         }
+    }
+
+    /// Remembers that samples of a series have start timestamps.
+    pub fn note_start_times(&mut self, labels: Labels) {
+        self.start_times.insert(labels);
+    }
+
+    /// Returns true when matchers accept a series that has start timestamps.
+    pub fn selects_start_times(&self, matchers: &[Matcher]) -> bool {
+        self.start_times.iter().any(|labels| accepted(matchers, labels))
     }
 
     /// Returns true when matchers accept a series that has native histograms.

@@ -1,9 +1,33 @@
 //! A script's commands, line by line.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 use super::series::{Described, Point, parse_series, parse_value};
+use super::start_times::{StartTimes, is_start_times, parse_start_times};
 use crate::query::promql::parse_duration;
+use crate::record::Labels;
+
+/// `eval instant` and its old forms.
+static INSTANT: LazyLock<Regex> =
+    LazyLock::new(|| form(r"^eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(.+?))?\s+(.+)$"));
+
+/// `eval range` and its old forms.
+static RANGE: LazyLock<Regex> = LazyLock::new(|| {
+    form(r"^eval(?:_(fail|warn|info))?\s+range\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+?)\s+(.+)$")
+});
+
+/// What follows `expect range vector`.
+static MOMENTS: LazyLock<Regex> = LazyLock::new(|| form(r"^\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+)$"));
+
+/// What follows `expect` otherwise.
+static EXPECTATION: LazyLock<Regex> =
+    LazyLock::new(|| form(r"^(ordered|fail|warn|no_warn|info|no_info)(?:\s+(regex|msg):(.+))?$"));
+
+fn form(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the pattern is a constant")
+}
 
 /// What a script does next.
 pub enum Command {
@@ -17,8 +41,8 @@ pub enum Command {
         series: Vec<Described>,
         /// Native histograms are to be made of the classic ones.
         makes_histograms: bool,
-        /// Some samples have start timestamps.
-        has_start_times: bool,
+        /// Those whose samples have start timestamps.
+        start_times: Vec<Labels>,
     },
     /// Evaluates a query.
     Eval(Box<Eval>),
@@ -49,6 +73,10 @@ pub struct Expect {
     pub warn: Vec<Text>,
     /// Infos: all of these and no others.
     pub info: Vec<Text>,
+    /// There is a warning, whatever it says: `eval_warn`.
+    pub some_warn: bool,
+    /// There is an info, whatever it says: `eval_info`.
+    pub some_info: bool,
     /// There are no warnings.
     pub no_warn: bool,
     /// There are no infos.
@@ -158,17 +186,29 @@ fn load(line: &str, below: &[&str], at: usize) -> Result<Command, ScriptError> {
         _ => return Err(fail(at, format!("{word:?} is no command; there are load and load_with_nhcb"))),
     };
     let step_ms = duration(step).map_err(|message| fail(at, message))?;
-    let mut series = Vec::new();
-    let mut has_start_times = false;
-    for (idx, line) in below.iter().enumerate() {
-        let first = line.split([' ', '\t']).next().unwrap_or_default();
-        if first.ends_with("@st") {
-            has_start_times = true;
+    let (mut series, mut start_times) = (Vec::new(), Vec::new());
+    // Start timestamps stand on a line of their own above their series.
+    let mut above: Option<StartTimes> = None;
+    for (line, at) in below.iter().zip(at + 1..) {
+        let fail = |message: String| fail(at, message);
+        if is_start_times(line) {
+            if above.is_some() {
+                return Err(fail("@st above another @st, not above a series".into()));
+            }
+            above = Some(parse_start_times(line).map_err(fail)?);
             continue;
         }
-        series.push(parse_series(line).map_err(|message| fail(at + 1 + idx, message))?);
+        let described = parse_series(line).map_err(fail)?;
+        if let Some(above) = above.take() {
+            above.check(&described).map_err(fail)?;
+            start_times.push(above.labels);
+        }
+        series.push(described);
     }
-    Ok(Command::Load { step_ms, series, makes_histograms, has_start_times })
+    if above.is_some() {
+        return Err(fail(at + below.len(), "@st without its series below".into()));
+    }
+    Ok(Command::Load { step_ms, series, makes_histograms, start_times })
 }
 
 /// An `eval` line while the lines below it are read.
@@ -180,15 +220,11 @@ struct Head {
 
 impl Head {
     fn parse(line: &str) -> Result<Self, String> {
-        let words = |pattern: &str| Regex::new(pattern).expect("the pattern is a constant");
-        let instant = words(r"^eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(.+?))?\s+(.+)$");
-        let range =
-            words(r"^eval(?:_(fail|warn|info))?\s+range\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+?)\s+(.+)$");
-        let (modifier, from_ms, to_ms, step_ms, query) = if let Some(found) = instant.captures(line) {
+        let (modifier, from_ms, to_ms, step_ms, query) = if let Some(found) = INSTANT.captures(line) {
             let at = found.get(2).ok_or("instant evaluation without its time: at <duration>")?;
             let at_ms = duration(at.as_str())?;
             (found.get(1), at_ms, at_ms, None, found[3].to_string())
-        } else if let Some(found) = range.captures(line) {
+        } else if let Some(found) = RANGE.captures(line) {
             let (from, to, step) = (duration(&found[2])?, duration(&found[3])?, duration(&found[4])?);
             if to < from {
                 return Err(format!("range that ends at {} before it begins at {}", &found[3], &found[2]));
@@ -204,8 +240,8 @@ impl Head {
         let modifier = modifier.map(|found| found.as_str());
         match modifier {
             Some("fail") => expect.fail = Some(Text::Any),
-            Some("warn") => expect.warn.push(Text::Any),
-            Some("info") => expect.info.push(Text::Any),
+            Some("warn") => expect.some_warn = true,
+            Some("info") => expect.some_info = true,
             Some("ordered") => expect.is_ordered = true,
             _ => {}
         }
@@ -271,8 +307,8 @@ fn regex(pattern: &str) -> Result<Regex, String> {
 
 /// Reads ` from 10s to 1m step 10s`.
 fn moments(text: &str) -> Result<(i64, i64, i64), String> {
-    let form = Regex::new(r"^\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+)$").expect("the pattern is a constant");
-    let found = form.captures(text).ok_or("write: expect range vector from <time> to <time> step <step>")?;
+    let found =
+        MOMENTS.captures(text).ok_or("write: expect range vector from <time> to <time> step <step>")?;
     Ok((duration(&found[1])?, duration(&found[2])?, duration(&found[3])?))
 }
 
@@ -286,9 +322,7 @@ fn unquoted(text: &str) -> Result<String, String> {
 
 /// Reads what follows `expect`: `fail`, `warn msg: …`, `no_info` and their like.
 fn annotation(expect: &mut Expect, text: &str) -> Result<(), String> {
-    let form = Regex::new(r"^(ordered|fail|warn|no_warn|info|no_info)(?:\s+(regex|msg):(.+))?$")
-        .expect("the pattern is a constant");
-    let found = form.captures(text.trim()).ok_or_else(|| format!("{text:?} cannot be expected"))?;
+    let found = EXPECTATION.captures(text.trim()).ok_or_else(|| format!("{text:?} cannot be expected"))?;
     let given = match (found.get(2).map(|kind| kind.as_str()), found.get(3).map(|text| text.as_str().trim()))
     {
         (Some("msg"), Some(text)) => Text::Is(text.into()),
@@ -297,7 +331,10 @@ fn annotation(expect: &mut Expect, text: &str) -> Result<(), String> {
     };
     match &found[1] {
         "ordered" => expect.is_ordered = true,
-        "fail" if expect.fail.is_some() => return Err("`expect fail` stands twice".into()),
+        // `eval_fail` may be told more precisely.
+        "fail" if expect.fail.as_ref().is_some_and(|fail| !matches!(fail, Text::Any)) => {
+            return Err("`expect fail` stands twice".into());
+        }
         "fail" => expect.fail = Some(given),
         "warn" => expect.warn.push(given),
         "info" => expect.info.push(given),

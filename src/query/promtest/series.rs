@@ -116,7 +116,8 @@ fn histograms<'a>(text: &'a str, res: &mut Vec<Point>) -> Result<&'a str, String
     Ok(rest)
 }
 
-fn repeats(text: &str) -> Result<usize, String> {
+/// Reads how often a value is repeated, behind its `x`.
+pub fn repeats(text: &str) -> Result<usize, String> {
     let count = text.parse::<usize>().map_err(|_| format!("{text:?} is no number of repeats"))?;
     if count >= VALUES_MAX { Err(format!("series of more than {VALUES_MAX} values")) } else { Ok(count) }
 }
