@@ -368,9 +368,7 @@ fn prometheus_reads_every_query() {
         let rules: Vec<Value> = queries
             .iter()
             .enumerate()
-            .map(|(idx, text)| {
-                json!({"record": format!("a_dashboard:asks{idx}"), "expr": filled_in(text)})
-            })
+            .map(|(idx, text)| json!({"record": format!("a_dashboard:asks{idx}"), "expr": filled_in(text)}))
             .collect();
         let dir = tempfile::tempdir().unwrap();
         // JSON is YAML.

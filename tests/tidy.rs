@@ -127,6 +127,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("glob", &["ingest", "config"]),
     ("listenfd", &["app"]),
     ("minisign_verify", &["release"]),
+    ("xxhash_rust", &["query"]),
 ];
 
 #[test]

@@ -225,6 +225,11 @@ fn aggregation(random: &mut Random, depth: usize) -> String {
         // The last digit of what is computed differs, and here it would be a label.
         3 => format!(r#"count_values{grouping} ("value", {})"#, random.of(&["state", "load", "odd"])),
         4 => format!("count(limitk{grouping} (2, {inner}))"),
+        5 => format!(
+            "limit_ratio{grouping} ({}, {})",
+            random.of(&["0.5", "-0.3", "0.1"]),
+            random.of(&["load", "state"])
+        ),
         _ => format!("{}{grouping} ({inner})", random.of(AGGREGATIONS)),
     }
 }

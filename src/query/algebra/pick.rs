@@ -3,7 +3,6 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::aggregate::Grouping;
 use super::{ABSENT, Row, is_absent};
@@ -82,14 +81,30 @@ pub fn pick(mut rows: Vec<Row>, grouping: &Grouping, pick: Pick, counts: &[f64])
     rows
 }
 
+/// A number from 0 to 1 that belongs to a label set: its hash in Prometheus, which picks by it, so
+/// that both pick the same.
+///
+/// There it is XXH64 over the texts, each behind its length: one byte, or 255 and three bytes.
+fn offset(labels: &Labels) -> f64 {
+    let mut bytes = Vec::new();
+    for text in labels.iter().flat_map(|(name, value)| [name, value]) {
+        match u8::try_from(text.len()) {
+            Ok(len) if len < u8::MAX => bytes.push(len),
+            _ => {
+                bytes.push(u8::MAX);
+                bytes.extend_from_slice(&text.len().to_le_bytes()[..3]);
+            }
+        }
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    xxhash_rust::xxh64::xxh64(&bytes, 0) as f64 / u64::MAX as f64
+}
+
 /// `limit_ratio`: leaves a share of the rows, by a hash of their labels, so that the same rows
 /// are picked each time; a negative ratio picks the others.
 pub fn limit_ratio(mut rows: Vec<Row>, ratios: &[f64]) -> Vec<Row> {
     for row in &mut rows {
-        let mut hasher = DefaultHasher::new();
-        row.labels.hash(&mut hasher);
-        // Within 0 and 1; the lowest bits do not fit into the fraction and are not needed.
-        let offset = (hasher.finish() >> 11) as f64 / (1_u64 << 53) as f64;
+        let offset = offset(&row.labels);
         for (value, ratio) in row.values.iter_mut().zip(ratios) {
             let ratio = ratio.clamp(-1.0, 1.0);
             let is_picked = if ratio >= 0.0 { offset < ratio } else { offset >= 1.0 + ratio };

@@ -12,31 +12,158 @@ use crate::record::metric::STALE_NAN_BITS;
 
 /// Pieces that meet to something that means something more often than letters do.
 const PIECES: &[&str] = &[
-    "m", "up", "{", "}", "(", ")", "[5m]", "[1h:1m]", "[10y:1ms]", "[:]", "by (a)", "without ()", "on (a)",
-    "ignoring (le)", "group_left (b)", "group_right ()", "bool", "offset 5m", "offset -300y", "@ 1e15", "@ start()",
-    "@ end()", "@ -1", "+", "-", "*", "/", "%", "^", "==", ">", "<=", "and", "or", "unless", "atan2", "sum", "avg",
-    "topk", "quantile", "count_values", "limitk", "limit_ratio", "stddev", "rate", "increase", "histogram_quantile",
-    "label_replace", "label_join", "absent", "absent_over_time", "predict_linear", "quantile_over_time", "vector",
-    "scalar", "time()", "timestamp", "sort_by_label", "clamp", "round", "1", "0", "-1", "1e308", "NaN", "Inf", "0x1F",
-    "5m", "\"a\"", "'$1'", "`(.*)`", "\"\\xff\"", ",", "=", "=~", "!~", "a", "le", "__name__", "\"[\"", "#", "\n", " ",
-    "info", "smoothed", "fill(0)", "🦀", "step()", "start", "minute",
+    "m",
+    "up",
+    "{",
+    "}",
+    "(",
+    ")",
+    "[5m]",
+    "[1h:1m]",
+    "[10y:1ms]",
+    "[:]",
+    "by (a)",
+    "without ()",
+    "on (a)",
+    "ignoring (le)",
+    "group_left (b)",
+    "group_right ()",
+    "bool",
+    "offset 5m",
+    "offset -300y",
+    "@ 1e15",
+    "@ start()",
+    "@ end()",
+    "@ -1",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "^",
+    "==",
+    ">",
+    "<=",
+    "and",
+    "or",
+    "unless",
+    "atan2",
+    "sum",
+    "avg",
+    "topk",
+    "quantile",
+    "count_values",
+    "limitk",
+    "limit_ratio",
+    "stddev",
+    "rate",
+    "increase",
+    "histogram_quantile",
+    "label_replace",
+    "label_join",
+    "absent",
+    "absent_over_time",
+    "predict_linear",
+    "quantile_over_time",
+    "vector",
+    "scalar",
+    "time()",
+    "timestamp",
+    "sort_by_label",
+    "clamp",
+    "round",
+    "1",
+    "0",
+    "-1",
+    "1e308",
+    "NaN",
+    "Inf",
+    "0x1F",
+    "5m",
+    "\"a\"",
+    "'$1'",
+    "`(.*)`",
+    "\"\\xff\"",
+    ",",
+    "=",
+    "=~",
+    "!~",
+    "a",
+    "le",
+    "__name__",
+    "\"[\"",
+    "#",
+    "\n",
+    " ",
+    "info",
+    "smoothed",
+    "fill(0)",
+    "🦀",
+    "step()",
+    "start",
+    "minute",
 ];
 
 /// Whole expressions that can stand in each other.
 fn expression() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
-        "m", "m{a=\"1\"}", "{__name__=~\"m|h_bucket\"}", "m offset 1m", "m @ 60", "1", "NaN", "-Inf", "time()", "vector(2)",
-        "h_bucket", "scalar(m)",
+        "m",
+        "m{a=\"1\"}",
+        "{__name__=~\"m|h_bucket\"}",
+        "m offset 1m",
+        "m @ 60",
+        "1",
+        "NaN",
+        "-Inf",
+        "time()",
+        "vector(2)",
+        "h_bucket",
+        "scalar(m)",
     ]);
     leaf.prop_map(str::to_string).prop_recursive(5, 40, 3, |inner| {
         let two = (inner.clone(), inner.clone());
-        let op = prop::sample::select(vec!["+", "/", "^", "% on (a)", "> bool", "and", "or", "unless on ()", "== ignoring (a) group_left ()"]);
-        let aggregation = prop::sample::select(vec!["sum", "avg by (a)", "stdvar", "group without (a)", "count", "min"]);
-        let function = prop::sample::select(vec![
-            "abs", "exp", "absent", "sort", "minute", "timestamp", "-", "round", "vector", "scalar",
+        let op = prop::sample::select(vec![
+            "+",
+            "/",
+            "^",
+            "% on (a)",
+            "> bool",
+            "and",
+            "or",
+            "unless on ()",
+            "== ignoring (a) group_left ()",
         ]);
-        let range = prop::sample::select(vec!["[5m]", "[5m:]", "[1h:7s]", "[1ms:1ms]", "[2m:1m] @ 100", "[1m:30s] offset -1h"]);
-        let window = prop::sample::select(vec!["rate", "delta", "quantile_over_time", "mad_over_time", "absent_over_time", "deriv", "irate"]);
+        let aggregation =
+            prop::sample::select(vec!["sum", "avg by (a)", "stdvar", "group without (a)", "count", "min"]);
+        let function = prop::sample::select(vec![
+            "abs",
+            "exp",
+            "absent",
+            "sort",
+            "minute",
+            "timestamp",
+            "-",
+            "round",
+            "vector",
+            "scalar",
+        ]);
+        let range = prop::sample::select(vec![
+            "[5m]",
+            "[5m:]",
+            "[1h:7s]",
+            "[1ms:1ms]",
+            "[2m:1m] @ 100",
+            "[1m:30s] offset -1h",
+        ]);
+        let window = prop::sample::select(vec![
+            "rate",
+            "delta",
+            "quantile_over_time",
+            "mad_over_time",
+            "absent_over_time",
+            "deriv",
+            "irate",
+        ]);
         prop_oneof![
             (two, op).prop_map(|((lhs, rhs), op)| format!("({lhs}) {op} ({rhs})")),
             (inner.clone(), aggregation).prop_map(|(inner, op)| format!("{op} ({inner})")),
@@ -73,8 +200,7 @@ fn check(store: &MemoryStore, text: &str) {
     let again = parse(&printed).unwrap_or_else(|error| panic!("{text} was printed as {printed}: {error}"));
     assert_eq!(again.to_string(), printed);
     assert!(parse(&pretty(&expr)).is_ok(), "{text}");
-    let limits =
-        Limits { samples_max: 20_000, timeout: Duration::from_millis(500), ..Limits::default() };
+    let limits = Limits { samples_max: 20_000, timeout: Duration::from_millis(500), ..Limits::default() };
     let engine = Engine { limits };
     let range = |from, to, step_ms| Moments { from: UnixMillis(from), to: UnixMillis(to), step_ms };
     let far = i64::MAX / 4;
@@ -94,8 +220,6 @@ fn check(store: &MemoryStore, text: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn pieces_in_any_order_do_no_harm(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..14), gap in "[ \n]?") {
         check(&store(), &pieces.join(&gap));

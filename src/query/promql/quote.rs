@@ -41,6 +41,8 @@ fn push_escaped(res: &mut String, character: char, quote: char) {
         _ if (character as u32) < 0x20 || character == '\u{7f}' => {
             res.push_str(&format!("\\x{:02x}", character as u32));
         }
+        // A query may not have it as it is: it stands for bytes that are no UTF-8.
+        char::REPLACEMENT_CHARACTER => res.push_str("\\ufffd"),
         _ if PRINTABLE.is_match(character.encode_utf8(&mut [0; 4])) => res.push(character),
         _ if (character as u32) < 0x1_0000 => res.push_str(&format!("\\u{:04x}", character as u32)),
         _ => res.push_str(&format!("\\U{:08x}", character as u32)),
@@ -53,7 +55,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_printed_is_escaped_as_in_go() {
-        assert_eq!(quoted("a \"b\"\\\n\u{1}é\u{200b}\u{e0001}"), r#""a \"b\"\\\n\x01é\u200b\U000e0001""#);
+        assert_eq!(
+            quoted("a \"b\"\\\n\u{1}é\u{200b}\u{fffd}\u{e0001}"),
+            r#""a \"b\"\\\n\x01é\u200b\ufffd\U000e0001""#
+        );
         assert_eq!(quoted("it's"), r#""it's""#);
         assert_eq!(quoted_char('\''), r"'\''");
         assert_eq!(quoted_char('"'), "'\"'");

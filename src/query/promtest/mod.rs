@@ -1,7 +1,7 @@
 //! Test scripts in Prometheus's own language: samples to load, queries to evaluate, and what they
 //! are to answer.
 //!
-//! A script is read by [`script`](self::script), its series by [`series`](self::series); [`run_text`] evaluates it and
+//! A script is read by `script`, its series by `series`; [`run_text`] evaluates it and
 //! reports. As the original does, each instant evaluation is repeated as a range around its
 //! moment, and with `@` at that moment behind every selector, evaluated at other moments.
 //!

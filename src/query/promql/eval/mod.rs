@@ -16,6 +16,7 @@ use read::Found;
 
 use super::Error;
 use super::functions::format::format_float;
+use super::functions::labels::is_label_name;
 use super::notes::Notes;
 use super::plan::{Aggregation, Node, Range, Selector};
 use crate::query::algebra::aggregate::{self, AggregateOp};
@@ -257,8 +258,7 @@ impl<'a> Evaluator<'a> {
                 Some(Node::Text(label)) => label.as_str(),
                 _ => "",
             };
-            // As Prometheus 3: any text that is not empty.
-            if label.is_empty() {
+            if !is_label_name(label) {
                 return Err(Error::Execution(format!("invalid label name {label:?}")));
             }
             let rows = self.rows(inner, grid)?;

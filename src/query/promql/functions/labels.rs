@@ -109,7 +109,7 @@ fn check_destination(function: &'static str, name: &str) -> Result<(), LabelErro
 
 /// Any text is a name, but for none: Prometheus 3 wants no more than UTF-8. Bytes that were none
 /// are the replacement character since the text was read.
-fn is_label_name(name: &str) -> bool {
+pub fn is_label_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(char::REPLACEMENT_CHARACTER)
 }
 
