@@ -4,6 +4,7 @@ use std::fs;
 use std::ops::ControlFlow;
 
 use rustix::process::Signal;
+use serde_json::{Value, json};
 
 use vitrine::clock::UnixMillis;
 use vitrine::record::read::{Matcher, MetricRead, SeriesSelect};
@@ -60,6 +61,27 @@ fn newest(dir: &Folders, name: &str) -> Vec<(String, f64)> {
     res
 }
 
+/// What Prometheus's API says of them, as Grafana asks for it; and what they wrote can be queried.
+fn api_shows(vitrine: &Vitrine) {
+    let get = |path: &str| -> Value { serde_json::from_str(&vitrine.get_as_admin(path).text()).unwrap() };
+    let groups = get("/api/v1/rules")["data"]["groups"].clone();
+    let group = |name: &str| groups.as_array().unwrap().iter().find(|group| group["name"] == name).unwrap();
+    let alert = &group("rules")["rules"][0];
+    assert_eq!((&alert["type"], &alert["state"]), (&json!("alerting"), &json!("firing")), "{alert}");
+    assert_eq!((&alert["health"], &alert["query"]), (&json!("ok"), &json!("vector(1)")));
+    assert_eq!(alert["alerts"][0]["annotations"]["summary"], "it is 1");
+    let twice = &group("chain")["rules"][0];
+    assert_eq!((&twice["type"], &twice["labels"]), (&json!("recording"), &json!({"team": "a"})), "{twice}");
+    assert_eq!(group("chain")["interval"], 1.0);
+    let only = get("/api/v1/rules?type=record&rule_name[]=one:thrice");
+    assert_eq!(only["data"]["groups"][0]["rules"].as_array().unwrap().len(), 1);
+    let alerts = get("/api/v1/alerts");
+    let labels = json!({"alertname": "AlwaysThere", "severity": "page"});
+    assert_eq!(alerts["data"]["alerts"][0]["labels"], labels);
+    let value = get("/api/v1/query?query=one:thrice");
+    assert_eq!(value["data"]["result"][0]["value"][1], "3");
+}
+
 #[test]
 fn rules_are_evaluated_and_alerts_survive_a_restart_and_a_reload() {
     let dir = Folders::new();
@@ -78,6 +100,8 @@ fn rules_are_evaluated_and_alerts_survive_a_restart_and_a_reload() {
         };
         (is_well(";chain") && is_well(";rules")).then_some(())
     });
+
+    api_shows(&vitrine);
 
     configure(vitrine.dir(), CONFIGURATION, &RULES.replace("vector(1) * 2", "vector(1 * 2"));
     vitrine.signal(Signal::HUP);
