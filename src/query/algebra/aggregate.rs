@@ -244,14 +244,16 @@ impl<'a> Aggregation<'a> {
 }
 
 /// `count_values`: how many rows of each group have each value; `format` writes a value as it
-/// becomes the label's.
-pub fn count_values(
+/// becomes the label's. There may be as many rows as there are values, so `hold` is told of the
+/// values of each before it is made, and may refuse it.
+pub fn count_values<E>(
     rows: &[Row],
     grouping: &Grouping,
     label: &str,
     n_moments: usize,
     format: impl Fn(f64) -> String,
-) -> Vec<Row> {
+    mut hold: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Vec<Row>, E> {
     let mut grouping = grouping.clone();
     if !grouping.is_without {
         grouping.names.push(label.to_string());
@@ -266,10 +268,15 @@ pub fn count_values(
                 Some((bits, place)) if bits == value.to_bits() => place,
                 _ => {
                     let key = grouping.key(&row.labels.with(label, &format(*value)));
-                    *places.entry(key.clone()).or_insert_with(|| {
-                        res.push(Row { labels: key, values: vec![ABSENT; n_moments], drop_name: false });
-                        res.len() - 1
-                    })
+                    match places.get(&key) {
+                        Some(place) => *place,
+                        None => {
+                            hold(n_moments)?;
+                            places.insert(key.clone(), res.len());
+                            res.push(Row { labels: key, values: vec![ABSENT; n_moments], drop_name: false });
+                            res.len() - 1
+                        }
+                    }
                 }
             };
             last = Some((value.to_bits(), place));
@@ -277,7 +284,7 @@ pub fn count_values(
             *count = if is_absent(*count) { 1.0 } else { *count + 1.0 };
         }
     }
-    res
+    Ok(res)
 }
 
 #[cfg(test)]
@@ -320,7 +327,13 @@ mod tests {
     #[test]
     fn values_are_counted_under_their_text() {
         let rows = [row(&[("a", "1")], &[1.0, 2.0]), row(&[("a", "2")], &[1.0, ABSENT])];
-        let res = count_values(&rows, &Grouping::default(), "v", 2, |value| value.to_string());
+        let count = |most: usize| {
+            let mut n_left = most;
+            let hold = |n: usize| n_left.checked_sub(n).map(|left| n_left = left).ok_or(());
+            count_values(&rows, &Grouping::default(), "v", 2, |value| value.to_string(), hold)
+        };
+        assert!(count(3).is_err());
+        let res = count(4).unwrap();
         let shown: Vec<String> =
             res.iter().map(|row| format!("{} {:?}", row.labels, row.values[0])).collect();
         assert_eq!(shown[0], r#"{v="1"} 2.0"#);

@@ -229,13 +229,14 @@ impl Meeting<'_> {
     /// comes from.
     fn rows(&self, group: &Group, many: &[Row], one: &[Row]) -> Result<Vec<(usize, Row)>, MatchError> {
         let mut res: Vec<(usize, Row)> = Vec::new();
-        // Where a value of this label set was made, also one that a comparison then dropped.
-        let mut taken: Vec<(Labels, Vec<bool>)> = Vec::new();
+        let mut places: HashMap<Labels, usize> = HashMap::new();
+        // Where a value of these labels was made, also one that a comparison then dropped.
+        let mut taken: HashMap<Labels, Vec<bool>> = HashMap::new();
+        let is_alone = group.many.len() == 1 && group.one.len() == 1;
         for many_idx in &group.many {
             for one_idx in &group.one {
                 let (left, right) = (&many[*many_idx], &one[*one_idx]);
                 let labels = self.matching.result(self.op, &left.labels, &right.labels);
-                let is_alone = group.many.len() == 1 && group.one.len() == 1;
                 if !is_alone {
                     self.claim(&mut taken, &labels, left, right)?;
                 }
@@ -243,14 +244,15 @@ impl Meeting<'_> {
                 if values.iter().all(|value| is_absent(*value)) {
                     continue;
                 }
-                match res.iter_mut().find(|(_, row)| row.labels == labels) {
-                    Some((_, row)) => {
-                        let places = row.values.iter_mut().zip(values);
-                        places
-                            .filter(|(_, value)| !is_absent(*value))
-                            .for_each(|(place, value)| *place = value);
+                match places.get(&labels) {
+                    Some(place) => {
+                        let kept = res[*place].1.values.iter_mut().zip(values);
+                        kept.filter(|(_, value)| !is_absent(*value)).for_each(|(kept, value)| *kept = value);
                     }
-                    None => res.push((*many_idx, Row { labels, values, drop_name: self.is_bool })),
+                    None => {
+                        places.insert(labels.clone(), res.len());
+                        res.push((*many_idx, Row { labels, values, drop_name: self.is_bool }));
+                    }
                 }
             }
         }
@@ -259,7 +261,7 @@ impl Meeting<'_> {
 
     fn claim(
         &self,
-        taken: &mut Vec<(Labels, Vec<bool>)>,
+        taken: &mut HashMap<Labels, Vec<bool>>,
         labels: &Labels,
         left: &Row,
         right: &Row,
@@ -268,14 +270,8 @@ impl Meeting<'_> {
         // One to one allows one result a group, whatever its labels; they are the same anyway
         // but for a name that a comparison keeps.
         let key = if is_one_to_one { Labels::new::<&str, &str>([]) } else { labels.clone() };
-        let place = match taken.iter().position(|(known, _)| *known == key) {
-            Some(place) => place,
-            None => {
-                taken.push((key, vec![false; self.n_moments]));
-                taken.len() - 1
-            }
-        };
-        for (moment, is_taken) in taken[place].1.iter_mut().enumerate() {
+        let taken = taken.entry(key).or_insert_with(|| vec![false; self.n_moments]);
+        for (moment, is_taken) in taken.iter_mut().enumerate() {
             if is_absent(left.values[moment]) || is_absent(right.values[moment]) {
                 continue;
             }

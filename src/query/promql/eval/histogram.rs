@@ -56,7 +56,7 @@ impl Evaluator<'_> {
             quantiles.iter().for_each(|q| self.notes.check_quantile(&arg.span, *q));
             for histogram in &histograms {
                 let values = self.quantiles(histogram, &quantiles, &span, grid);
-                res.extend(by_quantile(histogram, &label, &quantiles, &values));
+                res.extend(self.by_quantile(histogram, &label, &quantiles, &values)?);
             }
         }
         // At one moment the same quantile may be asked for twice, as long as the answer is not.
@@ -122,24 +122,35 @@ impl Evaluator<'_> {
         };
         quantiles.iter().enumerate().map(value).collect()
     }
-}
 
-/// The rows of one histogram's quantiles, told apart by a label; a quantile may change from
-/// moment to moment.
-fn by_quantile(histogram: &Histogram, label: &str, quantiles: &[f64], values: &[f64]) -> Vec<Row> {
-    let mut res: Vec<(u64, Row)> = Vec::new();
-    for (idx, (q, value)) in quantiles.iter().zip(values).enumerate() {
-        if is_absent(*value) {
-            continue;
+    /// The rows of one histogram's quantiles, told apart by a label; a quantile may change from
+    /// moment to moment.
+    fn by_quantile(
+        &self,
+        histogram: &Histogram,
+        label: &str,
+        quantiles: &[f64],
+        values: &[f64],
+    ) -> Result<Vec<Row>, Error> {
+        let mut res: Vec<(u64, Row)> = Vec::new();
+        for (idx, (q, value)) in quantiles.iter().zip(values).enumerate() {
+            if is_absent(*value) {
+                continue;
+            }
+            let place = match res.iter().position(|(bits, _)| *bits == q.to_bits()) {
+                Some(place) => place,
+                None => {
+                    self.budget.hold(values.len())?;
+                    let labels = histogram.labels.with(label, &format_open_metrics(*q));
+                    let row = Row { labels, values: vec![ABSENT; values.len()], drop_name: true };
+                    res.push((q.to_bits(), row));
+                    res.len() - 1
+                }
+            };
+            res[place].1.values[idx] = *value;
         }
-        let place = res.iter().position(|(bits, _)| *bits == q.to_bits()).unwrap_or_else(|| {
-            let labels = histogram.labels.with(label, &format_open_metrics(*q));
-            res.push((q.to_bits(), Row { labels, values: vec![ABSENT; values.len()], drop_name: true }));
-            res.len() - 1
-        });
-        res[place].1.values[idx] = *value;
+        Ok(res.into_iter().map(|(_, row)| row).collect())
     }
-    res.into_iter().map(|(_, row)| row).collect()
 }
 
 /// A bucket's bound as Go reads a float.

@@ -262,7 +262,8 @@ impl<'a> Evaluator<'a> {
                 return Err(Error::Execution(format!("invalid label name {label:?}")));
             }
             let rows = self.rows(inner, grid)?;
-            return Ok(aggregate::count_values(&rows, grouping, label, grid.count, format_float));
+            let hold = |n_values| self.budget.hold(n_values);
+            return aggregate::count_values(&rows, grouping, label, grid.count, format_float, hold);
         }
         let parameters = match parameter {
             Some(parameter) => self.numbers(&parameter.node, grid)?,
