@@ -22,7 +22,7 @@
 //! | 2 | [`app`]: builds, wires, runs, reloads, drains |
 //! | 3 | [`config`]: composes the parts' own Configs from file, environment and flags |
 //! | 4 | [`http`]: visitors and operators; [`telemetry`]: observers; [`release`]: the next version, and its installation |
-//! | 5 | [`query`]: vector algebra over what was recorded; [`ingest`]: other programs' formats |
+//! | 5 | [`query`]: PromQL over a vector algebra, and rules; [`ingest`]: other programs' formats |
 //! | 6 | [`pages`]: view structs to markup; [`balancer`]: worker tasks; [`store`]: sled |
 //! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time; [`pace`]: whose turn it is; [`files`]: whole after a crash |
 //!
@@ -48,6 +48,15 @@
 //! response whose body carries the guard. When the last byte was handed over, or the client left,
 //! the guard is dropped: one bound histogram, one counter, one [`record::AccessRecord`] into a ring.
 //! Within 100 ms the pipeline thread of `app` turns it into a log line, for the store and for OTLP.
+//!
+//! # One query
+//!
+//! Grafana, `vitrine query` or a rule brings a text. [`query::promql`] makes a tree of it, with the
+//! place of every part, then a plan, in which the moments of the query are put in and what is the
+//! same at each of them stands apart. The evaluator reads each series once through
+//! [`record::read::MetricRead`], makes a row of it, one value a moment, and lets its samples go;
+//! [`query::algebra`] does the rest on whole rows. All of it happens on the heavy lane, within a
+//! count of values and a time, and ends when nobody waits.
 //!
 //! # One hand-over
 //!

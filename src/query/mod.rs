@@ -1,10 +1,10 @@
 //! Queries: what can be asked of a store, over its read traits alone.
 //!
-//! This is the vector algebra on which the query languages stand: select series,
-//! evaluate a window function at evenly spaced moments, sum by labels, take quantiles of
-//! classic histograms; and a bounded search in the logs. Every query has a ceiling on
-//! what it reads into memory and says so when it meets it. It refuses to know what a
-//! store looks like, where answers go and who asks.
+//! [`promql`] is Prometheus's language, from text to answer, over the [`algebra`] of rows that
+//! LogQL stands on too; [`rules`] evaluates alerts and recordings by it, [`promtest`] runs its test
+//! scripts. [`selection`], [`vector`] and [`logs`] are the fixed questions of the admin page. Every
+//! query has a ceiling on what it reads into memory and says so when it meets it. It refuses to
+//! know what a store looks like, where answers go and who asks.
 //!
 //! All of it blocks on the store: callers run it off the async threads.
 
