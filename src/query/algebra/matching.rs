@@ -124,34 +124,18 @@ pub fn binary(
     let is_swapped = matching.cardinality == Cardinality::OneToMany;
     let (many, one) = if is_swapped { (rhs, lhs) } else { (lhs, rhs) };
     let is_any = [presence(many, n_moments), presence(one, n_moments)];
-    // Keeps the order of the side of many, which an instant query shows.
-    let mut order: Vec<Labels> = Vec::new();
     let mut groups: HashMap<Labels, Group> = HashMap::new();
     for (idx, row) in many.iter().enumerate() {
-        let key = matching.key(&row.labels);
-        groups
-            .entry(key.clone())
-            .or_insert_with(|| {
-                order.push(key);
-                Group::default()
-            })
-            .many
-            .push(idx);
+        groups.entry(matching.key(&row.labels)).or_default().many.push(idx);
     }
     for (idx, row) in one.iter().enumerate() {
-        let key = matching.key(&row.labels);
-        groups
-            .entry(key.clone())
-            .or_insert_with(|| {
-                order.push(key);
-                Group::default()
-            })
-            .one
-            .push(idx);
+        groups.entry(matching.key(&row.labels)).or_default().one.push(idx);
     }
+    // The same fault is found each time.
+    let mut groups: Vec<(&Labels, &Group)> = groups.iter().collect();
+    groups.sort_by_key(|(key, _)| *key);
     let mut made: Vec<(usize, Row)> = Vec::new();
-    for key in &order {
-        let group = &groups[key];
+    for (key, group) in groups {
         if group.one.len() > 1 {
             refuse_many(matching, key, &group.one, one, &is_any)?;
         }
