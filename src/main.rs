@@ -111,6 +111,7 @@ enum Command {
     /// error; what is wrong with an expression is marked under the place.
     Query {
         /// The expression, such as `sum by (http_route) (rate(http_server_request_duration_seconds_count[5m]))`
+        #[arg(allow_hyphen_values = true)]
         expr: String,
         /// The moment, in seconds since 1970 or by RFC 3339 [default: now]
         #[arg(long, allow_hyphen_values = true)]

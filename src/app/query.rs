@@ -98,6 +98,9 @@ fn seconds(time: &str) -> anyhow::Result<f64> {
 }
 
 fn duration(flag: &str, text: &str) -> anyhow::Result<Duration> {
+    if let Some(seconds) = text.parse().ok().filter(|seconds| (0.001..1e9).contains(seconds)) {
+        return Ok(Duration::from_secs_f64(seconds));
+    }
     match parse_duration(text) {
         Ok(0) => Err(anyhow!("{flag} {text:?}: must be longer than nothing")),
         Ok(ms) => Ok(Duration::from_millis(ms)),

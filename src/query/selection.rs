@@ -50,8 +50,7 @@ impl Steps {
     /// Returns the moments in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = UnixMillis> + use<> {
         let Steps { first_ms, step_ms, count } = *self;
-        // The ceiling keeps the count far below the range of an i64.
-        (0..count).map(move |idx| UnixMillis(first_ms + step_ms * idx as i64))
+        (0..count).map(move |idx| UnixMillis(first_ms.saturating_add(step_ms.saturating_mul(idx as i64))))
     }
 
     /// Returns how many moments there are, at least one.
@@ -71,7 +70,7 @@ impl Steps {
 
     /// Returns the last moment.
     pub fn last(&self) -> UnixMillis {
-        UnixMillis(self.first_ms + self.step_ms * (self.count as i64 - 1))
+        UnixMillis(self.first_ms.saturating_add(self.step_ms.saturating_mul(self.count as i64 - 1)))
     }
 }
 

@@ -88,7 +88,7 @@ impl BinaryOp {
             BinaryOp::Div => lhs / rhs,
             // Both take the sign of the dividend.
             BinaryOp::Mod => lhs % rhs,
-            BinaryOp::Pow => power(lhs, rhs),
+            BinaryOp::Pow => lhs.powf(rhs),
             BinaryOp::Atan2 => lhs.atan2(rhs),
             BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => f64::NAN,
             comparison => f64::from(u8::from(comparison.holds(lhs, rhs))),
@@ -118,12 +118,6 @@ impl BinaryOp {
             _ => false,
         }
     }
-}
-
-/// `lhs ^ rhs` by the special cases of Go's `math.Pow`, which are C99's but for one: -1 to an
-/// infinite power is 1 in both.
-fn power(lhs: f64, rhs: f64) -> f64 {
-    lhs.powf(rhs)
 }
 
 #[cfg(test)]

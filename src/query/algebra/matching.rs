@@ -113,14 +113,18 @@ struct Group {
 }
 
 /// Applies an operator that is no set operator to two vectors.
-pub fn binary(
+///
+/// One row may meet all of the other side, so `hold` is asked before each pair whether to go on,
+/// and told of the values that are made next.
+pub fn binary<E: From<MatchError>>(
     op: BinaryOp,
     is_bool: bool,
     matching: &Matching,
     lhs: &[Row],
     rhs: &[Row],
     n_moments: usize,
-) -> Result<Vec<Row>, MatchError> {
+    hold: &mut dyn FnMut(usize) -> Result<(), E>,
+) -> Result<Vec<Row>, E> {
     let is_swapped = matching.cardinality == Cardinality::OneToMany;
     let (many, one) = if is_swapped { (rhs, lhs) } else { (lhs, rhs) };
     let is_any = [presence(many, n_moments), presence(one, n_moments)];
@@ -143,7 +147,7 @@ pub fn binary(
             continue;
         }
         let meeting = Meeting { op, is_bool, is_swapped, matching, n_moments };
-        made.extend(meeting.rows(group, many, one)?);
+        made.extend(meeting.rows(group, many, one, hold)?);
     }
     made.sort_by_key(|(idx, _)| *idx);
     Ok(made.into_iter().map(|(_, row)| row).collect())
@@ -200,6 +204,11 @@ fn prometheus_form(labels: &str) -> String {
     res
 }
 
+/// Returns true when two rows have values at one moment.
+fn ever_meet(one: &Row, other: &Row) -> bool {
+    one.values.iter().zip(&other.values).any(|(one, other)| !is_absent(*one) && !is_absent(*other))
+}
+
 struct Meeting<'a> {
     op: BinaryOp,
     is_bool: bool,
@@ -211,7 +220,13 @@ struct Meeting<'a> {
 impl Meeting<'_> {
     /// Returns what the rows of one group make, each with the number of the row of many that it
     /// comes from.
-    fn rows(&self, group: &Group, many: &[Row], one: &[Row]) -> Result<Vec<(usize, Row)>, MatchError> {
+    fn rows<E: From<MatchError>>(
+        &self,
+        group: &Group,
+        many: &[Row],
+        one: &[Row],
+        hold: &mut dyn FnMut(usize) -> Result<(), E>,
+    ) -> Result<Vec<(usize, Row)>, E> {
         let mut res: Vec<(usize, Row)> = Vec::new();
         let mut places: HashMap<Labels, usize> = HashMap::new();
         // Where a value of these labels was made, also one that a comparison then dropped.
@@ -220,8 +235,14 @@ impl Meeting<'_> {
         for many_idx in &group.many {
             for one_idx in &group.one {
                 let (left, right) = (&many[*many_idx], &one[*one_idx]);
+                hold(0)?;
+                if !is_alone && !ever_meet(left, right) {
+                    continue;
+                }
                 let labels = self.matching.result(self.op, &left.labels, &right.labels);
                 if !is_alone {
+                    // A place for each moment, an eighth of a value's size.
+                    hold(self.n_moments / 8)?;
                     self.claim(&mut taken, &labels, left, right)?;
                 }
                 let values = self.values(left, right);
@@ -234,6 +255,7 @@ impl Meeting<'_> {
                         kept.filter(|(_, value)| !is_absent(*value)).for_each(|(kept, value)| *kept = value);
                     }
                     None => {
+                        hold(self.n_moments)?;
                         places.insert(labels.clone(), res.len());
                         res.push((*many_idx, Row { labels, values, drop_name: self.is_bool }));
                     }
@@ -284,6 +306,18 @@ mod tests {
     use super::*;
     use crate::query::algebra::tests::row;
 
+    /// Applies an operator without any bound.
+    fn all(
+        op: BinaryOp,
+        is_bool: bool,
+        matching: &Matching,
+        lhs: &[Row],
+        rhs: &[Row],
+        n_moments: usize,
+    ) -> Result<Vec<Row>, MatchError> {
+        binary(op, is_bool, matching, lhs, rhs, n_moments, &mut |_| Ok(()))
+    }
+
     fn matching(cardinality: Cardinality, is_on: bool, labels: &[&str], include: &[&str]) -> Matching {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_string()).collect();
         Matching { cardinality, labels: owned(labels), is_on, include: owned(include) }
@@ -304,11 +338,11 @@ mod tests {
         let lhs = [row(&[("__name__", "x"), ("a", "1"), ("b", "2")], &[6.0])];
         let rhs = [row(&[("__name__", "y"), ("a", "1")], &[3.0]), row(&[("a", "2")], &[1.0])];
         let on = matching(Cardinality::OneToOne, true, &["a"], &[]);
-        let res = binary(BinaryOp::Div, false, &on, &lhs, &rhs, 1).unwrap();
+        let res = all(BinaryOp::Div, false, &on, &lhs, &rhs, 1).unwrap();
         assert_eq!(res[0].labels.to_string(), r#"{a="1"}"#);
         assert_eq!(res[0].values, [2.0]);
         let ignoring = matching(Cardinality::OneToOne, false, &["b"], &[]);
-        let res = binary(BinaryOp::Greater, false, &ignoring, &lhs, &rhs, 1).unwrap();
+        let res = all(BinaryOp::Greater, false, &ignoring, &lhs, &rhs, 1).unwrap();
         assert_eq!(res[0].labels.to_string(), r#"{__name__="x",a="1"}"#);
         assert_eq!(res[0].values, [6.0]);
     }
@@ -320,19 +354,19 @@ mod tests {
         let one = [row(&[("a", "1"), ("v", "x")], &[10.0, 10.0])];
         let implicit = matching(Cardinality::OneToOne, true, &["a"], &[]);
         assert_eq!(
-            shown(binary(BinaryOp::Add, false, &implicit, &many, &one, 2)),
+            shown(all(BinaryOp::Add, false, &implicit, &many, &one, 2)),
             [MatchError::Implicit.to_string()]
         );
         let left = matching(Cardinality::ManyToOne, true, &["a"], &["v"]);
         assert_eq!(
-            shown(binary(BinaryOp::Add, false, &left, &many, &one, 2)),
+            shown(all(BinaryOp::Add, false, &left, &many, &one, 2)),
             [r#"{a="1",b="1",v="x"} [true, true]"#, r#"{a="1",b="2",v="x"} [false, true]"#]
         );
         let right = matching(Cardinality::OneToMany, true, &["a"], &[]);
-        let res = binary(BinaryOp::Sub, false, &right, &one, &many, 2).unwrap();
+        let res = all(BinaryOp::Sub, false, &right, &one, &many, 2).unwrap();
         assert_eq!(res[0].values, [9.0, 9.0]);
         assert_eq!(
-            binary(BinaryOp::Sub, false, &left, &one, &many, 2).unwrap_err().to_string(),
+            all(BinaryOp::Sub, false, &left, &one, &many, 2).unwrap_err().to_string(),
             "found duplicate series for the match group {a=\"1\"} on the right hand-side of the operation: \
              [{a=\"1\", b=\"1\"}, {a=\"1\", b=\"2\"}];many-to-many matching not allowed: \
              matching labels must be unique on one side"
@@ -345,14 +379,14 @@ mod tests {
             [row(&[("a", "1"), ("b", "1")], &[1.0, ABSENT]), row(&[("a", "1"), ("b", "2")], &[ABSENT, 2.0])];
         let rhs = [row(&[("a", "1")], &[10.0, 10.0])];
         let on = matching(Cardinality::OneToOne, true, &["a"], &[]);
-        let res = binary(BinaryOp::Add, false, &on, &lhs, &rhs, 2).unwrap();
+        let res = all(BinaryOp::Add, false, &on, &lhs, &rhs, 2).unwrap();
         assert_eq!(res.len(), 1);
         assert_eq!(res[0].values, [11.0, 12.0]);
         // The side of one too, and nothing is said of its doubles where the other is empty.
         let doubles =
             [row(&[("a", "1"), ("b", "1")], &[1.0, 1.0]), row(&[("a", "1"), ("b", "2")], &[1.0, ABSENT])];
         let late = [row(&[("a", "1")], &[ABSENT, 10.0])];
-        let res = binary(BinaryOp::Add, false, &on, &late, &doubles, 2).unwrap();
+        let res = all(BinaryOp::Add, false, &on, &late, &doubles, 2).unwrap();
         assert!(is_absent(res[0].values[0]) && res[0].values[1] == 11.0);
     }
 }

@@ -60,7 +60,8 @@ impl Grid {
 
     /// Returns a moment by its number.
     pub fn at(&self, idx: usize) -> i64 {
-        self.first_ms + self.step_ms * idx as i64
+        // Far moments stay in the range of their type; there is nothing there.
+        self.first_ms.saturating_add(self.step_ms.saturating_mul(idx as i64))
     }
 
     /// Returns the last moment; the first when there is none.

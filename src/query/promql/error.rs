@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::ast::Span;
+use crate::query::algebra::matching::MatchError;
 use crate::record::read::ReadError;
 
 /// Why a query has no answer.
@@ -29,6 +30,12 @@ pub enum Error {
     /// The store could not be read.
     #[error("expanding series: {0}")]
     Read(#[from] ReadError),
+}
+
+impl From<MatchError> for Error {
+    fn from(error: MatchError) -> Self {
+        Error::Execution(error.to_string())
+    }
 }
 
 /// What is wrong with a text, and where.

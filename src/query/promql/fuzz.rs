@@ -252,6 +252,10 @@ fn what_is_deep_long_or_far_is_bounded() {
         "m offset 290y @ 9e15".into(),
         "rate(m[290y] offset -290y)".into(),
         "count_values(\"v\", m) or label_replace(m, \"a\", \"$0$0$0$0$0$0$0$0\", \"a\", \".*\")".into(),
+        "max_over_time((m offset -1y)[5m:1m] @ 9e18)".into(),
+        "max_over_time(rate(m[5m] offset -290y)[5m:1m] @ -9e18)".into(),
+        format!("{}m{}", "label_replace(".repeat(30), r#", "a", "$0$0$0$0", "a", ".*")"#.repeat(30)),
+        r#"m > bool on () group_left (v) count_values("v", vector(time()))"#.into(),
         format!("\"{}", "x".repeat(2_000_000)),
     ] {
         check(&store, &text);

@@ -36,6 +36,10 @@ const MOMENT_FUNCTIONS: [&str; 15] = [
     "year",
 ];
 
+/// Moments beyond these are as good as these, seven million years away: no offset leads from there
+/// out of the range of a moment.
+const FAR_MS: i64 = 1 << 57;
+
 /// Returns true when a function's value depends on the moment of evaluation, whatever its
 /// arguments are.
 pub fn depends_on_moment(function: &str) -> bool {
@@ -288,7 +292,7 @@ impl Planner {
 
     fn time(&self, at: Option<At>, offset_ms: i64) -> Time {
         let at_ms = at.map(|at| match at {
-            At::Time(ms) => ms,
+            At::Time(ms) => ms.clamp(-FAR_MS, FAR_MS),
             At::Start => self.moments.from.0,
             At::End => self.moments.to.0,
         });

@@ -140,6 +140,14 @@ enum Work {
 }
 
 impl Work {
+    fn is_quick(&self) -> bool {
+        let quick: [Endpoint; 3] = [not_built, status::build_info, status::runtime_info];
+        match self {
+            Work::Endpoint(endpoint) => quick.iter().any(|quick| std::ptr::fn_addr_eq(*quick, *endpoint)),
+            Work::Rules(_) | Work::Alerts(_) => true,
+        }
+    }
+
     fn run(&self, asked: &Asked, queries: &Queries) -> Result<Answered, Refused> {
         match self {
             Work::Endpoint(endpoint) => endpoint(asked, queries),
@@ -185,6 +193,10 @@ async fn answer(
     let asked = Asked { parameters: parsed.collect(), label, now };
     let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
     let is_compressed = accepted.is_some_and(takes_gzip);
+    if work.is_quick() {
+        // Nothing is read: it need not wait for those that read much.
+        return respond(json::body(work.run(&asked, &shared.queries)), false);
+    }
     let lane = shared.lanes.heavy.clone();
     let done = lane.run(move || {
         let (status, body) = json::body(work.run(&asked, &shared.queries));

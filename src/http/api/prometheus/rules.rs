@@ -27,12 +27,11 @@ pub(super) fn rules(asked: &Asked, view: &RulesView) -> Result<Answered, Refused
             && (kind.is_empty() || (kind == "alert") == rule.alerting.is_some())
             && (selectors.is_empty() || selectors.iter().any(|matchers| accepted(matchers, &rule.labels)))
     };
-    let is_narrowed = !names.is_empty() || !kind.is_empty() || !selectors.is_empty();
     let mut shown = Vec::new();
     for group in view.iter().filter(|group| is_in(&groups, &group.name) && is_in(&files, &group.file)) {
         let rules: Vec<Value> =
             group.rules.iter().filter(is_wanted).map(|rule| rule_object(rule, without_alerts)).collect();
-        if !rules.is_empty() || !is_narrowed {
+        if !rules.is_empty() {
             shown.push(group_object(group, rules));
         }
     }

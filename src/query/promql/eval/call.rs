@@ -144,12 +144,19 @@ impl Evaluator<'_> {
         let replace = execution(LabelReplace::new(destination, replacement, source, pattern))?;
         let mut rows = self.rows_of(args, 0, grid)?;
         for row in &mut rows {
-            if let Some(labels) = replace.apply(&row.labels) {
+            if let Some(labels) = execution(replace.apply(&row.labels))? {
+                self.hold_labels(&labels)?;
                 row.labels = labels;
                 row.drop_name &= destination != METRIC_NAME;
             }
         }
         Ok(Output::Rows(execution(merge_equal(rows))?))
+    }
+
+    /// Counts labels that were made, by the room of as many values.
+    fn hold_labels(&self, labels: &Labels) -> Result<(), Error> {
+        self.budget.check()?;
+        self.budget.hold(labels.size_bytes() / size_of::<f64>())
     }
 
     fn label_join(&self, args: &[Arg], grid: Grid) -> Result<Output, Error> {
@@ -160,7 +167,8 @@ impl Evaluator<'_> {
         let join = execution(LabelJoin::new(destination, separator, sources.iter().copied()))?;
         let mut rows = self.rows_of(args, 0, grid)?;
         for row in &mut rows {
-            row.labels = join.apply(&row.labels);
+            row.labels = execution(join.apply(&row.labels))?;
+            self.hold_labels(&row.labels)?;
             row.drop_name &= *destination != METRIC_NAME;
         }
         Ok(Output::Rows(execution(merge_equal(rows))?))

@@ -243,7 +243,11 @@ impl<'a> Evaluator<'a> {
             BinaryOp::Unless => Ok(set::unless(lhs, &rhs, matching)),
             BinaryOp::Or => execution(merge_equal(set::or(lhs, rhs, matching))),
             op => {
-                let rows = execution(matching::binary(op, is_bool, matching, &lhs, &rhs, grid.count))?;
+                let mut hold = |n_values| {
+                    self.budget.check()?;
+                    self.budget.hold(n_values)
+                };
+                let rows = matching::binary(op, is_bool, matching, &lhs, &rhs, grid.count, &mut hold)?;
                 execution(merge_equal(rows))
             }
         }
@@ -301,12 +305,13 @@ impl<'a> Evaluator<'a> {
                     let odd = [is_any_nan.then_some(f64::NAN), Some(greatest), Some(least)];
                     odd.into_iter().flatten().for_each(|q| self.notes.check_quantile(&span, q));
                 }
-                let before = self.budget.held();
+                let mut n_held = 0;
                 let mut groups = aggregate::Aggregation::new(*op, grouping, grid.count);
                 self.stream(inner, grid, &mut |row| {
                     groups.add(&row);
-                    self.budget.set_held(before);
-                    self.budget.hold(groups.n_values())
+                    let n_more = groups.n_values() - n_held;
+                    n_held += n_more;
+                    self.budget.hold(n_more)
                 })?;
                 let mut rows = groups.finish(&parameters);
                 rows.sort_by(|one, other| one.labels.cmp(&other.labels));

@@ -9,6 +9,10 @@ use regex::Captures;
 use crate::record::Labels;
 use crate::record::pattern::Pattern;
 
+/// Longest value that is made: eight times as long as all labels of a series that is kept. Values made
+/// of values would grow without end.
+pub const VALUE_MAX_BYTES: usize = 64 << 10;
+
 /// Why a function of labels cannot be called so, in Prometheus's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
@@ -23,6 +27,9 @@ pub enum LabelError {
         /// The name given.
         name: String,
     },
+    /// The value would be longer than [`VALUE_MAX_BYTES`].
+    #[error("value of more than {VALUE_MAX_BYTES} bytes in {0}()")]
+    TooLong(&'static str),
     /// A label to be read cannot be one.
     #[error("invalid source label name in label_join(): {0}")]
     Source(String),
@@ -53,14 +60,10 @@ impl LabelReplace {
     }
 
     /// Returns the labels as they are to be; none when the pattern does not match and they stay.
-    pub fn apply(&self, labels: &Labels) -> Option<Labels> {
-        let captures = self.pattern.regex().captures(labels.get(&self.source))?;
-        Some(labels.with(&self.destination, &expand(&self.replacement, &captures)))
-    }
-
-    /// Returns the label that is set.
-    pub fn destination(&self) -> &str {
-        &self.destination
+    pub fn apply(&self, labels: &Labels) -> Result<Option<Labels>, LabelError> {
+        let Some(captures) = self.pattern.regex().captures(labels.get(&self.source)) else { return Ok(None) };
+        let value = expand(&self.replacement, &captures).ok_or(LabelError::TooLong("label_replace"))?;
+        Ok(Some(labels.with(&self.destination, &value)))
     }
 }
 
@@ -89,14 +92,13 @@ impl LabelJoin {
     }
 
     /// Returns the labels as they are to be.
-    pub fn apply(&self, labels: &Labels) -> Labels {
+    pub fn apply(&self, labels: &Labels) -> Result<Labels, LabelError> {
         let values: Vec<&str> = self.sources.iter().map(|name| labels.get(name)).collect();
-        labels.with(&self.destination, &values.join(&self.separator))
-    }
-
-    /// Returns the label that is set.
-    pub fn destination(&self) -> &str {
-        &self.destination
+        let n_bytes: usize = values.iter().map(|value| value.len() + self.separator.len()).sum();
+        if n_bytes > VALUE_MAX_BYTES {
+            return Err(LabelError::TooLong("label_join"));
+        }
+        Ok(labels.with(&self.destination, &values.join(&self.separator)))
     }
 }
 
@@ -116,10 +118,14 @@ pub fn is_label_name(name: &str) -> bool {
 /// Puts what groups matched into a template, by the rules of Go's `Regexp.Expand`: `$name` takes
 /// letters, digits and `_` as far as they go, so that `$1x` is the group `1x`; `${1}x` is not;
 /// `$$` is a dollar, and so is one that begins nothing. A group that is not there is empty.
-fn expand(template: &str, captures: &Captures<'_>) -> String {
+/// None when it would be longer than [`VALUE_MAX_BYTES`].
+fn expand(template: &str, captures: &Captures<'_>) -> Option<String> {
     let mut res = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('$') {
+        if res.len() > VALUE_MAX_BYTES {
+            return None;
+        }
         res.push_str(before);
         if let Some(after) = after.strip_prefix('$') {
             res.push('$');
@@ -133,7 +139,7 @@ fn expand(template: &str, captures: &Captures<'_>) -> String {
         }
     }
     res.push_str(rest);
-    res
+    (res.len() <= VALUE_MAX_BYTES).then_some(res)
 }
 
 /// Splits the name of a group, in braces or without, from what follows it.
@@ -200,7 +206,7 @@ mod tests {
     fn replaced(replacement: &str, pattern: &str) -> Option<String> {
         let labels = Labels::new([("src", "source-value-10"), ("dst", "original")]);
         let replace = LabelReplace::new("dst", replacement, "src", pattern).unwrap();
-        replace.apply(&labels).map(|labels| labels.get("dst").to_owned())
+        replace.apply(&labels).unwrap().map(|labels| labels.get("dst").to_owned())
     }
 
     #[test]
@@ -221,17 +227,18 @@ mod tests {
     fn an_empty_value_removes_the_label() {
         let labels = Labels::new([("src", "a"), ("dst", "b")]);
         let replace = LabelReplace::new("dst", "", "src", ".*").unwrap();
-        assert_eq!(replace.apply(&labels), Some(Labels::new([("src", "a")])));
+        assert_eq!(replace.apply(&labels), Ok(Some(Labels::new([("src", "a")]))));
         // What is not there is an empty value.
         let replace = LabelReplace::new("dst", "[$1]", "none", "(.*)").unwrap();
-        assert_eq!(replace.apply(&labels).unwrap().get("dst"), "[]");
+        assert_eq!(replace.apply(&labels).unwrap().unwrap().get("dst"), "[]");
     }
 
     #[test]
     fn templates_are_expanded_as_by_go() {
         let check = |template, expect| {
             let pattern = regex::Regex::new("^(?s:(?P<first>[^-]*)-(.*))$").unwrap();
-            assert_eq!(expand(template, &pattern.captures("ab-cd").unwrap()), expect, "{template}");
+            let expanded = expand(template, &pattern.captures("ab-cd").unwrap());
+            assert_eq!(expanded.as_deref(), Some(expect), "{template}");
         };
         check("$1x", "");
         check("${1}x", "abx");
@@ -252,7 +259,7 @@ mod tests {
         let labels = Labels::new([("src", "a"), ("src1", "b"), ("src2", "c"), ("dst", "o")]);
         let joined = |separator: &str, sources: &[&str]| {
             let join = LabelJoin::new("dst", separator, sources.iter().copied()).unwrap();
-            join.apply(&labels).get("dst").to_owned()
+            join.apply(&labels).unwrap().get("dst").to_owned()
         };
         assert_eq!(joined("-", &["src", "src1", "src2"]), "a-b-c");
         assert_eq!(joined("", &["src", "none", "src2"]), "ac");
