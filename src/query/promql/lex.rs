@@ -295,7 +295,7 @@ impl<'q> Lexer<'q> {
 
     /// Returns an error about a character; the end counts as one, which Prometheus quotes so.
     fn unexpected(&self, what: &str, character: Option<char>) -> ParseError {
-        let shown = character.map_or_else(|| quoted_char('\u{fffd}'), quoted_char);
+        let shown = character.map_or_else(|| "'\u{fffd}'".to_string(), quoted_char);
         self.error(format!("{what} {shown}"))
     }
 

@@ -16,6 +16,7 @@ use super::ParseError;
 use super::ast::{Expr, Span, VectorSelector};
 use super::check::check;
 use super::lex::{Kind, Lexer, Token};
+use crate::record::pattern::COST_MAX;
 
 /// Longest query in bytes: a megabyte is a hundred times the longest that people write, and what
 /// a form may post.
@@ -31,6 +32,9 @@ pub const HEIGHT_MAX: usize = 600;
 
 /// Most regular expressions in one query: each compiles to a program of its own.
 const PATTERNS_MAX: usize = 1_000;
+
+/// Most that all of them may cost together: as much as the largest alone.
+const PATTERNS_COST_MAX: u64 = COST_MAX;
 
 /// Parses and checks an expression.
 pub fn parse(query: &str) -> Result<Expr, ParseError> {
@@ -88,6 +92,7 @@ struct Parser<'q> {
     /// How many aggregations are not complete: faults in them are named so.
     n_open_aggregations: usize,
     n_patterns: usize,
+    patterns_cost: u64,
 }
 
 impl<'q> Parser<'q> {
@@ -105,6 +110,7 @@ impl<'q> Parser<'q> {
             nesting: 0,
             n_open_aggregations: 0,
             n_patterns: 0,
+            patterns_cost: 0,
         })
     }
 
@@ -188,3 +194,6 @@ impl<'q> Parser<'q> {
         ParseError::new(self.query, span, message)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use super::super::lex::{Kind, Word};
 use super::{Parser, Tree};
 
 /// What is said when arithmetic between durations is asked for.
-const NO_ARITHMETIC: &str = "experimental duration expression is not enabled";
+pub(super) const NO_ARITHMETIC: &str = "experimental duration expression is not enabled";
 
 /// Longest duration in seconds: Prometheus counts nanoseconds in 63 bits, 292 years.
 const SECONDS_MAX: f64 = (1_u64 << 63) as f64 / 1e9;

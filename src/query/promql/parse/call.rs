@@ -1,5 +1,7 @@
 //! Calls of functions, aggregations, and the lists of labels in parentheses.
 
+use std::cmp::Reverse;
+
 use super::super::ParseError;
 use super::super::ast::{Aggregate, AggregateOp, Call, Expr};
 use super::super::lex::{Kind, Token, Word, unquoted};
@@ -158,7 +160,11 @@ fn nearest(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
     let names =
         FUNCTIONS.iter().map(|function| function.name).chain(AggregateOp::ALL.map(AggregateOp::as_str));
-    let (distance, nearest) = names.map(|known| (edits(&lower, known), known)).min()?;
+    // Of equally near ones that which begins alike is meant: who types rarely errs at the start.
+    let differs_from = |known: &str| lower.bytes().zip(known.bytes()).position(|(a, b)| a != b);
+    let alike = |known: &str| differs_from(known).unwrap_or(lower.len().min(known.len()));
+    let (distance, _, nearest) =
+        names.map(|known| (edits(&lower, known), Reverse(alike(known)), known)).min()?;
     (distance <= name.len().div_ceil(4)).then_some(nearest)
 }
 
@@ -186,6 +192,7 @@ mod tests {
     fn a_name_near_a_known_one_is_answered_with_it() {
         assert_eq!(unknown_function("rates"), r#"unknown function with name "rates", did you mean "rate"?"#);
         assert_eq!(nearest("RATE"), Some("rate"));
+        assert_eq!(nearest("rat"), Some("rate"), "and not rad");
         assert_eq!(nearest("histogram_quantil"), Some("histogram_quantile"));
         assert_eq!(nearest("sums"), Some("sum"));
         assert_eq!(nearest("xyzzy"), None);

@@ -105,7 +105,8 @@ impl Parser<'_> {
                 self.next()?;
                 matching.cardinality =
                     if word == Word::GroupLeft { Cardinality::ManyToOne } else { Cardinality::OneToMany };
-                if self.peek()? == Kind::LeftParen {
+                // The labels may be left out, but only before the right side.
+                if self.peek()? == Kind::LeftParen || !can_begin(self.last.kind) {
                     matching.include = self.grouping_labels()?;
                 }
             }

@@ -3,7 +3,7 @@
 use super::super::ParseError;
 use super::super::ast::{At, BinaryOp, Expr};
 use super::super::lex::{Kind, Word};
-use super::brackets::Place;
+use super::brackets::{NO_ARITHMETIC, Place, Seconds};
 use super::{Parser, Tree};
 
 const OFFSET: Place = Place { context: "offset", expected: "number, duration, step(), or range()" };
@@ -59,12 +59,9 @@ impl Parser<'_> {
         let offset_ms = match self.peek()? {
             Kind::Number | Kind::Duration => self.plain_duration(OFFSET)?.as_ms(),
             Kind::Op(op @ (BinaryOp::Add | BinaryOp::Sub)) => {
-                self.next()?;
-                let seconds = match self.peek()? {
-                    Kind::Number | Kind::Duration => self.plain_duration(OFFSET)?,
-                    _ => self.duration(OFFSET, 3)?,
-                };
-                if op == BinaryOp::Sub { -seconds.as_ms() } else { seconds.as_ms() }
+                let start = self.next()?.span.start;
+                let ms = self.signed_offset(start)?.as_ms();
+                if op == BinaryOp::Sub { -ms } else { ms }
             }
             _ => self.duration(OFFSET, 0)?.as_ms(),
         };
@@ -79,6 +76,30 @@ impl Parser<'_> {
         *part.offset_ms = offset_ms;
         *part.end = end;
         Ok(())
+    }
+
+    /// Reads the duration of an offset behind its sign. Parentheses around a plain one are allowed
+    /// only here, as in Prometheus.
+    fn signed_offset(&mut self, start: usize) -> Result<Seconds, ParseError> {
+        match self.peek()? {
+            Kind::Number | Kind::Duration => self.plain_duration(OFFSET),
+            Kind::LeftParen => {
+                self.next()?;
+                let seconds = self.duration(OFFSET, 0)?;
+                if !self.accept(Kind::RightParen)? {
+                    return Err(self.unexpected(OFFSET.context, OFFSET.expected));
+                }
+                Ok(seconds)
+            }
+            _ => {
+                let behind = self.last.span.start;
+                // A function that is refused is so from the sign on.
+                self.duration(OFFSET, 3).map_err(|fault| match fault.message == NO_ARITHMETIC {
+                    true if fault.span.start == behind => self.error(start..fault.span.end, NO_ARITHMETIC),
+                    _ => fault,
+                })
+            }
+        }
     }
 
     fn at(&mut self, expr: &mut Expr) -> Result<(), ParseError> {

@@ -1,9 +1,10 @@
 //! Selectors: a name and matchers in braces.
 
 use super::super::ParseError;
-use super::super::ast::{BinaryOp, VectorSelector};
+use super::super::ast::{BinaryOp, Span, VectorSelector};
 use super::super::lex::{Kind, Token, unquoted};
-use super::{PATTERNS_MAX, Parser};
+use super::{PATTERNS_COST_MAX, PATTERNS_MAX, Parser};
+use crate::record::pattern::Pattern;
 use crate::record::read::{MatchOp, Matcher};
 
 /// The label that holds a metric's name.
@@ -59,26 +60,26 @@ impl Parser<'_> {
         let op = match op {
             Kind::Assign => MatchOp::Equal(value),
             Kind::AssignRegex | Kind::NotRegex => {
-                let span = label.span.start..token.span.end;
-                self.n_patterns += 1;
-                if self.n_patterns > PATTERNS_MAX {
-                    let message = format!("query has more than {PATTERNS_MAX} regular expressions");
-                    return Err(self.error(span, message));
-                }
-                let matcher =
-                    Matcher::matches(name, &value).map_err(|err| self.error(span, err.to_string()))?;
-                return Ok(if op == Kind::NotRegex { negated(matcher) } else { matcher });
+                let pattern = self.pattern(&value, label.span.start..token.span.end)?;
+                if op == Kind::AssignRegex { MatchOp::Matches(pattern) } else { MatchOp::MatchesNot(pattern) }
             }
             _ => MatchOp::NotEqual(value),
         };
         Ok(Matcher { name, op })
     }
-}
 
-fn negated(matcher: Matcher) -> Matcher {
-    let op = match matcher.op {
-        MatchOp::Matches(pattern) => MatchOp::MatchesNot(pattern),
-        other => other,
-    };
-    Matcher { name: matcher.name, op }
+    /// Compiles a regular expression of a matcher.
+    fn pattern(&mut self, text: &str, matcher: Span) -> Result<Pattern, ParseError> {
+        self.n_patterns += 1;
+        if self.n_patterns > PATTERNS_MAX {
+            let message = format!("query has more than {PATTERNS_MAX} regular expressions");
+            return Err(self.error(matcher, message));
+        }
+        let pattern = Pattern::new(text).map_err(|err| self.error(matcher.clone(), err.to_string()))?;
+        self.patterns_cost += pattern.cost();
+        if self.patterns_cost > PATTERNS_COST_MAX {
+            return Err(self.error(matcher, "regular expressions too large together"));
+        }
+        Ok(pattern)
+    }
 }
