@@ -20,20 +20,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::harness::{Vitrine, basic_auth};
-use crate::observers::{Peer, start_prometheus};
-use crate::stack::Tool;
+use crate::observers::{PROMETHEUS, Peer, start_prometheus};
 use random::Random;
 
-/// Its semantics are those of version 3; an older one, as Debian 12 has, is none to compare with.
-const PROMETHEUS: Tool = Tool {
-    name: "prometheus",
-    variable: "PROMETHEUS_BIN",
-    version: &["--version"],
-    greeting: "prometheus, version",
-    oldest: 2,
-};
-
-/// Returns a Prometheus 3.
+/// Returns a Prometheus 3, whose semantics are compared; an older one, as Debian 12 has, is no peer.
 fn prometheus() -> Option<PathBuf> {
     let program = PROMETHEUS.find()?;
     let said = Command::new(&program).arg("--version").output().unwrap();

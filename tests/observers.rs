@@ -15,7 +15,7 @@ use crate::harness::{Folders, PASSWORD, Vitrine, basic_auth, run, stored_samples
 use crate::stack::{LOKI, Tool, python_with};
 
 /// Any that scrapes; the tests that push to it look for its receiver.
-const PROMETHEUS: Tool = Tool {
+pub const PROMETHEUS: Tool = Tool {
     name: "prometheus",
     variable: "PROMETHEUS_BIN",
     version: &["--version"],

@@ -218,9 +218,7 @@ impl World for OnStore<'_> {
         let outcome: Result<_, Error> = outcome.map_err(|_| "a defect ended the evaluation".to_string())?;
         match outcome.map_err(|fault| fault.to_string())?.value {
             Value::Vector(samples) => Ok(samples),
-            Value::Scalar(sample) => {
-                Ok(vec![InstantSample { labels: Labels::new::<&str, &str>([]), sample }])
-            }
+            Value::Scalar(sample) => Ok(vec![InstantSample { labels: Labels::default(), sample }]),
             Value::String(..) | Value::Matrix(_) => Err("rule result is not a vector or scalar".into()),
         }
     }

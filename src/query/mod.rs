@@ -12,6 +12,7 @@ pub mod algebra;
 pub mod buckets;
 pub mod counter;
 pub mod logs;
+pub mod number;
 pub mod promql;
 pub mod promtest;
 pub mod rollup;

@@ -22,7 +22,8 @@ use std::time::Duration;
 use super::counter::Seen;
 use super::selection::Steps;
 use crate::clock::UnixMillis;
-use crate::record::rollup::{Sum, greatest, least};
+use crate::record::rollup::{greatest, least};
+use crate::record::sum::Sum;
 use crate::record::{RolledStep, Rollup};
 
 /// What becomes of the samples that were rolled up, in the window of a moment.

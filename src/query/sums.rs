@@ -1,44 +1,11 @@
-//! Sums, means, variances and quantiles of many numbers, as exact as Prometheus's.
-//!
-//! A sum of many numbers of different sizes loses what is below the last place of the largest;
-//! the corrections kept here (Neumaier's variant of Kahan's summation) give it back.
+//! Means, variances and quantiles of many numbers, as exact as Prometheus's.
 
-/// A sum with the part that did not fit into it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct KahanSum {
-    sum: f64,
-    correction: f64,
-}
-
-impl KahanSum {
-    /// Returns a sum that begins with a number.
-    pub fn of(first: f64) -> Self {
-        KahanSum { sum: first, correction: 0.0 }
-    }
-
-    /// Adds a number.
-    pub fn add(&mut self, value: f64) {
-        let next = self.sum + value;
-        self.correction = if next.is_infinite() {
-            0.0
-        } else if self.sum.abs() >= value.abs() {
-            self.correction + ((self.sum - next) + value)
-        } else {
-            self.correction + ((value - next) + self.sum)
-        };
-        self.sum = next;
-    }
-
-    /// Returns the sum.
-    pub fn value(&self) -> f64 {
-        self.sum + self.correction
-    }
-}
+use crate::record::sum::Sum;
 
 /// A mean: of the sum as long as that is finite, and from then on updated by each number.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mean {
-    sum: KahanSum,
+    sum: Sum,
     count: f64,
     /// The sum is the mean itself.
     is_incremental: bool,
@@ -49,32 +16,26 @@ impl Mean {
     pub fn add(&mut self, value: f64) {
         self.count += 1.0;
         if self.count == 1.0 {
-            self.sum = KahanSum::of(value);
+            self.sum = Sum::of(value);
             return;
         }
         if !self.is_incremental {
             let mut next = self.sum;
             next.add(value);
-            if !next.sum.is_infinite() {
+            if !next.is_infinite() {
                 self.sum = next;
                 return;
             }
             self.is_incremental = true;
-            self.sum.sum /= self.count - 1.0;
-            self.sum.correction /= self.count - 1.0;
+            self.sum = self.sum.divided(self.count - 1.0);
         }
-        let kept = (self.count - 1.0) / self.count;
-        self.sum = KahanSum { sum: kept * self.sum.sum, correction: kept * self.sum.correction };
+        self.sum = self.sum.times((self.count - 1.0) / self.count);
         self.sum.add(value / self.count);
     }
 
     /// Returns the mean; NaN of nothing.
     pub fn value(&self) -> f64 {
-        if self.is_incremental {
-            self.sum.value()
-        } else {
-            self.sum.sum / self.count + self.sum.correction / self.count
-        }
+        if self.is_incremental { self.sum.value() } else { self.sum.divided(self.count).value() }
     }
 }
 
@@ -149,15 +110,6 @@ pub fn almost_equal(a: f64, b: f64, part: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_sum_keeps_what_is_small() {
-        let mut sum = KahanSum::default();
-        [1.0, 1e100, 1.0, -1e100].into_iter().for_each(|value| sum.add(value));
-        assert_eq!(sum.value(), 2.0);
-        sum.add(f64::INFINITY);
-        assert_eq!(sum.value(), f64::INFINITY);
-    }
 
     #[test]
     fn a_mean_survives_a_sum_that_does_not_fit() {

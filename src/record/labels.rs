@@ -118,6 +118,13 @@ impl Labels {
     }
 }
 
+/// No labels at all.
+impl Default for Labels {
+    fn default() -> Self {
+        Labels::new::<&str, &str>([])
+    }
+}
+
 struct Pairs<'a> {
     left: usize,
     rest: &'a str,

@@ -19,6 +19,7 @@ pub mod ring;
 pub mod rollup;
 pub mod sampling;
 pub mod span;
+pub mod sum;
 pub mod trace;
 
 pub use access::AccessRecord;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::Sample;
 use super::metric::STALE_NAN_BITS;
+use super::sum::Sum;
 use crate::clock::UnixMillis;
 
 /// What one series did in one step of a roll-up.
@@ -150,34 +151,6 @@ pub fn least(earlier: f64, later: f64) -> f64 {
 /// Returns the greater value, by the same rule.
 pub fn greatest(earlier: f64, later: f64) -> f64 {
     if later > earlier || earlier.is_nan() { later } else { earlier }
-}
-
-/// Adds up as Prometheus's `sum_over_time` does: compensated (Kahan, improved by
-/// Neumaier), and infinite for good once it has been.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sum {
-    sum: f64,
-    lost: f64,
-}
-
-impl Sum {
-    /// Adds one value.
-    pub fn add(&mut self, value: f64) {
-        let sum = self.sum + value;
-        self.lost = if sum.is_infinite() {
-            0.0
-        } else if self.sum.abs() >= value.abs() {
-            self.lost + ((self.sum - sum) + value)
-        } else {
-            self.lost + ((value - sum) + self.sum)
-        };
-        self.sum = sum;
-    }
-
-    /// Returns the sum so far.
-    pub fn value(self) -> f64 {
-        if self.sum.is_infinite() { self.sum } else { self.sum + self.lost }
-    }
 }
 
 /// Returns the end of the step that a moment belongs to: the least multiple of the step

@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 
 use super::{ABSENT, Row, is_absent, present};
-use crate::query::sums::{KahanSum, Mean, Variance, quantile};
+use crate::query::sums::{Mean, Variance, quantile};
 use crate::record::Labels;
 use crate::record::labels::METRIC_NAME;
+use crate::record::sum::Sum;
 
 /// An aggregation operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,7 +108,7 @@ impl Grouping {
 
 /// What is kept of the values of one group, one place a moment.
 enum Column {
-    Sum(Vec<Option<KahanSum>>),
+    Sum(Vec<Option<Sum>>),
     Avg(Vec<Option<Mean>>),
     Variance(Vec<Option<Variance>>),
     Count(Vec<f64>),
@@ -133,7 +134,7 @@ impl Column {
         match self {
             Column::Sum(sums) => given.for_each(|(idx, value)| match &mut sums[idx] {
                 Some(sum) => sum.add(*value),
-                first => *first = Some(KahanSum::of(*value)),
+                first => *first = Some(Sum::of(*value)),
             }),
             Column::Avg(means) => {
                 given.for_each(|(idx, value)| means[idx].get_or_insert_default().add(*value));
@@ -165,7 +166,7 @@ impl Column {
             kept.iter().map(|kept| kept.as_ref().map_or(ABSENT, |kept| present(value(kept)))).collect()
         }
         match self {
-            Column::Sum(sums) => each(sums, KahanSum::value),
+            Column::Sum(sums) => each(sums, |sum| sum.value()),
             Column::Avg(means) => each(means, Mean::value),
             Column::Variance(variances) if op == AggregateOp::Stddev => each(variances, |v| v.value().sqrt()),
             Column::Variance(variances) => each(variances, Variance::value),

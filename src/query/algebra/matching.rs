@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::arithmetic::BinaryOp;
-use super::{ABSENT, METRIC_LABELS, Row, is_absent};
+use super::{ABSENT, METRIC_LABELS, Row, all_absent, is_absent};
 use crate::record::Labels;
 use crate::record::labels::METRIC_NAME;
 
@@ -246,7 +246,7 @@ impl Meeting<'_> {
                     self.claim(&mut taken, &labels, left, right)?;
                 }
                 let values = self.values(left, right);
-                if values.iter().all(|value| is_absent(*value)) {
+                if all_absent(&values) {
                     continue;
                 }
                 match places.get(&labels) {
@@ -275,7 +275,7 @@ impl Meeting<'_> {
         let is_one_to_one = self.matching.cardinality == Cardinality::OneToOne;
         // One to one allows one result a group, whatever its labels; they are the same anyway
         // but for a name that a comparison keeps.
-        let key = if is_one_to_one { Labels::new::<&str, &str>([]) } else { labels.clone() };
+        let key = if is_one_to_one { Labels::default() } else { labels.clone() };
         let taken = taken.entry(key).or_insert_with(|| vec![false; self.n_moments]);
         for (moment, is_taken) in taken.iter_mut().enumerate() {
             if is_absent(left.values[moment]) || is_absent(right.values[moment]) {

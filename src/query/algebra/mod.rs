@@ -29,6 +29,11 @@ pub fn is_absent(value: f64) -> bool {
     value.to_bits() == STALE_NAN_BITS
 }
 
+/// Returns true when there is no value among these.
+pub fn all_absent(values: &[f64]) -> bool {
+    values.iter().all(|value| is_absent(*value))
+}
+
 /// Evenly spaced moments in milliseconds since 1970; there may be none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
@@ -69,6 +74,14 @@ impl Grid {
         self.at(self.count.saturating_sub(1))
     }
 
+    /// Returns values of which there is one a moment, or the one that is the same at every moment.
+    pub fn spread(&self, values: Vec<f64>) -> Vec<f64> {
+        match values[..] {
+            [only] => vec![only; self.count],
+            _ => values,
+        }
+    }
+
     /// Returns the moments in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = i64> + use<> {
         let grid = *self;
@@ -91,7 +104,7 @@ pub struct Row {
 impl Row {
     /// Returns true when there is no value at any moment.
     pub fn is_empty(&self) -> bool {
-        self.values.iter().all(|value| is_absent(*value))
+        all_absent(&self.values)
     }
 
     /// Replaces each value by a function of it.

@@ -202,7 +202,7 @@ fn range_value(evaluator: &Evaluator<'_>, node: &Node, moments: Moments) -> Resu
     let rows = match evaluator.eval(node, grid)? {
         Output::Rows(rows) => eval::without_dropped_names(rows)?,
         Output::Numbers(values) => {
-            vec![Row { labels: Labels::new::<&str, &str>([]), values, drop_name: false }]
+            vec![Row { labels: Labels::default(), values, drop_name: false }]
         }
         Output::Text(_) => return Err(Error::Execution("string over a range".into())),
     };

@@ -30,5 +30,5 @@ pub use duration::parse_duration;
 pub use engine::{Answer, Cancel, Engine, InstantSample, Limits, Moments, Value};
 pub use error::{Error, ParseError};
 pub use parse::{parse, parse_selector};
-pub use plan::depends_on_moment;
+pub use plan::{FAR_MS, depends_on_moment};
 pub use pretty::pretty;

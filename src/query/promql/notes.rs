@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::ast::Span;
 use super::error::line_and_column;
-use super::functions::format::{format_g, format_g_digits};
 use crate::clock::UnixMillis;
 use crate::query::buckets::Forced;
+use crate::query::number::{shortest, significant};
 
 /// Collects notes while a query is evaluated.
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl Notes {
     /// Adds that a quantile is none.
     pub fn check_quantile(&self, span: &Span, q: f64) {
         if !(0.0..=1.0).contains(&q) {
-            self.warn(span, &format!("quantile value should be between 0 and 1, got {}", format_g(q)));
+            self.warn(span, &format!("quantile value should be between 0 and 1, got {}", shortest(q)));
         }
     }
 
@@ -47,7 +47,7 @@ impl Notes {
     pub fn check_ratio(&self, span: &Span, least: f64, greatest: f64) {
         let check = |is_over: bool, ratio: f64, cap: &str| {
             if is_over {
-                let ratio = format_g(ratio);
+                let ratio = shortest(ratio);
                 let text = format!("ratio value should be between -1 and 1, got {ratio}, capping to {cap}");
                 self.warn(span, &text);
             }
@@ -103,9 +103,9 @@ impl Notes {
             let Monotonicity { forced, first, last, count } = seen;
             format!(
                 "{text}, from buckets {} to {}, with a max diff of {}, over {count} samples from {} to {} {}",
-                format_g(forced.min_bucket),
-                format_g(forced.max_bucket),
-                format_g_digits(forced.max_diff, 2),
+                shortest(forced.min_bucket),
+                shortest(forced.max_bucket),
+                significant(forced.max_diff, 2),
                 rfc3339(first),
                 rfc3339(last),
                 place(&span),

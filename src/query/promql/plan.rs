@@ -12,6 +12,7 @@ use super::ast::{
 };
 use super::engine::Moments;
 use super::signature::Function;
+use crate::query::algebra::Grid;
 use crate::query::algebra::aggregate::Grouping;
 use crate::record::Labels;
 use crate::record::labels::METRIC_NAME;
@@ -38,7 +39,7 @@ const MOMENT_FUNCTIONS: [&str; 15] = [
 
 /// Moments beyond these are as good as these, seven million years away: no offset leads from there
 /// out of the range of a moment.
-const FAR_MS: i64 = 1 << 57;
+pub const FAR_MS: i64 = 1 << 57;
 
 /// Returns true when a function's value depends on the moment of evaluation, whatever its
 /// arguments are.
@@ -123,6 +124,12 @@ impl Time {
     /// Returns the moment that is read for a moment of evaluation.
     pub fn of(&self, moment_ms: i64) -> i64 {
         self.at_ms.unwrap_or(moment_ms).saturating_sub(self.offset_ms)
+    }
+
+    /// Returns the moments that are read for those of a grid; one alone under `@`.
+    pub fn grid(&self, grid: Grid) -> Grid {
+        let count = if self.at_ms.is_some() { 1 } else { grid.count };
+        Grid { first_ms: self.of(grid.first_ms), count, ..grid }
     }
 }
 
@@ -259,7 +266,7 @@ impl Planner {
         let absent = match call.args.first().map(Expr::bare) {
             Some(Expr::Vector(selector)) => absent_labels(&selector.matchers),
             Some(Expr::Matrix(matrix)) => absent_labels(&matrix.selector.matchers),
-            _ => Labels::new::<&str, &str>([]),
+            _ => Labels::default(),
         };
         if let Some(place) = args.iter().position(|arg| matches!(arg.node, Node::Range(_))) {
             let arg = args.remove(place);

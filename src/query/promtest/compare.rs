@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::script::{Eval, Expect, Text};
 use super::series::{Described, Point};
+use crate::query::algebra::is_absent;
 use crate::query::promql::{Answer, Value};
+use crate::query::sums::almost_equal;
 use crate::record::{Labels, Sample, Series};
 
 /// Values may differ by this share of their sum.
@@ -12,18 +14,10 @@ const EPSILON: f64 = 1e-6;
 
 /// Compares values as the original does: a NaN equals another, the staleness marker only itself.
 fn is_equal(one: f64, other: f64) -> bool {
-    let is_marker = |value: f64| Sample { at: crate::clock::UnixMillis(0), value }.is_stale_marker();
-    if is_marker(one) || is_marker(other) {
-        return is_marker(one) && is_marker(other);
+    if is_absent(one) || is_absent(other) {
+        return is_absent(one) && is_absent(other);
     }
-    if one.is_nan() && other.is_nan() || one == other {
-        return true;
-    }
-    let (sum, difference) = (one.abs() + other.abs(), (one - other).abs());
-    if one == 0.0 || other == 0.0 || sum < f64::MIN_POSITIVE {
-        return difference < EPSILON * f64::MIN_POSITIVE;
-    }
-    difference / sum.min(f64::MAX) < EPSILON
+    almost_equal(one, other, EPSILON)
 }
 
 /// Checks warnings and infos.

@@ -65,7 +65,7 @@ fn end_of_metric(line: &str) -> usize {
 /// Reads a metric as a selector of equal values.
 pub fn parse_labels(metric: &str) -> Result<Labels, String> {
     if metric.is_empty() || metric == "{}" {
-        return Ok(Labels::new::<&str, &str>([]));
+        return Ok(Labels::default());
     }
     // A selector of nothing but empty values selects everything and is refused; as labels it is none.
     let selector: VectorSelector = parse_selector(metric).map_err(|error| error.to_string())?;

@@ -41,12 +41,7 @@ fn label_sets_without_a_name_or_too_long_cost_their_own_records_only() {
         &[(long.clone(), 1.0), (nameless.clone(), 1.0), (series("s", "a"), 1.0)],
     ));
     let with = |stream| LogRecord { stream, ..line(NS, "j", "x") };
-    store.append_logs(vec![
-        with(long),
-        with(nameless),
-        with(Labels::new::<&str, &str>([])),
-        line(NS, "j", "kept"),
-    ]);
+    store.append_logs(vec![with(long), with(nameless), with(Labels::default()), line(NS, "j", "kept")]);
     store.sync().unwrap();
     let stats = store.stats();
     assert_eq!((stats.metrics.dropped(DropReason::Labels), stats.logs.dropped(DropReason::Labels)), (2, 3));

@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use super::json::Refused;
 use crate::clock::UnixMillis;
-use crate::query::promql::{parse_duration, parse_selector};
+use crate::query::promql::{FAR_MS, parse_duration, parse_selector};
 use crate::record::read::Matcher;
-
-/// Moments beyond these are as good as these: seven million years away.
-const FAR_MS: i64 = 1 << 57;
 
 /// A request as an endpoint sees it.
 pub(super) struct Asked {

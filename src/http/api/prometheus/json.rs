@@ -10,6 +10,7 @@ use actix_web::http::StatusCode;
 use serde_json::json;
 
 use crate::clock::UnixMillis;
+use crate::query::number;
 use crate::query::promql::{Error, Value};
 use crate::record::read::ReadError;
 use crate::record::{Labels, Sample};
@@ -247,23 +248,12 @@ pub(super) struct Number(pub f64);
 
 impl Display for Number {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let value = self.0;
+        let Number(value) = *self;
         let size = value.abs();
-        if value.is_nan() {
-            f.write_str("NaN")
-        } else if value.is_infinite() {
-            f.write_str(if value > 0.0 { "+Inf" } else { "-Inf" })
-        } else if size != 0.0 && !(1e-6..1e21).contains(&size) {
-            let text = format!("{value:e}");
-            match text.split_once('e') {
-                Some((digits, exponent)) if exponent.starts_with('-') => {
-                    write!(f, "{digits}e-{:0>2}", &exponent[1..])
-                }
-                Some((digits, exponent)) => write!(f, "{digits}e+{exponent:0>2}"),
-                None => f.write_str(&text),
-            }
-        } else {
-            write!(f, "{value}")
+        match number::not_finite(value) {
+            Some(word) => f.write_str(word),
+            None if size != 0.0 && !(1e-6..1e21).contains(&size) => f.write_str(&number::exponential(value)),
+            None => write!(f, "{value}"),
         }
     }
 }

@@ -33,8 +33,8 @@ use crate::balancer::LaneError;
 use crate::clock::UnixMillis;
 use crate::http::Shared;
 use crate::http::admin::{self, AdminState};
+use crate::http::negotiate::{self, Encoding};
 use crate::query::promql::{Engine, Limits};
-use crate::query::rules::RulesView;
 use crate::record::read::MetricRead;
 
 /// Longest form: a query of 1 MiB, each byte of it escaped, is refused by the parser and not here.
@@ -106,7 +106,7 @@ enum Methods {
 /// Adds the routes.
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     use Methods::{Get, GetAndPost};
-    let endpoints: [(&'static str, Methods, Endpoint); 12] = [
+    let endpoints: [(&'static str, Methods, Endpoint); 10] = [
         ("/api/v1/query", GetAndPost, evaluate::query),
         ("/api/v1/query_range", GetAndPost, evaluate::query_range),
         ("/api/v1/query_exemplars", GetAndPost, evaluate::exemplars),
@@ -116,44 +116,44 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
         ("/api/v1/label/{label}/values", Get, names::label_values),
         ("/api/v1/series", GetAndPost, names::series),
         ("/api/v1/metadata", Get, names::metadata),
-        ("/api/v1/status/buildinfo", Get, status::build_info),
-        ("/api/v1/status/runtimeinfo", Get, status::runtime_info),
         ("/api/v1/status/tsdb", Get, status::tsdb),
     ];
     for (path, methods, endpoint) in endpoints {
-        cfg.service(resource(path, methods, move |_: &Shared| Work::Endpoint(endpoint)));
+        cfg.service(resource(path, methods, move |_: &Shared| Work::heavy(endpoint)));
     }
-    cfg.service(resource("/api/v1/rules", Get, |shared| Work::Rules((shared.rules)())));
-    cfg.service(resource("/api/v1/alerts", Get, |shared| Work::Alerts((shared.rules)())));
-    cfg.service(resource("/api/v1/{path:.*}", GetAndPost, |_| Work::Endpoint(not_built)));
+    cfg.service(resource("/api/v1/status/buildinfo", Get, |_| Work::quick(status::build_info)));
+    cfg.service(resource("/api/v1/status/runtimeinfo", Get, |_| Work::quick(status::runtime_info)));
+    cfg.service(resource("/api/v1/rules", Get, |shared| {
+        let view = (shared.rules)();
+        Work::quick(move |asked, _| rules::rules(asked, &view))
+    }));
+    cfg.service(resource("/api/v1/alerts", Get, |shared| {
+        let view = (shared.rules)();
+        Work::quick(move |_, _| rules::alerts(&view))
+    }));
+    cfg.service(resource("/api/v1/{path:.*}", GetAndPost, |_| Work::quick(not_built)));
 }
 
 fn not_built(_: &Asked, _: &Queries) -> Result<Answered, Refused> {
     Err(Refused::not_found("vitrine has no such endpoint"))
 }
 
+type Run = dyn FnOnce(&Asked, &Queries) -> Result<Answered, Refused> + Send;
+
 /// What is to be done for a request.
-enum Work {
-    Endpoint(Endpoint),
-    Rules(RulesView),
-    Alerts(RulesView),
+struct Work {
+    run: Box<Run>,
+    /// Nothing is read from the store: it need not wait for those that read much.
+    is_quick: bool,
 }
 
 impl Work {
-    fn is_quick(&self) -> bool {
-        let quick: [Endpoint; 3] = [not_built, status::build_info, status::runtime_info];
-        match self {
-            Work::Endpoint(endpoint) => quick.iter().any(|quick| std::ptr::fn_addr_eq(*quick, *endpoint)),
-            Work::Rules(_) | Work::Alerts(_) => true,
-        }
+    fn heavy(endpoint: Endpoint) -> Self {
+        Work { run: Box::new(endpoint), is_quick: false }
     }
 
-    fn run(&self, asked: &Asked, queries: &Queries) -> Result<Answered, Refused> {
-        match self {
-            Work::Endpoint(endpoint) => endpoint(asked, queries),
-            Work::Rules(rules) => rules::rules(asked, rules),
-            Work::Alerts(rules) => rules::alerts(rules),
-        }
+    fn quick(run: impl FnOnce(&Asked, &Queries) -> Result<Answered, Refused> + Send + 'static) -> Self {
+        Work { run: Box::new(run), is_quick: true }
     }
 }
 
@@ -192,14 +192,15 @@ async fn answer(
     let now = shared.clock.now().to_millis();
     let asked = Asked { parameters: parsed.collect(), label, now };
     let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    let is_compressed = accepted.is_some_and(takes_gzip);
-    if work.is_quick() {
-        // Nothing is read: it need not wait for those that read much.
-        return respond(json::body(work.run(&asked, &shared.queries)), false);
+    // What is written for one answer alone takes longer in Brotli than it saves.
+    let wanted = negotiate::encodings(accepted).into_iter().find(|encoding| *encoding != Encoding::Brotli);
+    let is_compressed = wanted == Some(Encoding::Gzip);
+    if work.is_quick {
+        return respond(json::body((work.run)(&asked, &shared.queries)), false);
     }
     let lane = shared.lanes.heavy.clone();
     let done = lane.run(move || {
-        let (status, body) = json::body(work.run(&asked, &shared.queries));
+        let (status, body) = json::body((work.run)(&asked, &shared.queries));
         if is_compressed && body.len() >= COMPRESSED_MIN_BYTES {
             match gzipped(&body) {
                 Ok(compressed) => return ((status, compressed), true),
@@ -221,15 +222,6 @@ async fn answer(
             respond(json::body(Err(refused)), false)
         }
     }
-}
-
-/// Returns true when a list of encodings has gzip with a weight.
-fn takes_gzip(accepted: &str) -> bool {
-    accepted.split(',').any(|one| {
-        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
-        let weight = weight.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse::<f64>);
-        name.trim().eq_ignore_ascii_case("gzip") && weight.is_ok_and(|weight| weight > 0.0)
-    })
 }
 
 fn form_pairs(text: &[u8]) -> impl Iterator<Item = (String, String)> {

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::asked::Asked;
-use super::json::{Answered, Number, Refused};
+use super::json::{Answered, Refused};
 use super::names::object;
 use crate::clock::UnixMillis;
+use crate::query::number::exponential;
 use crate::query::rules::{Alert, GroupView, RuleView, RulesView};
 use crate::record::read::accepted;
 
@@ -92,25 +93,13 @@ fn alert_object(alert: &Alert) -> Value {
         "annotations": object(&alert.annotations),
         "state": alert.state.as_str(),
         "activeAt": moment(Some(alert.active_at)),
+        // Here with an exponent always.
         "value": exponential(alert.value),
     });
     if let Some(since) = alert.keep_firing_since {
         res["keepFiringSince"] = moment(Some(since));
     }
     res
-}
-
-/// Prometheus writes the value of an alert with an exponent always.
-fn exponential(value: f64) -> String {
-    if !value.is_finite() {
-        return Number(value).to_string();
-    }
-    let text = format!("{value:e}");
-    match text.split_once('e') {
-        Some((digits, exponent)) if exponent.starts_with('-') => format!("{digits}e-{:0>2}", &exponent[1..]),
-        Some((digits, exponent)) => format!("{digits}e+{exponent:0>2}"),
-        None => text,
-    }
 }
 
 /// A moment by RFC 3339; Go's zero time for none.

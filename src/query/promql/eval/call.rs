@@ -187,7 +187,7 @@ pub(super) fn texts(args: &[Arg]) -> Vec<&str> {
 }
 
 fn nameless(values: Vec<f64>) -> Row {
-    Row { labels: Labels::new::<&str, &str>([]), values, drop_name: false }
+    Row { labels: Labels::default(), values, drop_name: false }
 }
 
 /// Replaces each value by a function of it and its moment's number; what then has no value at

@@ -6,9 +6,9 @@ use super::{Evaluator, Output};
 use crate::clock::UnixMillis;
 use crate::query::algebra::{ABSENT, Grid, Row, is_absent, merge_equal, present};
 use crate::query::buckets::{Bucket, bucket_fraction, bucket_quantile};
+use crate::query::number::open_metrics;
 use crate::query::promql::Error;
 use crate::query::promql::ast::Span;
-use crate::query::promql::functions::format::format_open_metrics;
 use crate::query::promql::plan::Arg;
 use crate::record::Labels;
 
@@ -141,7 +141,7 @@ impl Evaluator<'_> {
                 Some(place) => place,
                 None => {
                     self.budget.hold(values.len())?;
-                    let labels = histogram.labels.with(label, &format_open_metrics(*q));
+                    let labels = histogram.labels.with(label, &open_metrics(*q));
                     let row = Row { labels, values: vec![ABSENT; values.len()], drop_name: true };
                     res.push((q.to_bits(), row));
                     res.len() - 1

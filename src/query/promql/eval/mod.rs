@@ -15,7 +15,6 @@ use budget::Budget;
 use read::Found;
 
 use super::Error;
-use super::functions::format::format_float;
 use super::functions::labels::is_label_name;
 use super::notes::Notes;
 use super::plan::{Aggregation, Node, Range, Selector};
@@ -23,7 +22,10 @@ use crate::query::algebra::aggregate::{self, AggregateOp};
 use crate::query::algebra::arithmetic::BinaryOp;
 use crate::query::algebra::matching::{self, Matching};
 use crate::query::algebra::pick::{self, Pick};
-use crate::query::algebra::{ABSENT, Grid, Row, is_absent, merge_equal, present, set, without_metric};
+use crate::query::algebra::{
+    ABSENT, Grid, Row, all_absent, is_absent, merge_equal, present, set, without_metric,
+};
+use crate::query::number;
 use crate::record::read::MetricRead;
 use crate::record::{Coverage, Labels, Resolution};
 
@@ -167,9 +169,7 @@ impl<'a> Evaluator<'a> {
         match self.eval(node, grid)? {
             Output::Rows(rows) => Ok(rows),
             // A scalar is a vector's one element where a vector is looked at by its elements.
-            Output::Numbers(values) => {
-                Ok(vec![Row { labels: Labels::new::<&str, &str>([]), values, drop_name: false }])
-            }
+            Output::Numbers(values) => Ok(vec![Row { labels: Labels::default(), values, drop_name: false }]),
             Output::Text(_) => Err(Error::Execution("string where a vector is needed".into())),
         }
     }
@@ -209,23 +209,19 @@ impl<'a> Evaluator<'a> {
             return Ok(());
         }
         // Under `@` every moment reads the same.
-        let read = Grid { first_ms: selector.time.of(grid.first_ms), ..grid };
-        let read = if selector.time.at_ms.is_some() { Grid { count: 1, ..read } } else { read };
+        let read = selector.time.grid(grid);
         let reach = (self.lookback_ms, read.first_ms, read.last_ms());
         self.each_series(&selector.matchers, reach, &mut |labels, found| {
-            let mut values = match found {
+            let values = match found {
                 Found::Samples(samples) => read::newest(samples, read, self.lookback_ms, is_time),
                 Found::Rolled(steps, rolled) => {
                     read::newest_rolled(steps, rolled, read, self.lookback_ms, is_time)
                 }
             };
-            if values.iter().all(|value| is_absent(*value)) {
+            if all_absent(&values) {
                 return Ok(());
             }
-            if read.count < grid.count {
-                values = vec![values[0]; grid.count];
-            }
-            take(Row { labels: labels.clone(), values, drop_name: is_time })
+            take(Row { labels: labels.clone(), values: grid.spread(values), drop_name: is_time })
         })
     }
 
@@ -267,7 +263,7 @@ impl<'a> Evaluator<'a> {
             }
             let rows = self.rows(inner, grid)?;
             let hold = |n_values| self.budget.hold(n_values);
-            return aggregate::count_values(&rows, grouping, label, grid.count, format_float, hold);
+            return aggregate::count_values(&rows, grouping, label, grid.count, number::plain, hold);
         }
         let parameters = match parameter {
             Some(parameter) => self.numbers(&parameter.node, grid)?,
@@ -359,7 +355,7 @@ fn check_count(is_any_nan: bool, least: f64, greatest: f64) -> Result<(), Error>
     if is_any_nan {
         return Err(Error::Execution("Parameter value is NaN".into()));
     }
-    let shown = super::functions::format::format_g;
+    let shown = number::shortest;
     if least <= -BOUND {
         return Err(Error::Execution(format!("Scalar value {} underflows int64", shown(least))));
     }

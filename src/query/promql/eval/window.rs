@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::read::{Found, ends, rolled_values};
 use super::{Evaluator, Output};
 use crate::clock::UnixMillis;
-use crate::query::algebra::{ABSENT, Grid, Row, is_absent, present};
+use crate::query::algebra::{ABSENT, Grid, Row, all_absent, is_absent, present};
 use crate::query::promql::Error;
 use crate::query::promql::functions::over_time::{self, OverTime, Window as Samples, smoothing_error};
 use crate::query::promql::plan::{Node, Range, Time, Window};
@@ -55,7 +55,7 @@ impl Evaluator<'_> {
         let keeps_name = KEEP_NAME.contains(&name);
         let apply = Apply { evaluator: self, window, function, parameters: &parameters, grid };
         let mut finish = |labels: &Labels, values: Vec<f64>, drop_name: bool| {
-            if values.iter().all(|value| is_absent(*value)) {
+            if all_absent(&values) {
                 return Ok(());
             }
             if is_rate {
@@ -84,12 +84,8 @@ impl Evaluator<'_> {
                             apply.values(&ranged)?
                         }
                         Found::Rolled(steps, rolled) => {
-                            let read = read_grid(&selector.time, grid);
-                            let mut values = rolled_values(rolled_function, *range_ms, steps, rolled, read);
-                            if read.count < grid.count {
-                                values = vec![values[0]; grid.count];
-                            }
-                            values
+                            let read = selector.time.grid(grid);
+                            grid.spread(rolled_values(rolled_function, *range_ms, steps, rolled, read))
                         }
                     };
                     finish(labels, values, false)
@@ -118,7 +114,7 @@ impl Evaluator<'_> {
                 Ok(())
             })
         })?;
-        if values.iter().all(|value| is_absent(*value)) {
+        if all_absent(&values) {
             return Ok(());
         }
         take(Row { labels: window.absent.clone(), values, drop_name: true })
@@ -173,21 +169,15 @@ impl Evaluator<'_> {
     }
 }
 
-/// The moments that a selector reads for those of a grid; one alone under `@`.
-fn read_grid(time: &Time, grid: Grid) -> Grid {
-    let count = if time.at_ms.is_some() { 1 } else { grid.count };
-    Grid { first_ms: time.of(grid.first_ms), count, ..grid }
-}
-
 fn reach(time: &Time, range_ms: i64, grid: Grid) -> (i64, i64, i64) {
-    let read = read_grid(time, grid);
+    let read = time.grid(grid);
     (range_ms, read.first_ms, read.last_ms())
 }
 
 /// The moments of a subquery: multiples of its step inside the windows of the grid, which are
 /// open on the left.
 fn subquery_grid(time: &Time, range_ms: i64, step_ms: i64, grid: Grid) -> Grid {
-    let read = read_grid(time, grid);
+    let read = time.grid(grid);
     let begin = read.first_ms.saturating_sub(range_ms);
     let mut first = begin / step_ms * step_ms;
     if first <= begin {

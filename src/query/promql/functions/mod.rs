@@ -6,6 +6,5 @@
 
 pub mod calendar;
 pub mod elementwise;
-pub mod format;
 pub mod labels;
 pub mod over_time;

@@ -1,7 +1,7 @@
 //! `printf` with the verbs that templates of alerts use, as Go's `fmt` has them.
 
 use super::Val;
-use super::number::{DIGITS_MAX, fixed, shortest, significant, with_exponent};
+use crate::query::number::{DIGITS_MAX, fixed, shortest, significant, with_exponent};
 
 /// The verbs that are known; a template with another one is refused when it is read.
 pub(super) const VERBS: &str = "sdfgevqtx%";

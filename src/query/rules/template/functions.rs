@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 use regex::Regex;
 
 use super::format::{self, display};
-use super::number::{shortest, significant};
 use super::{Scope, Val};
+use crate::query::number::{shortest, significant};
 use crate::query::promql::parse_duration;
 
 /// A function: its name, how many arguments it takes, and what it does.

@@ -10,7 +10,6 @@
 
 mod format;
 mod functions;
-mod number;
 mod parse;
 
 use crate::clock::UnixMillis;
@@ -151,7 +150,7 @@ impl Operand {
             Operand::Labels => Val::Labels(scope.labels.clone()),
             Operand::Label(name) => Val::Text(scope.labels.get(name).to_string()),
             Operand::Value => Val::Number(scope.value),
-            Operand::ExternalLabels => Val::Labels(Labels::new::<&str, &str>([])),
+            Operand::ExternalLabels => Val::Labels(Labels::default()),
             Operand::Nested(pipeline) => return pipeline.value(scope),
         })
     }

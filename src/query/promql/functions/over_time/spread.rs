@@ -1,7 +1,8 @@
 //! How far values lie apart, and quantiles of them.
 
 use super::Window;
-use crate::query::sums::{KahanSum, quantile};
+use crate::query::sums::quantile;
+use crate::record::sum::Sum;
 
 pub(super) fn stddev(window: &Window<'_>, args: &[f64]) -> Option<f64> {
     stdvar(window, args).map(f64::sqrt)
@@ -11,7 +12,7 @@ pub(super) fn stddev(window: &Window<'_>, args: &[f64]) -> Option<f64> {
 /// aggregation of the same name does without.
 pub(super) fn stdvar(window: &Window<'_>, _: &[f64]) -> Option<f64> {
     let mut count = 0.0;
-    let [mut mean, mut squares] = [KahanSum::default(); 2];
+    let [mut mean, mut squares] = [Sum::default(); 2];
     for value in window.samples.iter().map(|sample| sample.value) {
         count += 1.0;
         let delta = value - mean.value();

@@ -1,11 +1,12 @@
 //! One number for many: sums and means, extremes, the first and the last, and when these were.
 
 use super::Window;
-use crate::query::sums::{KahanSum, Mean};
+use crate::query::sums::Mean;
 use crate::record::Sample;
+use crate::record::sum::Sum;
 
 pub(super) fn sum(window: &Window<'_>, _: &[f64]) -> Option<f64> {
-    let mut sum = KahanSum::default();
+    let mut sum = Sum::default();
     values(window).for_each(|value| sum.add(value));
     Some(sum.value())
 }

@@ -1,9 +1,9 @@
 //! Where something is going: the line through the samples, and Holt's smoothing.
 
-use super::super::format::format_f;
 use super::{Window, seconds_between};
-use crate::query::sums::KahanSum;
+use crate::query::number::fixed;
 use crate::record::Sample;
+use crate::record::sum::Sum;
 
 pub(super) fn deriv(window: &Window<'_>, _: &[f64]) -> Option<f64> {
     // Times near those of the samples keep more digits than times since 1970.
@@ -36,7 +36,7 @@ impl Line {
                 if first.value.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, first.value) };
             return Some(Line { slope, intercept });
         }
-        let [mut x, mut y, mut xy, mut xx] = [KahanSum::default(); 4];
+        let [mut x, mut y, mut xy, mut xx] = [Sum::default(); 4];
         for sample in samples {
             let seconds = seconds_between(at_ms, sample.at.0);
             x.add(seconds);
@@ -56,10 +56,10 @@ impl Line {
 pub fn smoothing_error(smoothing: f64, trend: f64) -> Option<String> {
     let is_outside = |factor: f64| factor <= 0.0 || factor >= 1.0;
     if is_outside(smoothing) {
-        let got = format_f(smoothing);
+        let got = fixed(smoothing, 6);
         return Some(format!("invalid smoothing factor. Expected: 0 < sf < 1, got: {got}"));
     }
-    is_outside(trend).then(|| format!("invalid trend factor. Expected: 0 < tf < 1, got: {}", format_f(trend)))
+    is_outside(trend).then(|| format!("invalid trend factor. Expected: 0 < tf < 1, got: {}", fixed(trend, 6)))
 }
 
 /// Holt's linear method. The arguments, both between 0 and 1: how much a sample weighs against

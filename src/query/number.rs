@@ -1,9 +1,36 @@
-//! Numbers as Go's `fmt` writes them, which is what people who write templates expect.
+//! Numbers as texts, as Go writes them and so Prometheus: in answers, in what is said about them,
+//! in labels, and in the templates of rules.
 //!
-//! Source of every rule: the documentation of Go's packages `fmt` and `strconv`.
+//! Where two shortest texts lie equally near to a number (2⁻²⁵), Go takes the even one and these
+//! functions the greater. That is rare, and read back it is the same number. Source of every rule:
+//! the documentation of Go's packages `fmt` and `strconv`.
 
 /// Most digits after the point, and the widest field; a template that asks for more gets these.
 pub const DIGITS_MAX: usize = 100;
+
+/// Returns a number without an exponent, by the fewest digits that read back as the same number:
+/// Go's `FormatFloat(value, 'f', -1, 64)`.
+pub fn plain(value: f64) -> String {
+    not_finite(value).map_or_else(|| value.to_string(), str::to_string)
+}
+
+/// Returns a number by the fewest digits and with an exponent always: `FormatFloat(value, 'e', -1, 64)`.
+pub fn exponential(value: f64) -> String {
+    not_finite(value).map_or_else(|| go_exponent(&format!("{value:e}")), str::to_string)
+}
+
+/// Returns a number as OpenMetrics wants it in labels such as `quantile`: with a point or an
+/// exponent, as in `1.0`.
+pub fn open_metrics(value: f64) -> String {
+    let mut res = shortest(value);
+    if value == 0.0 {
+        return "0.0".to_owned();
+    }
+    if value.is_finite() && !res.contains(['e', '.']) {
+        res.push_str(".0");
+    }
+    res
+}
 
 /// Returns a number as `%v`, `%g` and `{{ $value }}` write it: the fewest digits that read back as
 /// the same number, with an exponent below 1e-4 and from 1e6 on.
@@ -41,12 +68,17 @@ pub fn with_exponent(value: f64, n_digits: usize) -> String {
     if let Some(text) = not_finite(value) {
         return text.into();
     }
-    let text = format!("{value:.*e}", n_digits.min(DIGITS_MAX));
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    go_exponent(&format!("{value:.*e}", n_digits.min(DIGITS_MAX)))
+}
+
+/// Writes the exponent of `-1.25e-3` as Go does.
+fn go_exponent(text: &str) -> String {
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     format!("{mantissa}{}", exponent_of(exponent.parse().unwrap_or(0)))
 }
 
-fn not_finite(value: f64) -> Option<&'static str> {
+/// Returns the word for what is no finite number.
+pub fn not_finite(value: f64) -> Option<&'static str> {
     match value {
         value if value.is_nan() => Some("NaN"),
         f64::INFINITY => Some("+Inf"),
@@ -119,5 +151,53 @@ mod tests {
             assert_eq!(fixed(value, 2), two);
             assert_eq!(with_exponent(value, 2), exponent, "{value}");
         }
+    }
+
+    #[test]
+    fn values_have_no_exponent() {
+        let check = |value: f64, expect| assert_eq!(plain(value), expect);
+        check(1.0, "1");
+        check(-0.0, "-0");
+        check(0.1, "0.1");
+        check(1.5e-7, "0.00000015");
+        check(1e21, "1000000000000000000000");
+        check(f64::NAN, "NaN");
+        check(f64::INFINITY, "+Inf");
+        check(f64::NEG_INFINITY, "-Inf");
+        assert!(plain(f64::MAX).starts_with("179769313486231570000000"));
+    }
+
+    #[test]
+    fn notes_have_an_exponent_where_go_has_one() {
+        // Each as written by Go's `%g` and `%.2g`.
+        let check = |value: f64, expect, two_digits| {
+            assert_eq!(shortest(value), expect);
+            assert_eq!(significant(value, 2), two_digits);
+        };
+        check(0.0, "0", "0");
+        check(-0.0, "-0", "-0");
+        check(1.25, "1.25", "1.2");
+        check(100.0, "100", "1e+02");
+        check(10.0, "10", "10");
+        check(123_456.0, "123456", "1.2e+05");
+        check(1e6, "1e+06", "1e+06");
+        check(123_456_789.0, "1.23456789e+08", "1.2e+08");
+        check(0.0001, "0.0001", "0.0001");
+        check(1e-5, "1e-05", "1e-05");
+        check(1e-300, "1e-300", "1e-300");
+        check(5e-324, "5e-324", "4.9e-324");
+        check(f64::MAX, "1.7976931348623157e+308", "1.8e+308");
+        check(f64::NEG_INFINITY, "-Inf", "-Inf");
+    }
+
+    #[test]
+    fn other_forms_are_gos_too() {
+        assert_eq!(fixed(-1.0, 6), "-1.000000");
+        assert_eq!(fixed(f64::INFINITY, 6), "+Inf");
+        assert_eq!(open_metrics(1.0), "1.0");
+        assert_eq!(open_metrics(-0.0), "0.0");
+        assert_eq!(open_metrics(0.99), "0.99");
+        assert_eq!(open_metrics(1e6), "1e+06");
+        assert_eq!(open_metrics(f64::NAN), "NaN");
     }
 }
