@@ -98,6 +98,8 @@ pub struct Query {
     pub text: String,
     /// What it means.
     pub expr: Arc<Expr>,
+    /// As Prometheus prints it; views show it after each evaluation.
+    pub printed: Arc<str>,
 }
 
 impl PartialEq for Query {

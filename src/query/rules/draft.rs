@@ -242,7 +242,8 @@ impl RuleCheck<'_, '_> {
         };
         match parse(&expr.text) {
             Ok(parsed) if matches!(parsed.value_type(), Type::Scalar | Type::Vector) => {
-                Some(Query { text: expr.text.clone(), expr: Arc::new(parsed) })
+                let printed = parsed.to_string().into();
+                Some(Query { text: expr.text.clone(), expr: Arc::new(parsed), printed })
             }
             Ok(parsed) => {
                 let is = parsed.value_type().as_str();

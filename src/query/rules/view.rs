@@ -58,7 +58,7 @@ pub struct RuleView {
     /// The alert's name, or the metric that is recorded.
     pub name: String,
     /// The expression, as Prometheus would print it.
-    pub query: String,
+    pub query: Arc<str>,
     /// The labels, as they were written.
     pub labels: Labels,
     /// How the last evaluation went.
@@ -108,7 +108,7 @@ impl GroupView {
     pub(super) fn of(group: &Group, states: &[RuleState], outcome: Outcome) -> Self {
         let rules = group.rules.iter().zip(states).map(|(rule, state)| RuleView {
             name: rule.name.clone(),
-            query: rule.query.expr.to_string(),
+            query: rule.query.printed.clone(),
             labels: rule.written_labels(),
             health: state.health,
             last_error: state.last_error.clone(),

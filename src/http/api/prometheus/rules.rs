@@ -54,8 +54,8 @@ fn group_object(group: &GroupView, rules: Vec<Value>) -> Value {
         "rules": rules,
         "interval": group.interval.as_secs_f64(),
         "limit": group.limit,
-        "evaluationTime": group.rules.iter().map(|rule| rule.evaluation_time.as_secs_f64()).sum::<f64>(),
-        "lastEvaluation": moment(group.rules.iter().filter_map(|rule| rule.last_evaluation).max()),
+        "evaluationTime": group.outcome.evaluation_time.as_secs_f64(),
+        "lastEvaluation": moment(group.outcome.last_evaluation),
     })
 }
 
