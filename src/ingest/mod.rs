@@ -4,7 +4,6 @@
 //! count and wait has a bound, and what is refused is counted by reason. It refuses to
 //! know where records go: whoever starts a part of it hands a [`Sink`] down.
 
-mod complaints;
 mod fields;
 pub mod forward;
 mod line;
@@ -12,9 +11,14 @@ mod observed;
 pub mod push;
 pub mod tail;
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 
 use crate::record::LogRecord;
+
+/// A part logs at most one refusal in this time, with the count of those in between.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Where received records go.
 pub trait Sink: Send + Sync + 'static {

@@ -2,9 +2,10 @@
 //!
 //! Every part that observes and every part that keeps or shows what was observed meets
 //! here: labels, metric points and their roll-ups, log records, spans, the access record of
-//! one request and its spans, trace ids and which of them are recorded, the names of all our instruments, and the three traits through
-//! which a query language reads a store. Nothing here does any input or output, and nothing here
-//! knows who produces or consumes it.
+//! one request and its spans, trace ids and which of them are recorded, the names of all our
+//! instruments, how seldom the same is said again, and the three traits through which a query
+//! language reads a store. Nothing here does any input or output, and nothing here knows who
+//! produces or consumes it.
 
 pub mod access;
 pub mod address;
@@ -18,6 +19,7 @@ pub mod request_spans;
 pub mod ring;
 pub mod rollup;
 pub mod sampling;
+pub mod seldom;
 pub mod span;
 pub mod sum;
 pub mod trace;

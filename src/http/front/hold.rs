@@ -1,7 +1,7 @@
 //! The gate: shut while the one behind cannot be reached. Whoever waits at it is woken by one
 //! probe, so that many who wait cost no more than one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
@@ -23,23 +23,18 @@ const LATER_PAUSE: Duration = Duration::from_millis(500);
 /// The longest `--hold`.
 const LONG: Duration = Duration::from_secs(60);
 
-/// One that comes and goes has no more lines than one in so long.
-const LINE_PAUSE: Duration = Duration::from_secs(1);
-
 /// Whether the one behind can be reached, as far as is known.
 pub(super) struct Gate {
     to: Destination,
     places: Semaphore,
     is_away: watch::Sender<bool>,
-    /// When it was last said that it is away; held for the time of a comparison.
-    said: Mutex<Option<Instant>>,
     journal: Arc<Journal>,
 }
 
 impl Gate {
     pub(super) fn new(to: Destination, journal: Arc<Journal>) -> Arc<Self> {
-        let (is_away, said) = (watch::Sender::new(false), Mutex::default());
-        Arc::new(Gate { to, places: Semaphore::new(HELD_MAX), is_away, said, journal })
+        let (places, is_away) = (Semaphore::new(HELD_MAX), watch::Sender::new(false));
+        Arc::new(Gate { to, places, is_away, journal })
     }
 
     pub(super) fn is_away(&self) -> bool {
@@ -61,15 +56,6 @@ impl Gate {
             Err(_) => Err(Fault::HeldTooLong),
         }
     }
-
-    fn may_say(&self, now: Instant) -> bool {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = said.is_none_or(|said| now - said >= LINE_PAUSE);
-        if is_new {
-            *said = Some(now);
-        }
-        is_new
-    }
 }
 
 /// Looks for the one behind while it is away.
@@ -78,7 +64,7 @@ struct Probe(Arc<Gate>);
 impl Probe {
     async fn run(self) {
         let (gate, begun) = (&self.0, Instant::now());
-        let says = gate.may_say(begun);
+        let says = gate.journal.may_tell_of_absence();
         if says {
             gate.journal.say(&format!("{} cannot be reached, requests are held", gate.to));
         }

@@ -1,26 +1,30 @@
 //! What the front says of itself: lines on standard error, and few of them.
 
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::record::seldom::Seldom;
 
 /// Between two complaints; those between are counted.
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(5);
 
-/// Writes lines; a flood of failed requests becomes one line in a while.
-#[derive(Default)]
-pub(super) struct Journal {
-    // Held for the time of a comparison.
-    last: Mutex<Last>,
-}
+/// One that comes and goes has no more lines than one in so long.
+const ABSENCE_PAUSE: Duration = Duration::from_secs(1);
 
-#[derive(Default)]
-struct Last {
-    at: Option<Instant>,
-    n_unsaid: u64,
+/// Writes lines; a flood of failed requests becomes one line in a while.
+pub(super) struct Journal {
+    clock: Clock,
+    complaints: Seldom,
+    absences: Seldom,
 }
 
 impl Journal {
+    pub(super) fn new(clock: Clock) -> Journal {
+        let (complaints, absences) = (Seldom::once_in(COMPLAINT_PAUSE), Seldom::once_in(ABSENCE_PAUSE));
+        Journal { clock, complaints, absences }
+    }
+
     /// Writes a line.
     pub(super) fn say(&self, line: &str) {
         // Nobody may be reading, and requests do not depend on it.
@@ -29,34 +33,33 @@ impl Journal {
 
     /// Writes why a request failed, unless another one was just written.
     pub(super) fn complain(&self, fault: &str) {
-        if let Some(n_unsaid) = self.take_turn(Instant::now()) {
+        if let Some(n_unsaid) = self.complaints.due(self.clock.elapsed()) {
             let others = if n_unsaid > 0 { format!(" (and {n_unsaid} before it)") } else { String::new() };
             self.say(&format!("a request failed: {fault}{others}"));
         }
     }
 
-    /// Returns how many were not written since the last one; none when this is one of them.
-    fn take_turn(&self, now: Instant) -> Option<u64> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.at.is_some_and(|at| now - at < COMPLAINT_PAUSE) {
-            last.n_unsaid += 1;
-            return None;
-        }
-        last.at = Some(now);
-        Some(std::mem::take(&mut last.n_unsaid))
+    /// Whether it may be told that the one behind is away, and that it came back.
+    pub(super) fn may_tell_of_absence(&self) -> bool {
+        self.absences.due(self.clock.elapsed()).is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::UnixNanos;
 
     #[test]
     fn a_flood_is_one_line_and_a_number() {
-        let (journal, now) = (Journal::default(), Instant::now());
-        assert_eq!(journal.take_turn(now), Some(0));
-        assert_eq!((0..7).filter_map(|_| journal.take_turn(now)).count(), 0);
-        assert_eq!(journal.take_turn(now + COMPLAINT_PAUSE), Some(7));
-        assert_eq!(journal.take_turn(now + 2 * COMPLAINT_PAUSE), Some(0));
+        let clock = Clock::manual(UnixNanos(0));
+        let journal = Journal::new(clock.clone());
+        let take_turn = || journal.complaints.due(clock.elapsed());
+        assert_eq!(take_turn(), Some(0));
+        assert_eq!((0..7).filter_map(|_| take_turn()).count(), 0);
+        clock.advance(COMPLAINT_PAUSE);
+        assert_eq!(take_turn(), Some(7));
+        clock.advance(COMPLAINT_PAUSE);
+        assert_eq!(take_turn(), Some(0));
     }
 }

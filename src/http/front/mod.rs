@@ -34,6 +34,7 @@ use request::Asked;
 use super::client::{is_trusted, network};
 use super::limits::{Admitted, Connections};
 use super::server::{BACKLOG, KEEP_ALIVE, REQUEST_HEAD_TIMEOUT, bind, stream_of};
+use crate::clock::Clock;
 
 /// Requests in hand, to the last byte of their answers, and streams are among them; one more is
 /// answered 503. Each has two sockets, and the usual limit of a container is far above that.
@@ -67,7 +68,7 @@ pub struct Config {
 pub async fn serve(config: Config, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
     let listener = bind(config.listen)?;
     let address = listener.local_addr()?;
-    let journal = Arc::new(Journal::default());
+    let journal = Arc::new(Journal::new(Clock::system()));
     let front = Arc::new(Front {
         gate: Gate::new(config.to.clone(), journal.clone()),
         in_hand: Arc::new(Semaphore::new(IN_HAND_MAX)),

@@ -7,11 +7,12 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
 use crate::clock::Clock;
-use crate::ingest::complaints::Complaints;
+use crate::ingest::COMPLAINT_INTERVAL;
 use crate::ingest::observed::{Note, counter};
 use crate::record::names::{
     INGEST_BYTES, INGEST_CONNECTIONS, INGEST_PAUSES, INGEST_RECORDS, INGEST_REFUSED, INGEST_RETIMED, keys,
 };
+use crate::record::seldom::Seldom;
 
 /// Why a message, or a whole connection, was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,7 +120,7 @@ pub struct Counts {
     retimed: AtomicU64,
     pauses: AtomicU64,
     connections: AtomicU64,
-    complaints: Complaints,
+    complaints: Seldom,
 }
 
 impl Counts {
@@ -133,7 +134,7 @@ impl Counts {
             retimed: AtomicU64::new(0),
             pauses: AtomicU64::new(0),
             connections: AtomicU64::new(0),
-            complaints: Complaints::default(),
+            complaints: Seldom::once_in(COMPLAINT_INTERVAL),
         });
         register(&counts, meter);
         counts

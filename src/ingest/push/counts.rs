@@ -8,9 +8,10 @@ use opentelemetry::metrics::Meter;
 
 use super::{LeftOut, Reason};
 use crate::clock::Clock;
-use crate::ingest::complaints::Complaints;
+use crate::ingest::COMPLAINT_INTERVAL;
 use crate::ingest::observed::counter;
 use crate::record::names::{PUSH_BYTES, PUSH_RECORDS, PUSH_REFUSED, keys};
+use crate::record::seldom::Seldom;
 
 /// By which protocol something was pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,13 +92,13 @@ struct OfProtocol {
 pub struct Counts {
     clock: Clock,
     by_protocol: [OfProtocol; Protocol::ALL.len()],
-    complaints: Complaints,
+    complaints: Seldom,
 }
 
 impl Counts {
     /// Makes the counters and registers their instruments, which go silent with them.
     pub fn new(clock: Clock, meter: &Meter) -> Arc<Counts> {
-        let (by_protocol, complaints) = (Default::default(), Complaints::default());
+        let (by_protocol, complaints) = (Default::default(), Seldom::once_in(COMPLAINT_INTERVAL));
         let counts = Arc::new(Counts { clock, by_protocol, complaints });
         counter(meter, PUSH_RECORDS, &counts, |counts, note| {
             counts.each(|protocol, of| note(of.records.load(Ordering::Relaxed), &[protocol]));

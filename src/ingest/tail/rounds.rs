@@ -17,9 +17,9 @@ use super::journal::Journal;
 use super::positions::Positions;
 use super::{Config, wait};
 use crate::clock::Clock;
-use crate::ingest::Sink;
-use crate::ingest::complaints::Complaints;
+use crate::ingest::{COMPLAINT_INTERVAL, Sink};
 use crate::record::LogAddresses;
+use crate::record::seldom::Seldom;
 
 /// What every round needs and no reload changes.
 pub struct Base {
@@ -46,7 +46,7 @@ pub struct Rounds {
     written: Positions,
     next: Duration,
     back_off: Duration,
-    complaints: Complaints,
+    complaints: Seldom,
 }
 
 impl Rounds {
@@ -67,7 +67,7 @@ impl Rounds {
             written,
             next,
             back_off,
-            complaints: Complaints::default(),
+            complaints: Seldom::once_in(COMPLAINT_INTERVAL),
         }
     }
 
