@@ -48,6 +48,24 @@ pub fn give_way() -> ControlFlow<()> {
     if is_left { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
+/// The lowest priority there is; anybody may lower a thread's own.
+#[cfg(target_os = "linux")]
+const LOWEST_PRIORITY: i32 = 19;
+
+/// Puts all other threads before this one.
+#[cfg(target_os = "linux")]
+pub fn give_everything_else_way() -> std::io::Result<()> {
+    // To Linux a thread is a process of its own here, contrary to POSIX; see setpriority(2).
+    let thread = Some(rustix::thread::gettid());
+    Ok(rustix::process::setpriority_process(thread, LOWEST_PRIORITY)?)
+}
+
+/// Puts all other threads before this one, where that can be done.
+#[cfg(not(target_os = "linux"))]
+pub fn give_everything_else_way() -> std::io::Result<()> {
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::panic::catch_unwind;

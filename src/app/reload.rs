@@ -195,6 +195,7 @@ impl Reloader {
         self.shared.switches.apply(&config.http);
         self.shared.push.apply(&config.push);
         self.shared.queries.apply(&config.query);
+        self.shared.log_queries.apply(&config.query);
         self.keeper.apply(&config.push);
         self.shared.switches.sample_by(config.telemetry.traces.sampling());
         self.tail.apply(config);

@@ -177,9 +177,8 @@ impl Running {
     fn query(&self, form: String, answer: oneshot::Sender<Answer>) {
         let shared = self.reloader.shared.clone();
         tokio::spawn(async move {
-            let parameters = url::form_urlencoded::parse(form.as_bytes()).into_owned().collect();
             let (lane, now) = (shared.lanes.heavy.clone(), shared.clock.now().to_millis());
-            let answered = lane.run(move || shared.queries.answer(now, parameters)).await;
+            let answered = lane.run(move || shared.queries.answer(now, &form)).await;
             let text = answered.map(|body| String::from_utf8_lossy(&body).into_owned());
             // Whoever asked may have left.
             _ = answer.send(text.map_or_else(|fault| Answer::no(fault.to_string()), Answer::yes));

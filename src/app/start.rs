@@ -215,6 +215,9 @@ impl Base {
         self.telemetry.count_drops(telemetry::Signal::Traces, "stage_ring", move || counted.dropped());
         let balancer =
             Balancer::new(balancer_config(config), Arc::new(http::answer), self.clock.clone(), &meter);
+        let log_queries = http::api::LogQueries::new(Arc::new(store.clone()));
+        let followers = log_queries.followers.clone();
+        store.on_logs(move |records| followers.offer(records));
         let shared = Arc::new(Shared {
             edition: Arc::new(ArcSwap::new(site.edition.clone())),
             links: Arc::new(Links::open(&config.data)),
@@ -223,6 +226,7 @@ impl Base {
             clock: self.clock.clone(),
             collect: collect(&self.telemetry),
             queries: http::api::Queries::new(Arc::new(store.clone()), self.clock.now().to_millis()),
+            log_queries,
             rules: view(rules),
             push: http::api::Push::new(keeper.clone(), self.clock.clone(), &meter),
             health: health(&balancer, store, status, &self.release),
@@ -234,6 +238,7 @@ impl Base {
         shared.switches.apply(&config.http);
         shared.push.apply(&config.push);
         shared.queries.apply(&config.query);
+        shared.log_queries.apply(&config.query);
         shared.switches.sample_by(config.telemetry.traces.sampling());
         shared.switches.serve_proofs_of(&config.site);
         (shared, Rings { access: access_records, spans: stage_spans })

@@ -24,9 +24,6 @@ use super::local::RETRY_AFTER;
 use super::worker::panic_text;
 use crate::pace;
 
-/// The lowest priority there is; anybody may lower a thread's own.
-const LOWEST_PRIORITY: i32 = 19;
-
 /// The bounds of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneConfig {
@@ -222,7 +219,7 @@ impl Queue {
     }
 
     fn serve(&self, lane: &str, is_background: bool) {
-        if is_background && let Err(err) = give_everything_else_way() {
+        if is_background && let Err(err) = pace::give_everything_else_way() {
             tracing::warn!("the {lane} lane runs at the priority of pages: {err}");
         }
         while let Some(work) = self.next() {
@@ -246,18 +243,6 @@ impl Queue {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
-}
-
-#[cfg(target_os = "linux")]
-fn give_everything_else_way() -> std::io::Result<()> {
-    // To Linux a thread is a process of its own here, contrary to POSIX; see setpriority(2).
-    let thread = Some(rustix::thread::gettid());
-    Ok(rustix::process::setpriority_process(thread, LOWEST_PRIORITY)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn give_everything_else_way() -> std::io::Result<()> {
-    Ok(())
 }
 
 /// Work with its place and whoever waits for it.

@@ -137,6 +137,8 @@ pub struct Shared {
     pub collect: api::Collect,
     /// Answers queries by Prometheus's API.
     pub queries: api::Queries,
+    /// Answers queries by Loki's API.
+    pub log_queries: api::LogQueries,
     /// What is known of rules and alerts.
     pub rules: api::Rules,
     /// Takes pushes in.

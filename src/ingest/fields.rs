@@ -12,27 +12,6 @@ const STREAM_LABELS: &[&str] = &["job", "service_name", "level"];
 /// A level stands near the beginning of a line, or not at all.
 const LEVEL_WITHIN_BYTES: usize = 512;
 
-/// Reads the word that a program uses for a level.
-pub fn severity_of_word(word: &str) -> Option<Severity> {
-    let word = word.trim();
-    let is = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
-    if is(&["trace"]) {
-        Some(Severity::Trace)
-    } else if is(&["debug"]) {
-        Some(Severity::Debug)
-    } else if is(&["info", "information", "informational", "notice"]) {
-        Some(Severity::Info)
-    } else if is(&["warn", "warning"]) {
-        Some(Severity::Warn)
-    } else if is(&["error", "err"]) {
-        Some(Severity::Error)
-    } else if is(&["fatal", "critical", "crit", "alert", "emerg", "emergency", "panic"]) {
-        Some(Severity::Fatal)
-    } else {
-        None
-    }
-}
-
 /// Finds the level of a line where loggers write it: as a named value (`level=warn`,
 /// `"level":"warn"`), else as a word in capitals (`ERROR`), in brackets (`[error]`) or before a
 /// colon (`error:`). A word in a sentence is none.
@@ -50,7 +29,7 @@ fn marked_severity(head: &str) -> Option<Severity> {
         let is_marked = word.chars().all(|c| c.is_ascii_uppercase())
             || before.ends_with(['[', '<', '|'])
             || after.starts_with([':', ']']);
-        if let Some(severity) = severity_of_word(word).filter(|_| is_marked) {
+        if let Some(severity) = Severity::from_word(word).filter(|_| is_marked) {
             return Some(severity);
         }
         rest = after;
@@ -81,7 +60,7 @@ fn named_severity(head: &[u8]) -> Option<Severity> {
         let word = &after[n_between..];
         let n_letters = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
         let word = std::str::from_utf8(&word[..n_letters]).ok()?;
-        if let Some(severity) = severity_of_word(word) {
+        if let Some(severity) = Severity::from_word(word) {
             return Some(severity);
         }
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::clock::UnixNanos;
-use crate::ingest::fields::{metadata_name, severity_of_word};
+use crate::ingest::fields::metadata_name;
 use crate::record::access::cut;
 use crate::record::{Labels, LogRecord, Severity};
 
@@ -59,7 +59,7 @@ fn take_severity(fields: &mut Fields) -> Severity {
 
 fn severity_of(value: &Value) -> Option<Severity> {
     match value {
-        Value::String(word) => severity_of_word(word),
+        Value::String(word) => Severity::from_word(word),
         // The numbers of pino and bunyan, the only loggers that send plain ones.
         Value::Number(number) => match number.as_u64()? {
             10 => Some(Severity::Trace),

@@ -10,11 +10,15 @@
 
 pub mod algebra;
 pub mod buckets;
+pub mod budget;
 pub mod counter;
+pub mod logql;
 pub mod logs;
 pub mod number;
+pub mod place;
 pub mod promql;
 pub mod promtest;
+pub mod quote;
 pub mod rollup;
 pub mod rules;
 pub mod selection;

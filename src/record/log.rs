@@ -27,6 +27,17 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, the least first.
+    pub const ALL: [Severity; 7] = [
+        Severity::Unspecified,
+        Severity::Trace,
+        Severity::Debug,
+        Severity::Info,
+        Severity::Warn,
+        Severity::Error,
+        Severity::Fatal,
+    ];
+
     /// Returns OpenTelemetry's number: the first of the range that the word names.
     pub fn number(self) -> u8 {
         match self {
@@ -50,6 +61,27 @@ impl Severity {
             17..=20 => Severity::Error,
             21..=24 => Severity::Fatal,
             _ => Severity::Unspecified,
+        }
+    }
+
+    /// Reads the word that a program uses for a severity, in any case.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let word = word.trim();
+        let is = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
+        if is(&["trace"]) {
+            Some(Severity::Trace)
+        } else if is(&["debug"]) {
+            Some(Severity::Debug)
+        } else if is(&["info", "information", "informational", "notice"]) {
+            Some(Severity::Info)
+        } else if is(&["warn", "warning"]) {
+            Some(Severity::Warn)
+        } else if is(&["error", "err"]) {
+            Some(Severity::Error)
+        } else if is(&["fatal", "critical", "crit", "alert", "emerg", "emergency", "panic"]) {
+            Some(Severity::Fatal)
+        } else {
+            None
         }
     }
 
@@ -167,15 +199,7 @@ mod tests {
 
     #[test]
     fn severity_numbers_round_trip() {
-        for severity in [
-            Severity::Unspecified,
-            Severity::Trace,
-            Severity::Debug,
-            Severity::Info,
-            Severity::Warn,
-            Severity::Error,
-            Severity::Fatal,
-        ] {
+        for severity in Severity::ALL {
             assert_eq!(Severity::from_number(severity.number()), severity);
         }
         assert_eq!(Severity::from_number(14), Severity::Warn);

@@ -1,5 +1,6 @@
-//! Regular expressions as Prometheus and Loki mean them: RE2's language in Go's dialect, anchored
-//! at both ends, where `.` matches a line end too.
+//! Regular expressions as Prometheus and Loki mean them: RE2's language in Go's dialect. Those of
+//! selectors are anchored at both ends, and their `.` matches a line end too; those that look for
+//! something in a line are neither.
 //!
 //! The `regex` crate speaks nearly the same language and as linear a time. Whatever it means
 //! otherwise is rewritten first, and what Go refuses is refused with Go's words.
@@ -21,6 +22,7 @@ pub const COST_MAX: u64 = 500_000;
 pub struct Pattern {
     written: String,
     regex: Regex,
+    group_names: Vec<Option<String>>,
     cost: u64,
 }
 
@@ -43,14 +45,29 @@ fn invalid(message: &'static str, part: &str) -> Fault {
 impl Pattern {
     /// Compiles an expression, which has to match the whole of a text.
     pub fn new(written: &str) -> Result<Self, PatternError> {
-        let rewrite::Rewritten { text, cost } = rewrite::rewrite(written).map_err(PatternError)?;
+        Self::compile(written, rewrite::Dot::Any, |text| format!("^(?:{text})$"))
+    }
+
+    /// Compiles an expression that is looked for in a text, by the defaults of Go: `.` matches no line
+    /// end.
+    pub fn search(written: &str) -> Result<Self, PatternError> {
+        Self::compile(written, rewrite::Dot::InLine, |text| text)
+    }
+
+    fn compile(
+        written: &str,
+        dot: rewrite::Dot,
+        anchored: impl FnOnce(String) -> String,
+    ) -> Result<Self, PatternError> {
+        let rewrite::Rewritten { text, group_names, cost } =
+            rewrite::rewrite(written, dot).map_err(PatternError)?;
         let too_large = || PatternError(invalid("expression too large", written));
         if cost > COST_MAX {
             return Err(too_large());
         }
-        let compiled = RegexBuilder::new(&format!("^(?:{text})$")).size_limit(SIZE_MAX_BYTES).build();
+        let compiled = RegexBuilder::new(&anchored(text)).size_limit(SIZE_MAX_BYTES).build();
         let regex = compiled.map_err(|_| too_large())?;
-        Ok(Pattern { written: written.into(), regex, cost })
+        Ok(Pattern { written: written.into(), regex, group_names, cost })
     }
 
     /// Returns the expression as it was written.
@@ -66,6 +83,12 @@ impl Pattern {
     /// Returns the compiled expression, for its groups.
     pub fn regex(&self) -> &Regex {
         &self.regex
+    }
+
+    /// Returns the names of the groups as they are written, the first group's first. The compiled
+    /// expression lacks those that begin with a digit or come again.
+    pub fn group_names(&self) -> &[Option<String>] {
+        &self.group_names
     }
 
     /// Returns what compiling it took, about in characters of plain text.
@@ -146,6 +169,18 @@ mod tests {
         let captures = pattern.regex().captures("xyzZ").unwrap();
         assert_eq!(captures.len(), 3);
         assert_eq!((&captures["a"], &captures["b"], &captures[2]), ("x", "Z", "Z"));
+    }
+
+    #[test]
+    fn what_is_looked_for_is_found_inside_of_a_line() {
+        let pattern = Pattern::search(r"(?P<1>a.)(b)(?P<n>c)|(?P<n>d)").unwrap();
+        assert!(pattern.is_match("xaxbcx") && pattern.is_match("d") && !pattern.is_match("a\nbc"));
+        let names: Vec<Option<&str>> = pattern.group_names().iter().map(Option::as_deref).collect();
+        assert_eq!(names, [Some("1"), None, Some("n"), Some("n")]);
+        assert!(Pattern::search("^a$").unwrap().is_match("a"));
+        assert!(!Pattern::search("^a$").unwrap().is_match("b\na\nb"));
+        assert!(Pattern::search("(?s)a.b").unwrap().is_match("a\nb"));
+        assert!(Pattern::search("a(").is_err());
     }
 
     #[test]

@@ -60,7 +60,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -103,7 +103,11 @@ struct Inner {
     queued_bytes: Arc<AtomicUsize>,
     is_closed: AtomicBool,
     writer: Mutex<Option<JoinHandle<()>>>,
+    on_logs: OnceLock<OnLogs>,
 }
+
+/// Sees lines that are handed over.
+type OnLogs = Box<dyn Fn(&[LogRecord]) + Send + Sync>;
 
 /// How to open a store.
 pub struct Opening<'a> {
@@ -162,7 +166,8 @@ impl Store {
             .map_err(|source| OpenError::from_io("start the writer thread of", dir, source))?;
         let is_closed = AtomicBool::new(false);
         let writer = Mutex::new(Some(thread));
-        Ok(Store(Arc::new(Inner { shared, queue, queued_bytes, is_closed, writer })))
+        let on_logs = OnceLock::new();
+        Ok(Store(Arc::new(Inner { shared, queue, queued_bytes, is_closed, writer, on_logs })))
     }
 
     /// Offers a successor the place beside this store, until [`Store::withdraw`]; the token
@@ -222,7 +227,17 @@ impl Store {
         self.queue_logs(records, Some(Box::new(ack))).map_err(not_queued)
     }
 
+    /// Shows lines to a function as they are handed over, on the thread that does so: it may not
+    /// block. Only the first one that is given sees them.
+    pub fn on_logs(&self, see: impl Fn(&[LogRecord]) + Send + Sync + 'static) {
+        // A second one has no use.
+        _ = self.0.on_logs.set(Box::new(see));
+    }
+
     fn queue_logs(&self, records: Vec<LogRecord>, ack: Option<Ack>) -> Result<(), DropReason> {
+        if let Some(see) = self.0.on_logs.get() {
+            see(&records);
+        }
         // Made on the caller's thread, of which there are many; there is one writer.
         let batch = Batch::new(records, self.0.shared.config().line_max_bytes);
         self.queue(Kind::Logs, batch.n_lines, Message::Logs(batch, ack))

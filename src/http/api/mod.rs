@@ -1,16 +1,20 @@
 //! What other programs read and send: `/metrics`, Prometheus's API and pushes, behind the admin
 //! credential.
 
+mod loki;
 pub mod metrics;
 pub mod prometheus;
 mod push;
 mod receive;
+mod reply;
+mod values;
 
 use std::sync::Arc;
 
 use actix_web::http::header::{ACCEPT, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+pub use self::loki::{Followers, LogQueries};
 pub use self::prometheus::Queries;
 pub use self::receive::Push;
 use super::Shared;
@@ -25,13 +29,14 @@ pub type Collect = Arc<dyn Fn() -> (Scrape, Vec<Metadata>) + Send + Sync>;
 /// Returns what is known of rules and alerts; does not wait.
 pub type Rules = Arc<dyn Fn() -> RulesView + Send + Sync>;
 
-/// Adds the routes: `GET /metrics`, and `HEAD`; those of `push` and of `prometheus`.
+/// Adds the routes: `GET /metrics`, and `HEAD`; those of `push`, of `prometheus` and of `loki`.
 pub(super) fn routes(cfg: &mut web::ServiceConfig, admin: Arc<AdminState>, shared: Arc<Shared>) {
     cfg.app_data(web::Data::from(admin))
         .app_data(web::Data::from(shared))
         .service(web::resource("/metrics").get(metrics).head(metrics))
         .configure(push::routes)
-        .configure(prometheus::routes);
+        .configure(prometheus::routes)
+        .configure(loki::routes);
 }
 
 async fn metrics(

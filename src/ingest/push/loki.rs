@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::wire::Fields;
 use super::{Budget, Fault, LeftOut, RECORDS_MAX, Reason, Times, are_fine};
 use crate::clock::UnixNanos;
-use crate::ingest::fields::{metadata_name, severity_in_line, severity_of_word};
+use crate::ingest::fields::{metadata_name, severity_in_line};
 use crate::record::{Labels, LogRecord, Severity};
 
 pub use super::loki_json::decode as decode_json;
@@ -107,7 +107,7 @@ impl Stream {
                 .map(|(_, value)| value.clone())
         };
         let severity =
-            LEVEL_NAMES.iter().find_map(|name| value_of(name).and_then(|word| severity_of_word(&word)));
+            LEVEL_NAMES.iter().find_map(|name| value_of(name).and_then(|word| Severity::from_word(&word)));
         if value_of("service_name").is_none() {
             let found = SERVICE_LABELS.iter().find_map(|name| value_of(name));
             pairs.push(("service_name".into(), found.unwrap_or_else(|| "unknown_service".into())));
@@ -119,7 +119,7 @@ impl Stream {
         let of_metadata = || {
             let value_of =
                 |wanted: &&str| line.metadata.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
-            LEVEL_NAMES.iter().find_map(|name| value_of(name).and_then(|word| severity_of_word(word)))
+            LEVEL_NAMES.iter().find_map(|name| value_of(name).and_then(|word| Severity::from_word(word)))
         };
         let severity = self.severity.or_else(of_metadata).or_else(|| severity_in_line(&line.text));
         LogRecord {

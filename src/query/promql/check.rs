@@ -4,7 +4,7 @@
 
 use super::ParseError;
 use super::ast::{Aggregate, Binary, Call, Cardinality, Expr, Span, Type, VectorSelector};
-use super::quote::quoted;
+use crate::query::quote::quoted;
 use crate::record::read::MatchOp;
 
 /// Checks a tree, and returns its type. Matching is taken from operators whose sides are not both

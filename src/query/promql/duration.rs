@@ -3,7 +3,7 @@
 //! A year always has 365 days, a week 7, a day 24 hours. Source: prometheus/common,
 //! `model.ParseDuration` and `model.Duration.String`.
 
-use super::quote::quoted;
+use crate::query::quote::quoted;
 
 /// Units with their lengths in milliseconds, in the order in which a duration has them.
 const UNITS: [(&str, u64); 7] = [

@@ -1,7 +1,5 @@
 //! Queries to answers: at one moment or at many, within limits.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Error;
@@ -10,6 +8,7 @@ use super::eval::{self, Evaluator, Output};
 use super::plan::{self, Node, Range};
 use crate::clock::UnixMillis;
 use crate::query::algebra::{Grid, Row, SameLabels, is_absent, without_metric};
+use crate::query::budget::Cancel;
 use crate::record::read::MetricRead;
 use crate::record::{Labels, Resolution, Sample, Series};
 
@@ -53,22 +52,6 @@ impl Default for Limits {
             lookback: Duration::from_secs(300),
             subquery_step: Duration::from_secs(60),
         }
-    }
-}
-
-/// Ends an evaluation from outside; clones share one state.
-#[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
-
-impl Cancel {
-    /// Asks the evaluation to end; it does so within milliseconds, with [`Error::Canceled`].
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Returns true when it was asked to.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use super::ast::Span;
 use crate::query::algebra::matching::MatchError;
+use crate::query::budget::Spent;
+use crate::query::place::{excerpt, line_and_column};
 use crate::record::read::ReadError;
 
 /// Why a query has no answer.
@@ -30,6 +32,16 @@ pub enum Error {
     /// The store could not be read.
     #[error("expanding series: {0}")]
     Read(#[from] ReadError),
+}
+
+impl From<Spent> for Error {
+    fn from(spent: Spent) -> Self {
+        match spent {
+            Spent::Memory => Error::TooManySamples,
+            Spent::Time => Error::Timeout,
+            Spent::Canceled => Error::Canceled,
+        }
+    }
 }
 
 impl From<MatchError> for Error {
@@ -59,13 +71,7 @@ impl ParseError {
 
     /// Returns the line that it is about and, below it, marks under the place, for a terminal.
     pub fn excerpt(&self, query: &str) -> String {
-        let start = self.span.start.min(query.len());
-        let line_start = query[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line = query[line_start..].lines().next().unwrap_or_default();
-        let before = query[line_start..start].chars().map(|c| if c == '\t' { '\t' } else { ' ' });
-        let end = self.span.end.clamp(start, line_start + line.len()).max(start);
-        let width = query.get(start..end).map_or(1, |marked| marked.chars().count().max(1));
-        format!("{line}\n{}{}", before.collect::<String>(), "^".repeat(width))
+        excerpt(query, &self.span)
     }
 }
 
@@ -80,14 +86,6 @@ impl fmt::Display for ParseError {
 }
 
 impl std::error::Error for ParseError {}
-
-/// Returns where a byte stands, both counted from one; columns are bytes, as Prometheus's.
-pub(super) fn line_and_column(query: &str, at: usize) -> (usize, usize) {
-    let before = &query.as_bytes()[..at.min(query.len())];
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    (line, at - line_start + 1)
-}
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,12 @@ pub use token::{Kind, Token, Word};
 
 use super::ParseError;
 use super::ast::BinaryOp;
-use super::quote::quoted_char;
+use crate::query::quote::quoted_char;
+
+/// Returns where a text in quotes ends that begins at a place of a query, with its closing quote.
+pub fn quoted_end(query: &str, start: usize) -> Result<usize, ParseError> {
+    Lexer { pos: start, ..Lexer::new(query) }.next_token().map(|token| token.span.end)
+}
 
 /// Hands out the words of a query.
 pub struct Lexer<'q> {

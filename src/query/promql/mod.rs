@@ -23,12 +23,12 @@ mod parse;
 mod plan;
 mod pretty;
 mod print;
-mod quote;
 pub mod signature;
 
-pub use duration::parse_duration;
-pub use engine::{Answer, Cancel, Engine, InstantSample, Limits, Moments, Value};
+pub use duration::{format_duration, parse_duration};
+pub use engine::{Answer, Engine, InstantSample, Limits, Moments, Value};
 pub use error::{Error, ParseError};
+pub use lex::{quoted_end, unquoted};
 pub use parse::{parse, parse_selector};
 pub use plan::{FAR_MS, depends_on_moment};
 pub use pretty::pretty;

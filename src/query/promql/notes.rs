@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::ast::Span;
-use super::error::line_and_column;
 use crate::clock::UnixMillis;
 use crate::query::buckets::Forced;
 use crate::query::number::{shortest, significant};
+use crate::query::place::line_and_column;
 
 /// Collects notes while a query is evaluated.
 #[derive(Default)]

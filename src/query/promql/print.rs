@@ -9,7 +9,7 @@ use super::ast::{
     Aggregate, At, Binary, Cardinality, Expr, Matching, MatrixSelector, Number, Subquery, VectorSelector,
 };
 use super::duration::format_duration;
-use super::quote::quoted;
+use crate::query::quote::quoted;
 use crate::record::read::{MatchOp, Matcher};
 
 impl Display for Expr {

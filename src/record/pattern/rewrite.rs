@@ -5,7 +5,7 @@
 //! they change. No group of the result but the outermost reaches over what was not one in the
 //! original, so captures keep their numbers.
 //!
-//! Source: Go, package regexp/syntax with its flags `Perl` and `DotNL`.
+//! Source: Go, package regexp/syntax with its flag `Perl`, and with `DotNL` where that is asked for.
 
 use std::collections::HashSet;
 
@@ -27,21 +27,32 @@ pub(super) const COST_PROPERTY: u64 = 1_000;
 /// An expression of the crate's.
 pub(super) struct Rewritten {
     pub(super) text: String,
+    /// Names of its groups by their numbers, the first group's first.
+    pub(super) group_names: Vec<Option<String>>,
     /// How much compiling it costs, in characters.
     pub(super) cost: u64,
 }
 
+/// What `.` matches at the beginning of an expression.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dot {
+    Any,
+    /// Everything but a line end.
+    InLine,
+}
+
 /// Writes an expression of Go's as one of the crate's.
-pub(super) fn rewrite(pattern: &str) -> Result<Rewritten, Fault> {
+pub(super) fn rewrite(pattern: &str, dot: Dot) -> Result<Rewritten, Fault> {
     let mut rewriter = Rewriter {
         pattern,
         rest: pattern,
         res: String::with_capacity(pattern.len() + 16),
-        flags: Flags { folds: false, is_multi_line: false, dot_is_any: true, is_lazy: false },
+        flags: Flags { folds: false, is_multi_line: false, dot_is_any: dot == Dot::Any, is_lazy: false },
         groups: vec![Group::default()],
         last: None,
         last_repeat: None,
         names: HashSet::new(),
+        group_names: Vec::new(),
         n_properties: 0,
     };
     while !rewriter.rest.is_empty() {
@@ -52,7 +63,7 @@ pub(super) fn rewrite(pattern: &str) -> Result<Rewritten, Fault> {
     }
     rewriter.close_piece();
     let cost = rewriter.groups.iter().map(|group| group.cost).sum();
-    Ok(Rewritten { text: rewriter.res, cost })
+    Ok(Rewritten { text: rewriter.res, group_names: rewriter.group_names, cost })
 }
 
 /// What `(?i)` and its like change.
@@ -95,6 +106,7 @@ pub(super) struct Rewriter<'p> {
     /// What was left when the repetition was read that stands directly before.
     last_repeat: Option<&'p str>,
     names: HashSet<&'p str>,
+    group_names: Vec<Option<String>>,
     n_properties: u64,
 }
 
@@ -278,6 +290,7 @@ impl<'p> Rewriter<'p> {
     /// Opens a group, or sets flags; `before` begins with the parenthesis.
     fn open(&mut self, before: &'p str) -> Result<(), Fault> {
         if !self.rest.starts_with('?') {
+            self.group_names.push(None);
             return self.open_group("(", self.flags);
         }
         for start in ["(?P<", "(?<"] {
@@ -293,6 +306,7 @@ impl<'p> Rewriter<'p> {
                 // Names that the crate refuses are those that begin with a digit or come again:
                 // such a group is known by its number only.
                 let is_known = name.as_bytes()[0].is_ascii_digit() || !self.names.insert(name);
+                self.group_names.push(Some(name.to_string()));
                 let text = if is_known { "(".to_string() } else { format!("(?P<{name}>") };
                 return self.open_group(&text, self.flags);
             }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::json::Refused;
 use crate::clock::UnixMillis;
+use crate::http::api::reply::Parameters;
 use crate::query::promql::{FAR_MS, parse_duration, parse_selector};
 use crate::record::read::Matcher;
 
 /// A request as an endpoint sees it.
 pub(super) struct Asked {
-    /// Names and values, those of the form before those of the query string.
-    pub parameters: Vec<(String, String)>,
+    /// Names and values.
+    pub parameters: Parameters,
     /// The label in the path.
     pub label: String,
     /// When it was asked.
@@ -20,12 +21,12 @@ pub(super) struct Asked {
 impl Asked {
     /// Returns a parameter, `""` when it was not given.
     pub fn text(&self, name: &str) -> &str {
-        self.parameters.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+        self.parameters.text(name)
     }
 
     /// Returns every value of a parameter.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        self.parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
+        self.parameters.all(name)
     }
 
     /// Returns a moment, or `default` when none was given.

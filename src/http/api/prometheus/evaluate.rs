@@ -6,10 +6,12 @@ use serde_json::json;
 
 use super::Queries;
 use super::asked::{Asked, parse_moment, parse_ms};
-use super::json::{Answered, Refused, put_value};
+use super::json::{Answered, Refused};
 use super::tree;
+use crate::http::api::values::put_value;
 use crate::query::POINTS_MAX;
-use crate::query::promql::{Cancel, Engine, Moments, Value, parse, pretty};
+use crate::query::budget::Cancel;
+use crate::query::promql::{Engine, Moments, Value, parse, pretty};
 
 /// About what the labels of a series and a sample of it take in JSON: enough for most answers not
 /// to be moved while they are written.

@@ -1,7 +1,4 @@
 //! The JSON of answers and refusals, written as it is sent.
-//!
-//! Values are texts in Go's form, times are seconds with three digits behind the point or none,
-//! and what says of which type a result is comes before the result, as Grafana reads it.
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -9,11 +6,9 @@ use std::io::Write as _;
 use actix_web::http::StatusCode;
 use serde_json::json;
 
-use crate::clock::UnixMillis;
-use crate::query::number;
-use crate::query::promql::{Error, Value};
+use crate::http::api::reply::Reply;
+use crate::query::promql::Error;
 use crate::record::read::ReadError;
-use crate::record::{Labels, Sample};
 
 /// Most warnings, and most infos, of one answer.
 const NOTES_MAX: usize = 10;
@@ -138,9 +133,9 @@ impl From<ReadError> for Refused {
     }
 }
 
-/// Returns the whole body of an answer, and its status.
-pub(super) fn body(answered: Result<Answered, Refused>) -> (StatusCode, Vec<u8>) {
-    match answered {
+/// Returns an answer as it is sent.
+pub(super) fn reply(answered: Result<Answered, Refused>) -> Reply {
+    let (status, body) = match answered {
         Ok(Answered { mut body, warnings, infos }) => {
             // Prometheus leaves them out when there are none.
             for (name, kind, notes) in [("warnings", "warning", warnings), ("infos", "info", infos)] {
@@ -155,7 +150,8 @@ pub(super) fn body(answered: Result<Answered, Refused>) -> (StatusCode, Vec<u8>)
             let body = format!(r#"{{"status":"error","errorType":"{kind}","error":{}}}"#, json!(message));
             (status, body.into_bytes())
         }
-    }
+    };
+    Reply { status, content_type: "application/json", body }
 }
 
 fn bounded(mut notes: Vec<String>, kind: &str) -> Vec<String> {
@@ -167,118 +163,13 @@ fn bounded(mut notes: Vec<String>, kind: &str) -> Vec<String> {
     notes
 }
 
-/// Writes the `data` of a query; at most `limit` series, and returns whether there were more.
-/// What is written is let go at once.
-pub(super) fn put_value(res: &mut Vec<u8>, value: Value, limit: Option<usize>, stats: Option<&str>) -> bool {
-    let limit = limit.unwrap_or(usize::MAX);
-    let mut is_cut = false;
-    match value {
-        Value::Scalar(sample) => {
-            put!(res, r#"{{"resultType":"scalar","result":"#);
-            put_sample(res, &sample);
-        }
-        Value::String(at, text) => {
-            put!(res, r#"{{"resultType":"string","result":["#);
-            put_time(res, at);
-            put!(res, ",{}]", json!(text));
-        }
-        Value::Vector(vector) => {
-            is_cut = vector.len() > limit;
-            put!(res, r#"{{"resultType":"vector","result":["#);
-            for (idx, one) in vector.into_iter().take(limit).enumerate() {
-                put!(res, r#"{}{{"metric":"#, if idx == 0 { "" } else { "," });
-                put_labels(res, &one.labels);
-                put!(res, r#","value":"#);
-                put_sample(res, &one.sample);
-                put!(res, "}}");
-            }
-            put!(res, "]");
-        }
-        Value::Matrix(series) => {
-            is_cut = series.len() > limit;
-            put!(res, r#"{{"resultType":"matrix","result":["#);
-            for (idx, one) in series.into_iter().take(limit).enumerate() {
-                put!(res, r#"{}{{"metric":"#, if idx == 0 { "" } else { "," });
-                put_labels(res, &one.labels);
-                put!(res, r#","values":["#);
-                for (idx, sample) in one.samples.iter().enumerate() {
-                    if idx > 0 {
-                        res.push(b',');
-                    }
-                    put_sample(res, sample);
-                }
-                put!(res, "]}}");
-            }
-            put!(res, "]");
-        }
-    }
-    if let Some(stats) = stats {
-        put!(res, r#","stats":{stats}"#);
-    }
-    put!(res, "}}");
-    is_cut
-}
-
-/// Writes a label set as an object.
-pub(super) fn put_labels(res: &mut Vec<u8>, labels: &Labels) {
-    res.push(b'{');
-    for (idx, (name, value)) in labels.iter().enumerate() {
-        put!(res, "{}{}:{}", if idx == 0 { "" } else { "," }, json!(name), json!(value));
-    }
-    res.push(b'}');
-}
-
-fn put_sample(res: &mut Vec<u8>, sample: &Sample) {
-    res.push(b'[');
-    put_time(res, sample.at);
-    put!(res, r#","{}"]"#, Number(sample.value));
-}
-
-/// Writes milliseconds as seconds: `4`, `1795334656.600`.
-fn put_time(res: &mut Vec<u8>, at: UnixMillis) {
-    let (sign, ms) = if at.0 < 0 { ("-", at.0.unsigned_abs()) } else { ("", at.0.unsigned_abs()) };
-    put!(res, "{sign}{}", ms / 1_000);
-    if ms % 1_000 != 0 {
-        put!(res, ".{:03}", ms % 1_000);
-    }
-}
-
-/// A value as Prometheus writes it: without an exponent unless it is very small or large.
-pub(super) struct Number(pub f64);
-
-impl Display for Number {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Number(value) = *self;
-        let size = value.abs();
-        match number::not_finite(value) {
-            Some(word) => f.write_str(word),
-            None if size != 0.0 && !(1e-6..1e21).contains(&size) => f.write_str(&number::exponential(value)),
-            None => write!(f, "{value}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_written_as_go_does() {
-        let shown = [0.0, -0.0, 2.0, 0.1, 1e21, 1.5e-7, 123_456_789.125, f64::NAN, f64::NEG_INFINITY];
-        let shown = shown.map(|value| Number(value).to_string());
-        assert_eq!(shown, ["0", "-0", "2", "0.1", "1e+21", "1.5e-07", "123456789.125", "NaN", "-Inf"]);
-    }
-
-    #[test]
-    fn times_are_seconds() {
-        for (ms, expect) in
-            [(4_000, "4"), (1_795_334_656_600, "1795334656.600"), (-1_050, "-1.050"), (7, "0.007")]
-        {
-            let mut res = Vec::new();
-            put_time(&mut res, UnixMillis(ms));
-            assert_eq!(String::from_utf8(res).unwrap(), expect);
-        }
-    }
+    use crate::clock::UnixMillis;
+    use crate::http::api::values::put_value;
+    use crate::query::promql::Value;
+    use crate::record::Sample;
 
     #[test]
     fn the_type_comes_before_the_result() {
@@ -286,10 +177,10 @@ mod tests {
         let mut answered =
             Answered::written(0, |body| _ = put_value(body, Value::Scalar(sample), None, None));
         answered.infos.push("so".into());
-        let (status, body) = body(Ok(answered));
-        assert_eq!(status, StatusCode::OK);
+        let reply = reply(Ok(answered));
+        assert_eq!(reply.status, StatusCode::OK);
         assert_eq!(
-            String::from_utf8(body).unwrap(),
+            String::from_utf8(reply.body).unwrap(),
             r#"{"status":"success","data":{"resultType":"scalar","result":[4,"2"]},"infos":["so"]}"#
         );
     }

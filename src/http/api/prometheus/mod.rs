@@ -16,32 +16,20 @@ mod rules;
 mod status;
 mod tree;
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
 use arc_swap::ArcSwap;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use futures_util::StreamExt;
 
 use self::asked::Asked;
 use self::json::{Answered, Refused};
-use crate::balancer::LaneError;
+use super::reply::{self, Parameters};
 use crate::clock::UnixMillis;
 use crate::http::Shared;
 use crate::http::admin::{self, AdminState};
-use crate::http::negotiate::{self, Encoding};
 use crate::query::promql::{Engine, Limits};
 use crate::record::read::MetricRead;
-
-/// Longest form: a query of 1 MiB, each byte of it escaped, is refused by the parser and not here.
-const FORM_MAX_BYTES: usize = 4 << 20;
-
-/// Shorter answers are sent as they are.
-const COMPRESSED_MIN_BYTES: usize = 1 << 10;
 
 /// What queries may take.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,14 +70,15 @@ impl Queries {
         Engine { limits: (**self.limits.load()).clone() }
     }
 
-    /// Answers a query, or one over a range, from parameters as the API takes them, with the
+    /// Answers a query, or one over a range, from a form as the API takes it, with the
     /// API's JSON; blocks for as long as it takes.
-    pub fn answer(&self, now: UnixMillis, parameters: Vec<(String, String)>) -> Vec<u8> {
-        let is_range = parameters.iter().any(|(name, _)| name == "step");
+    pub fn answer(&self, now: UnixMillis, form: &str) -> Vec<u8> {
+        let parameters = Parameters::of_form(form.as_bytes());
+        let is_range = !parameters.all("step").is_empty();
         let asked = Asked { parameters, label: String::new(), now };
         let answered =
             if is_range { evaluate::query_range(&asked, self) } else { evaluate::query(&asked, self) };
-        json::body(answered).1
+        json::reply(answered).body
     }
 }
 
@@ -182,83 +171,22 @@ async fn answer(
     work: Work,
     shared: web::Data<Shared>,
 ) -> HttpResponse {
-    let form = match form(request, payload).await {
-        Ok(form) => form,
-        Err(refused) => return respond(json::body(Err(refused)), false),
+    let parameters = match reply::parameters(request, payload).await {
+        Ok(parameters) => parameters,
+        Err(fault) => return reply::send(json::reply(Err(Refused::bad_data(fault)))),
     };
-    // Of a name that stands in both, that of the form comes first, as in Go.
-    let parsed = form_pairs(&form).chain(form_pairs(request.query_string().as_bytes()));
     let label = request.match_info().query("label").to_string();
-    let now = shared.clock.now().to_millis();
-    let asked = Asked { parameters: parsed.collect(), label, now };
-    let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    // What is written for one answer alone takes longer in Brotli than it saves.
-    let wanted = negotiate::encodings(accepted).into_iter().find(|encoding| *encoding != Encoding::Brotli);
-    let is_compressed = wanted == Some(Encoding::Gzip);
+    let asked = Asked { parameters, label, now: shared.clock.now().to_millis() };
     if work.is_quick {
-        return respond(json::body((work.run)(&asked, &shared.queries)), false);
+        return reply::send(json::reply((work.run)(&asked, &shared.queries)));
     }
     let lane = shared.lanes.heavy.clone();
-    let done = lane.run(move || {
-        let (status, body) = json::body((work.run)(&asked, &shared.queries));
-        if is_compressed && body.len() >= COMPRESSED_MIN_BYTES {
-            match gzipped(&body) {
-                Ok(compressed) => return ((status, compressed), true),
-                Err(fault) => tracing::error!("an answer of the API could not be compressed: {fault}"),
-            }
-        }
-        ((status, body), false)
-    });
-    match done.await {
-        Ok((answer, is_compressed)) => respond(answer, is_compressed),
-        Err(fault) => {
-            let refused = match &fault {
-                LaneError::Full { .. } => Refused::unavailable("too many queries at once, try again"),
-                _ => {
-                    tracing::error!("a query of the API broke off: {fault}");
-                    Refused::internal("the query broke off, the log has more")
-                }
-            };
-            respond(json::body(Err(refused)), false)
-        }
-    }
-}
-
-fn form_pairs(text: &[u8]) -> impl Iterator<Item = (String, String)> {
-    url::form_urlencoded::parse(text).into_owned()
-}
-
-/// Reads the body of a form; a body of another kind is not looked at.
-async fn form(request: &HttpRequest, mut payload: web::Payload) -> Result<Vec<u8>, Refused> {
-    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_form = kind
-        .split(';')
-        .next()
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
-    let mut res = Vec::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|fault| Refused::bad_data(format!("the form broke off: {fault}")))?;
-        if res.len() + chunk.len() > FORM_MAX_BYTES {
-            return Err(Refused::bad_data(format!("form of more than {FORM_MAX_BYTES} bytes")));
-        }
-        if is_form {
-            res.extend_from_slice(&chunk);
-        }
-    }
-    Ok(res)
-}
-
-fn gzipped(body: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(body)?;
-    encoder.finish()
-}
-
-fn respond((status, body): (StatusCode, Vec<u8>), is_compressed: bool) -> HttpResponse {
-    let mut response = HttpResponse::build(status);
-    response.content_type("application/json").insert_header((VARY, "Accept-Encoding"));
-    if is_compressed {
-        response.insert_header((CONTENT_ENCODING, "gzip"));
-    }
-    response.body(body)
+    let refused = |status, text| {
+        json::reply(Err(match status {
+            StatusCode::SERVICE_UNAVAILABLE => Refused::unavailable(text),
+            _ => Refused::internal(text),
+        }))
+    };
+    let run = move || json::reply((work.run)(&asked, &shared.queries));
+    reply::on_lane(request, &lane, run, refused).await
 }

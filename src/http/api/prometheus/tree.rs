@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::json::Number;
+use crate::http::api::values::Number;
 use crate::query::promql::ast::{At, Expr, Matching, Type, VectorSelector};
 use crate::record::read::{MatchOp, Matcher};
 

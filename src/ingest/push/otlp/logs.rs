@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::value::{ATTRIBUTES_MAX, find, limited, text};
 use super::{Collect, Form, json, walk};
-use crate::ingest::fields::{metadata_name, severity_of_word};
+use crate::ingest::fields::metadata_name;
 use crate::ingest::push::{Budget, Fault, LABEL_VALUE_MAX_BYTES, LeftOut, RECORDS_MAX, Reason, Times};
 use crate::record::access::cut;
 use crate::record::trace::{SpanId, TraceId};
@@ -122,7 +122,7 @@ impl Collect for Logs {
         let by_number =
             u8::try_from(record.severity_number).map_or(Severity::Unspecified, Severity::from_number);
         let severity = match by_number {
-            Severity::Unspecified => severity_of_word(&record.severity_text).unwrap_or(by_number),
+            Severity::Unspecified => Severity::from_word(&record.severity_text).unwrap_or(by_number),
             known => known,
         };
         let level = [("level", severity.as_str().to_string())];

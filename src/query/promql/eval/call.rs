@@ -156,7 +156,7 @@ impl Evaluator<'_> {
     /// Counts labels that were made, by the room of as many values.
     fn hold_labels(&self, labels: &Labels) -> Result<(), Error> {
         self.budget.check()?;
-        self.budget.hold(labels.size_bytes() / size_of::<f64>())
+        Ok(self.budget.hold(labels.size_bytes() / size_of::<f64>())?)
     }
 
     fn label_join(&self, args: &[Arg], grid: Grid) -> Result<Output, Error> {

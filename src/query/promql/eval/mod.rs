@@ -5,13 +5,11 @@
 //! one at a time and their samples dropped again; where an aggregation stands over them their
 //! rows are dropped too.
 
-mod budget;
 mod call;
 mod histogram;
 mod read;
 mod window;
 
-use budget::Budget;
 use read::Found;
 
 use super::Error;
@@ -25,11 +23,12 @@ use crate::query::algebra::pick::{self, Pick};
 use crate::query::algebra::{
     ABSENT, Grid, Row, all_absent, is_absent, merge_equal, present, set, without_metric,
 };
+use crate::query::budget::{Budget, Cancel};
 use crate::query::number;
 use crate::record::read::MetricRead;
 use crate::record::{Coverage, Labels, Resolution};
 
-use super::engine::{Cancel, Limits};
+use super::engine::Limits;
 
 /// What a part of a plan evaluates to.
 pub(super) enum Output {
@@ -68,7 +67,7 @@ impl<'a> Evaluator<'a> {
             coverage: store.coverage(),
             lookback_ms: i64::try_from(limits.lookback.as_millis()).unwrap_or(i64::MAX),
             notes: Notes::default(),
-            budget: Budget::new(limits, cancel),
+            budget: Budget::new(limits.samples_max, limits.timeout, cancel),
             coarsest: std::cell::Cell::new(Resolution::Raw),
             n_samples: std::cell::Cell::new(0),
         }
@@ -239,9 +238,9 @@ impl<'a> Evaluator<'a> {
             BinaryOp::Unless => Ok(set::unless(lhs, &rhs, matching)),
             BinaryOp::Or => execution(merge_equal(set::or(lhs, rhs, matching))),
             op => {
-                let mut hold = |n_values| {
+                let mut hold = |n_values| -> Result<(), Error> {
                     self.budget.check()?;
-                    self.budget.hold(n_values)
+                    Ok(self.budget.hold(n_values)?)
                 };
                 let rows = matching::binary(op, is_bool, matching, &lhs, &rhs, grid.count, &mut hold)?;
                 execution(merge_equal(rows))
@@ -262,7 +261,7 @@ impl<'a> Evaluator<'a> {
                 return Err(Error::Execution(format!("invalid label name {label:?}")));
             }
             let rows = self.rows(inner, grid)?;
-            let hold = |n_values| self.budget.hold(n_values);
+            let hold = |n_values| self.budget.hold(n_values).map_err(Error::from);
             return aggregate::count_values(&rows, grouping, label, grid.count, number::plain, hold);
         }
         let parameters = match parameter {
@@ -307,7 +306,7 @@ impl<'a> Evaluator<'a> {
                     groups.add(&row);
                     let n_more = groups.n_values() - n_held;
                     n_held += n_more;
-                    self.budget.hold(n_more)
+                    Ok(self.budget.hold(n_more)?)
                 })?;
                 let mut rows = groups.finish(&parameters);
                 rows.sort_by(|one, other| one.labels.cmp(&other.labels));

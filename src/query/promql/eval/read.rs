@@ -43,7 +43,7 @@ impl Evaluator<'_> {
         let mut failure = None;
         let mut step = |labels: &Labels, found: Found<'_>, n_samples: usize| {
             self.n_samples.set(self.n_samples.get() + n_samples as u64);
-            match self.budget.check().and_then(|()| visit(labels, found)) {
+            match self.budget.check().map_err(Error::from).and_then(|()| visit(labels, found)) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     failure = Some(error);

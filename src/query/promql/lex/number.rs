@@ -4,8 +4,8 @@
 //! parser has the last word.
 
 use super::super::ParseError;
-use super::super::quote::quoted;
 use super::{Kind, Lexer, Token};
+use crate::query::quote::quoted;
 
 const DECIMAL: &str = "0123456789";
 const HEXADECIMAL: &str = "0123456789abcdefABCDEF";

@@ -1,8 +1,8 @@
 //! Texts in quotes and their escapes, which are Go's.
 
 use super::super::ParseError;
-use super::super::quote::quoted_char;
 use super::{Kind, Lexer, Token};
+use crate::query::quote::quoted_char;
 
 impl Lexer<'_> {
     /// Reads a text up to its closing quote; the opening one was read.

@@ -1,7 +1,7 @@
 //! The words of the language, and how an error names one.
 
 use super::super::ast::{AggregateOp, BinaryOp, Span};
-use super::super::quote::quoted;
+use crate::query::quote::quoted;
 
 /// What a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

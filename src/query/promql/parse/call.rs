@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use super::super::ParseError;
 use super::super::ast::{Aggregate, AggregateOp, Call, Expr};
 use super::super::lex::{Kind, Token, Word, unquoted};
-use super::super::quote::quoted;
 use super::super::signature::{FUNCTIONS, Function};
 use super::expr::can_begin;
 use super::{Parser, Tree};
+use crate::query::quote::quoted;
 
 /// The function that enriches series by an info metric; behind a feature flag in Prometheus.
 const INFO: &str = "info";

@@ -8,8 +8,8 @@ use super::super::ParseError;
 use super::super::ast::Number;
 use super::super::duration::parse_duration;
 use super::super::lex::Kind;
-use super::super::quote::quoted;
 use super::Parser;
+use crate::query::quote::quoted;
 
 impl Parser<'_> {
     /// Reads a number or a duration, if one comes next.

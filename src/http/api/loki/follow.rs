@@ -1,0 +1,382 @@
+//! Who follows the log as it comes in, and what they are told.
+//!
+//! Whoever hands lines to the store offers them here too, which costs nothing while nobody follows.
+//! One thread runs the stages of all followers, so that neither the writers nor the threads of the
+//! pages do. Every queue is bounded in bytes; what finds no room is left out and told as such.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::json::put_streams;
+use crate::clock::UnixNanos;
+use crate::pace;
+use crate::query::logql::{Line, Live};
+use crate::record::{Labels, LogRecord};
+
+/// Most followers at once: each may have all lines run through its stages.
+pub const FOLLOWERS_MAX: usize = 32;
+
+/// Bytes of lines that wait for the thread.
+const WAITING_MAX_BYTES: usize = 4 << 20;
+
+/// Bytes that wait for one client; a page of log views is a tenth of it.
+const QUEUED_MAX_BYTES: usize = 256 << 10;
+
+/// Bytes of lines after which a message ends.
+const FRAME_BYTES: usize = 64 << 10;
+
+/// Messages that wait for one client, however small.
+const FRAMES_MAX: usize = 64;
+
+/// Lines left out that are named in one message; of more a client learns nothing from names.
+const DROPPED_MAX: usize = 100;
+
+/// Everyone who follows.
+#[derive(Default)]
+pub struct Followers {
+    state: Mutex<State>,
+    arrived: Condvar,
+    n_followers: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Arc<[LogRecord]>>,
+    waiting_bytes: usize,
+    /// What found no room, for the next message of each follower.
+    dropped: Vec<Name>,
+    followers: Vec<Follower>,
+    /// The thread runs; it ends when nobody follows.
+    is_running: bool,
+    /// Some follower has been told the past.
+    is_past_told: bool,
+}
+
+/// A line that was left out, by its labels and its time.
+type Name = (Labels, UnixNanos);
+
+/// What the thread has to do next.
+struct Round {
+    batch: Arc<[LogRecord]>,
+    dropped: Vec<Name>,
+    /// Taken out, so that nobody waits for their stages.
+    followers: Vec<Follower>,
+}
+
+struct Follower {
+    live: Live,
+    frames: mpsc::Sender<Frame>,
+    queued_bytes: Arc<AtomicUsize>,
+    dropped: Vec<Name>,
+    past: Past,
+    /// Lines that came in before the past was told.
+    held: Vec<Line>,
+    held_bytes: usize,
+}
+
+/// The lines of the past that a client was told; some may come in again while they are read.
+#[derive(Clone, Default)]
+struct Past(Arc<OnceLock<HashSet<u64>>>);
+
+/// What tells a line from others.
+fn key(line: &Line) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (line.at.0, &line.text, line.labels()).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Where a follower hears what comes in, once it was told the past.
+pub struct Following {
+    followers: Arc<Followers>,
+    frames: mpsc::Receiver<Frame>,
+    past: Past,
+}
+
+impl Following {
+    /// Says which lines the client knows already; from now on it is told what comes in.
+    pub fn after(&self, past: &[Line]) {
+        // Said once.
+        _ = self.past.0.set(past.iter().map(key).collect());
+        self.followers.state().is_past_told = true;
+        self.followers.arrived.notify_one();
+    }
+
+    /// Waits for a message.
+    pub async fn next(&mut self) -> Option<Frame> {
+        self.frames.recv().await
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.frames.close();
+        self.followers.arrived.notify_one();
+    }
+}
+
+/// A message for a client; it counts as queued until it is gone.
+pub struct Frame {
+    /// The JSON.
+    pub text: String,
+    queued_bytes: Arc<AtomicUsize>,
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        self.queued_bytes.fetch_sub(self.text.len(), Ordering::Relaxed);
+    }
+}
+
+impl Followers {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing here panics halfway through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands over lines that come in; returns at once.
+    pub fn offer(&self, records: &[LogRecord]) {
+        if self.n_followers.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let n_bytes: usize = records.iter().map(size_bytes).sum();
+        let mut state = self.state();
+        if state.waiting_bytes + n_bytes > WAITING_MAX_BYTES && !state.waiting.is_empty() {
+            let n_room = DROPPED_MAX.saturating_sub(state.dropped.len());
+            let names = records.iter().take(n_room).map(|record| (record.stream.clone(), record.at));
+            state.dropped.extend(names);
+            return;
+        }
+        state.waiting_bytes += n_bytes;
+        state.waiting.push_back(records.into());
+        self.arrived.notify_one();
+    }
+
+    /// Follows a query until what is returned is dropped; none when there are too many.
+    pub fn follow(self: &Arc<Self>, live: Live) -> Option<Following> {
+        let (frames, receiver) = mpsc::channel(FRAMES_MAX);
+        let past = Past::default();
+        let mut state = self.state();
+        state.followers.retain(|follower| !follower.frames.is_closed());
+        if state.followers.len() == FOLLOWERS_MAX {
+            return None;
+        }
+        state.followers.push(Follower {
+            live,
+            frames,
+            queued_bytes: Arc::default(),
+            dropped: Vec::new(),
+            past: past.clone(),
+            held: Vec::new(),
+            held_bytes: 0,
+        });
+        self.n_followers.store(state.followers.len(), Ordering::Relaxed);
+        if !state.is_running {
+            let followers = self.clone();
+            // Ends by itself when the last follower left.
+            let thread = std::thread::Builder::new().name("log-followers".into());
+            match thread.spawn(move || followers.run()) {
+                Ok(_) => state.is_running = true,
+                Err(fault) => {
+                    tracing::error!("the thread that follows the log could not be started: {fault}");
+                    state.followers.clear();
+                    return None;
+                }
+            }
+        }
+        Some(Following { followers: self.clone(), frames: receiver, past })
+    }
+
+    fn run(&self) {
+        if let Err(fault) = pace::give_everything_else_way() {
+            tracing::warn!("the log is followed at the priority of pages: {fault}");
+        }
+        while let Some(Round { batch, dropped, mut followers }) = self.next() {
+            for follower in &mut followers {
+                follower
+                    .dropped
+                    .extend(dropped.iter().filter(|(stream, _)| follower.live.selects(stream)).cloned());
+                follower.take(&batch);
+            }
+            let mut state = self.state();
+            // Who began to follow in the meantime stands there already.
+            followers.append(&mut state.followers);
+            state.followers = followers;
+        }
+    }
+
+    /// Waits for lines; none when nobody follows any more.
+    fn next(&self) -> Option<Round> {
+        let mut state = self.state();
+        loop {
+            state.followers.retain(|follower| !follower.frames.is_closed());
+            self.n_followers.store(state.followers.len(), Ordering::Relaxed);
+            if state.followers.is_empty() {
+                *state = State::default();
+                return None;
+            }
+            let is_past_told = std::mem::take(&mut state.is_past_told);
+            let batch = state.waiting.pop_front().or_else(|| is_past_told.then(|| [].into()));
+            if let Some(batch) = batch {
+                state.waiting_bytes -= batch.iter().map(size_bytes).sum::<usize>();
+                let dropped = std::mem::take(&mut state.dropped);
+                let followers = std::mem::take(&mut state.followers);
+                return Some(Round { batch, dropped, followers });
+            }
+            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn size_bytes(record: &LogRecord) -> usize {
+    let metadata: usize = record.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    record.body.len() + metadata + size_of::<LogRecord>()
+}
+
+impl Follower {
+    fn take(&mut self, records: &[LogRecord]) {
+        for record in records {
+            if !self.live.selects(&record.stream) {
+                continue;
+            }
+            let Some(line) = self.live.line(record.view()) else { continue };
+            self.held_bytes += line.text.len();
+            self.held.push(line);
+            if self.held_bytes > FRAME_BYTES {
+                self.send();
+            }
+        }
+        self.send();
+    }
+
+    /// Sends what is held, unless the past is still to be told.
+    fn send(&mut self) {
+        let Some(past) = self.past.0.get() else {
+            if self.held_bytes > QUEUED_MAX_BYTES {
+                let lines = std::mem::take(&mut self.held);
+                self.held_bytes = 0;
+                self.drop_lines(lines.iter().map(|line| (line.labels(), line.at)).collect());
+            }
+            return;
+        };
+        self.held_bytes = 0;
+        let mut lines = std::mem::take(&mut self.held);
+        lines.retain(|line| !past.contains(&key(line)));
+        if !lines.is_empty() {
+            self.send_lines(lines);
+        }
+    }
+
+    fn drop_lines(&mut self, names: Vec<Name>) {
+        let n_room = DROPPED_MAX.saturating_sub(self.dropped.len());
+        self.dropped.extend(names.into_iter().take(n_room));
+    }
+
+    fn send_lines(&mut self, lines: Vec<Line>) {
+        let names: Vec<_> = lines.iter().take(DROPPED_MAX).map(|line| (line.labels(), line.at)).collect();
+        let text = frame(lines, &self.dropped);
+        let queued = self.queued_bytes.fetch_add(text.len(), Ordering::Relaxed);
+        let frame = Frame { text, queued_bytes: self.queued_bytes.clone() };
+        let has_room = queued == 0 || queued + frame.text.len() <= QUEUED_MAX_BYTES;
+        if has_room && self.frames.try_send(frame).is_ok() {
+            self.dropped.clear();
+        } else {
+            self.drop_lines(names);
+        }
+    }
+}
+
+/// Returns a message as Loki sends it.
+pub fn frame(lines: Vec<Line>, dropped: &[Name]) -> String {
+    let mut res = b"{".to_vec();
+    put_streams(&mut res, lines, false, r#""streams":"#);
+    if !dropped.is_empty() {
+        res.extend_from_slice(br#","dropped_entries":["#);
+        for (idx, (labels, at)) in dropped.iter().enumerate() {
+            let comma = if idx == 0 { "" } else { "," };
+            let labels = super::names::object(labels);
+            write!(res, r#"{comma}{{"labels":{labels},"timestamp":"{}"}}"#, at.0)
+                .expect("writing to memory does not fail");
+        }
+        res.push(b']');
+    }
+    res.push(b'}');
+    String::from_utf8_lossy(&res).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::logql::parse_log;
+    use crate::record::Severity;
+
+    fn record(at: i64, text: &str) -> LogRecord {
+        LogRecord {
+            at: UnixNanos(at),
+            severity: Severity::Info,
+            stream: Labels::new([("job", "a")]),
+            metadata: Vec::new(),
+            body: text.into(),
+        }
+    }
+
+    fn live(query: &str) -> Live {
+        Live::new(parse_log(query).unwrap(), UnixNanos(0)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_follower_is_told_what_comes_in_and_what_it_selects() {
+        let followers = Arc::new(Followers::default());
+        followers.offer(&[record(1, "before")]);
+        let mut frames = followers.follow(live("{job=\"a\"} |= \"x\"")).unwrap();
+        followers.offer(&[record(1, "old x"), record(2, "x"), record(3, "y")]);
+        let past = live("{job=\"a\"}").line(record(1, "old x").view()).unwrap();
+        frames.after(&[past]);
+        let frame = frames.next().await.unwrap();
+        assert_eq!(
+            frame.text,
+            r#"{"streams":[{"stream":{"detected_level":"info","job":"a"},"values":[["2","x"]]}]}"#
+        );
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_told_what_was_left_out() {
+        let followers = Arc::new(Followers::default());
+        let mut frames = followers.follow(live("{job=\"a\"}")).unwrap();
+        frames.after(&[]);
+        let large = "x".repeat(QUEUED_MAX_BYTES / 4);
+        for at in 0..20 {
+            followers.offer(&[record(at, &large)]);
+            // Taken before the next one comes, so that only the client's queue fills.
+            while !followers.state().waiting.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let mut n_told = 0;
+        while followers.state().followers.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        while let Ok(frame) = frames.frames.try_recv() {
+            n_told += 1;
+            assert!(!frame.text.contains("dropped_entries"));
+        }
+        assert!((1..20).contains(&n_told), "{n_told}");
+        followers.offer(&[record(99, "last")]);
+        let frame = frames.next().await.unwrap();
+        assert!(frame.text.contains(r#""dropped_entries":[{"labels":"#), "{}", frame.text);
+    }
+
+    #[test]
+    fn there_are_only_so_many() {
+        let followers = Arc::new(Followers::default());
+        let all: Vec<_> =
+            (0..FOLLOWERS_MAX).map(|_| followers.follow(live("{job=\"a\"}")).unwrap()).collect();
+        assert!(followers.follow(live("{job=\"a\"}")).is_none());
+        drop(all);
+        assert!(followers.follow(live("{job=\"a\"}")).is_some());
+    }
+}

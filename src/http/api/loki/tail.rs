@@ -1,0 +1,158 @@
+//! `tail`: lines as they come in, over a WebSocket.
+//!
+//! First the last lines of the past that the query selects, then each new one, as messages of
+//! `{"streams":[…],"dropped_entries":[…]}`. A client that reads too slowly loses lines and is told
+//! which; it never holds up anyone. `delay_for` is taken and not needed: nothing is waited for.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use actix_ws::{AggregatedMessage, CloseCode, CloseReason, Session};
+use futures_util::StreamExt;
+
+use super::asked::Asked;
+use super::follow::{FOLLOWERS_MAX, Following, frame};
+use super::json::{self, Refused};
+use crate::http::Shared;
+use crate::http::admin::{self, AdminState};
+use crate::http::api::reply::{self, Parameters};
+use crate::query::budget::Cancel;
+use crate::query::logql::ast::{Expr, LogExpr};
+use crate::query::logql::{Line, Live, LogRange, parse};
+use crate::record::read::Direction;
+
+/// As often a client is asked whether it is still there, as Loki does.
+const PING_EVERY: Duration = Duration::from_secs(1);
+
+/// A client that has not answered for so many pings has gone.
+const PINGS_MAX: u32 = 30;
+
+/// Longest message of a client, which has nothing to say.
+const MESSAGE_MAX_BYTES: usize = 4 << 10;
+
+/// Lines of the past in one message.
+const PAST_LINES: usize = 500;
+
+pub(super) async fn tail(
+    request: HttpRequest,
+    payload: web::Payload,
+    admin: web::Data<AdminState>,
+    shared: web::Data<Shared>,
+) -> HttpResponse {
+    if let Err(refusal) = admin::authorize(&admin, &request).await {
+        return refusal;
+    }
+    let asked = Asked {
+        parameters: Parameters::of_form(request.query_string().as_bytes()),
+        name: String::new(),
+        now: shared.clock.now(),
+        categorizes: false,
+    };
+    let (log, range, live) = match prepared(&asked) {
+        Ok(prepared) => prepared,
+        Err(refused) => return reply::send(json::refusal(refused)),
+    };
+    // Before the past is read, so that nothing falls between the two.
+    let Some(following) = shared.log_queries.followers.follow(live) else {
+        let text = format!(
+            "max concurrent tail requests limit exceeded, count > limit ({} > {FOLLOWERS_MAX})",
+            FOLLOWERS_MAX + 1
+        );
+        return reply::send(json::refusal(Refused::new(StatusCode::TOO_MANY_REQUESTS, text)));
+    };
+    let (response, session, messages) = match actix_ws::handle(&request, payload) {
+        Ok(opened) => opened,
+        Err(fault) => {
+            let text = format!("tail is answered over a WebSocket: {fault}");
+            return reply::send(json::refusal(Refused::bad_request(text)));
+        }
+    };
+    let messages = messages.max_frame_size(MESSAGE_MAX_BYTES).aggregate_continuations();
+    // Ends when the client leaves or the server drains; nobody waits for it.
+    actix_web::rt::spawn(async move {
+        let past = past(&shared, log, range, asked.now).await;
+        let reason = talk(session.clone(), messages, following, past, &shared).await;
+        // The client may have gone without a word.
+        _ = session.close(reason).await;
+    });
+    response
+}
+
+fn prepared(asked: &Asked) -> Result<(LogExpr, LogRange, Live), Refused> {
+    let (from, to) = asked.range()?;
+    let limit = asked.line_limit()?;
+    asked.duration("delay_for")?;
+    let Expr::Log(log) = parse(asked.text("query"))? else {
+        return Err(Refused::bad_request("only log selector is supported"));
+    };
+    let live = Live::new(log.clone(), asked.now)?;
+    Ok((log, LogRange { from, to, direction: Direction::Backward, limit, interval_ns: 0 }, live))
+}
+
+/// Reads the last lines of the past, oldest first; the fault is a sentence for the client.
+async fn past(
+    shared: &web::Data<Shared>,
+    log: LogExpr,
+    range: LogRange,
+    now: crate::clock::UnixNanos,
+) -> Result<Vec<Line>, String> {
+    let queries = shared.clone();
+    let read = shared.lanes.heavy.run(move || {
+        let queries = &queries.log_queries;
+        let answer = queries.engine().lines(&*queries.logs, &log, &range, now, &Cancel::default());
+        answer.map(|answer| answer.lines.into_iter().rev().collect::<Vec<_>>())
+    });
+    match read.await {
+        Ok(Ok(lines)) => Ok(lines),
+        Ok(Err(fault)) => Err(fault.to_string()),
+        Err(fault) => Err(fault.to_string()),
+    }
+}
+
+/// Tells the client the past and then what comes in, until one side ends it; returns why.
+async fn talk(
+    mut session: Session,
+    mut messages: actix_ws::AggregatedMessageStream,
+    mut following: Following,
+    past: Result<Vec<Line>, String>,
+    shared: &Shared,
+) -> Option<CloseReason> {
+    let closed = |code, text: &str| Some(CloseReason { code, description: Some(text.to_string()) });
+    let past = match past {
+        Ok(past) => past,
+        Err(fault) => return closed(CloseCode::Error, &fault),
+    };
+    following.after(&past);
+    let mut past = past.into_iter().peekable();
+    while past.peek().is_some() {
+        let lines: Vec<Line> = past.by_ref().take(PAST_LINES).collect();
+        session.text(frame(lines, &[])).await.ok()?;
+    }
+    let mut ticks = tokio::time::interval(PING_EVERY);
+    let mut n_pings = 0;
+    loop {
+        tokio::select! {
+            frame = following.next() => match frame {
+                Some(frame) => session.text(frame.text.as_str()).await.ok()?,
+                None => return closed(CloseCode::Away, "nothing more comes in"),
+            },
+            message = messages.next() => match message {
+                Some(Ok(AggregatedMessage::Ping(bytes))) => session.pong(&bytes).await.ok()?,
+                Some(Ok(AggregatedMessage::Close(_))) | None => return Some(CloseCode::Normal.into()),
+                Some(Ok(_)) => n_pings = 0,
+                Some(Err(_)) => return closed(CloseCode::Protocol, "no WebSocket message"),
+            },
+            _ = ticks.tick() => {
+                if shared.switches.is_closing() {
+                    return closed(CloseCode::Away, "the server stops");
+                }
+                n_pings += 1;
+                if n_pings > PINGS_MAX {
+                    return closed(CloseCode::Away, "no answer to pings");
+                }
+                session.ping(b"").await.ok()?;
+            }
+        }
+    }
+}

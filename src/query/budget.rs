@@ -1,0 +1,108 @@
+//! What a query may hold and how long it may take, in every language.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::pace::give_way;
+
+/// Ends an evaluation from outside; clones share one state.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks the evaluation to end; it does so within milliseconds, with [`Spent::Canceled`].
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns true when it was asked to.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Why an evaluation may not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spent {
+    /// More values would be held at once than may be.
+    Memory,
+    /// It took longer than it may.
+    Time,
+    /// Nobody waits for it any more.
+    Canceled,
+}
+
+/// Counts the values that are held, and knows when it is time to end.
+pub struct Budget<'a> {
+    held: Cell<usize>,
+    held_max: usize,
+    until: Option<Instant>,
+    cancel: &'a Cancel,
+}
+
+impl<'a> Budget<'a> {
+    /// Begins with nothing held; a value is what takes 16 bytes.
+    pub fn new(held_max: usize, timeout: Duration, cancel: &'a Cancel) -> Self {
+        Budget { held: Cell::new(0), held_max, until: Instant::now().checked_add(timeout), cancel }
+    }
+
+    /// Returns how many values may be held.
+    pub fn held_max(&self) -> usize {
+        self.held_max
+    }
+
+    /// Returns how many values are held.
+    pub fn held(&self) -> usize {
+        self.held.get()
+    }
+
+    /// Sets what is held, after something was let go.
+    pub fn set_held(&self, held: usize) {
+        self.held.set(held);
+    }
+
+    /// Adds values that are held from now on.
+    pub fn hold(&self, n_values: usize) -> Result<(), Spent> {
+        self.fits(n_values)?;
+        self.held.set(self.held.get() + n_values);
+        Ok(())
+    }
+
+    /// Refuses what could not be held, before it is made.
+    pub fn fits(&self, n_values: usize) -> Result<(), Spent> {
+        if self.held.get().saturating_add(n_values) > self.held_max { Err(Spent::Memory) } else { Ok(()) }
+    }
+
+    /// Refuses to go on when the time is over or nobody waits any more.
+    pub fn check(&self) -> Result<(), Spent> {
+        if self.cancel.is_cancelled() || give_way().is_break() {
+            return Err(Spent::Canceled);
+        }
+        match self.until {
+            Some(until) if Instant::now() >= until => Err(Spent::Time),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_says_what_is_spent() {
+        let cancel = Cancel::default();
+        let budget = Budget::new(10, Duration::MAX, &cancel);
+        assert_eq!(budget.hold(8), Ok(()));
+        assert_eq!((budget.fits(2), budget.hold(3), budget.held()), (Ok(()), Err(Spent::Memory), 8));
+        assert_eq!(budget.hold(usize::MAX), Err(Spent::Memory));
+        budget.set_held(0);
+        assert_eq!((budget.hold(10), budget.check()), (Ok(()), Ok(())));
+        cancel.cancel();
+        assert_eq!(budget.check(), Err(Spent::Canceled));
+        let cancel = Cancel::default();
+        assert_eq!(Budget::new(10, Duration::ZERO, &cancel).check(), Err(Spent::Time));
+    }
+}

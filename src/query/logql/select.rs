@@ -1,0 +1,168 @@
+//! What a store may leave out, read off a query: the fewer lines it hands over, the sooner an answer
+//! is there.
+//!
+//! Nothing is left out that the pipeline would have kept. So only stages that see the line as it
+//! lies in the store count: those before the first one that changes the line, and for labels those
+//! before the first one that finds or changes labels.
+
+use super::ast::{LabelFilter, LineMatch, LineOp, LogExpr, Stage};
+use super::entry::{DETECTED_LEVEL, level_word};
+use super::extract::{EXTRACTED_SUFFIX, PatternFilter};
+use crate::clock::UnixNanos;
+use crate::record::read::{Direction, LogRead, LogSelect, MatchOp, Matcher, ReadError};
+use crate::record::{Levels, Severity};
+
+/// A regular expression of so many words at most is read as a list of levels.
+const WORDS_MAX: usize = 16;
+
+/// Returns what a store has to hand over for a query.
+pub fn select(log: &LogExpr, from: UnixNanos, to: UnixNanos, direction: Direction) -> LogSelect {
+    let mut res = LogSelect::new(log.matchers.clone(), from, to, direction);
+    res.contains = contained(&log.stages);
+    each_early_equality(&log.stages, &mut |matcher| {
+        if matcher.name == DETECTED_LEVEL {
+            res.levels = both(res.levels, levels(matcher));
+        } else if let MatchOp::Equal(value) = &matcher.op
+            && !value.is_empty()
+        {
+            res.having.push((matcher.name.clone(), value.clone()));
+        }
+    });
+    res
+}
+
+/// Lets go of conditions on metadata whose name is a label of some selected stream: there the
+/// stream's label is meant.
+pub fn keep_only_metadata(select: &mut LogSelect, logs: &dyn LogRead) -> Result<(), ReadError> {
+    if select.having.is_empty() && select.levels == Levels::ALL {
+        return Ok(());
+    }
+    let streams = logs.streams(&select.matchers, select.from, select.to)?;
+    let is_label = |name: &str| streams.iter().any(|volume| !volume.stream.get(name).is_empty());
+    select.having.retain(|(name, _)| {
+        !is_label(name) && name.strip_suffix(EXTRACTED_SUFFIX).is_none_or(|taken| !is_label(taken))
+    });
+    if is_label(DETECTED_LEVEL) {
+        select.levels = Levels::ALL;
+    }
+    Ok(())
+}
+
+fn changes_line(stage: &Stage) -> bool {
+    matches!(stage, Stage::LineFormat(_) | Stage::Decolorize | Stage::Unpack)
+}
+
+/// Texts that are part of every line that stays.
+fn contained(stages: &[Stage]) -> Vec<String> {
+    let mut res = Vec::new();
+    for stage in stages.iter().take_while(|stage| !changes_line(stage)) {
+        let Stage::Line(filter) = stage else { continue };
+        let [LineMatch::Text(text)] = &filter.alternatives[..] else { continue };
+        match filter.op {
+            LineOp::Contains => res.push(text.clone()),
+            LineOp::Matches if is_plain(text) => res.push(text.clone()),
+            LineOp::Pattern => res.extend(longest_piece(text)),
+            _ => {}
+        }
+    }
+    res.retain(|text| !text.is_empty());
+    res
+}
+
+/// Returns true for an expression that matches only itself.
+fn is_plain(expression: &str) -> bool {
+    !expression.contains(['\\', '.', '+', '*', '?', '(', ')', '|', '[', ']', '{', '}', '^', '$'])
+}
+
+/// Returns the longest text between the captures of a pattern.
+fn longest_piece(pattern: &str) -> Option<String> {
+    let filter = PatternFilter::new(pattern).ok()?;
+    let longest = filter.texts().max_by_key(|text| text.len())?;
+    std::str::from_utf8(longest).ok().map(str::to_string)
+}
+
+/// Hands over conditions on single labels that all have to hold and that see labels as stored.
+fn each_early_equality<'s>(stages: &'s [Stage], visit: &mut dyn FnMut(&'s Matcher)) {
+    for stage in stages {
+        match stage {
+            Stage::Line(_) | Stage::LineFormat(_) | Stage::Decolorize => {}
+            Stage::Label(filter) => each_needed(filter, visit),
+            _ => return,
+        }
+    }
+}
+
+fn each_needed<'s>(filter: &'s LabelFilter, visit: &mut dyn FnMut(&'s Matcher)) {
+    match filter {
+        LabelFilter::Text(matcher) => visit(matcher),
+        LabelFilter::And(one, other) => {
+            each_needed(one, visit);
+            each_needed(other, visit);
+        }
+        _ => {}
+    }
+}
+
+fn both(one: Levels, other: Levels) -> Levels {
+    Levels::from_bits(one.bits() & other.bits())
+}
+
+/// Returns the severities that a line can have whose detected level is accepted. Its source may call
+/// the level by another word than ours.
+fn levels(matcher: &Matcher) -> Levels {
+    let of_words = |words: &[&str]| {
+        let known = words.iter().filter_map(|word| Severity::from_word(word));
+        let ours = Severity::ALL.into_iter().filter(|severity| words.contains(&level_word(*severity)));
+        // A word that is none of a level stands with lines that have none.
+        let other = words.iter().any(|word| Severity::from_word(word).is_none());
+        Levels::of(known.chain(ours).chain(other.then_some(Severity::Unspecified)))
+    };
+    match &matcher.op {
+        MatchOp::Equal(word) if !word.is_empty() => of_words(&[word]),
+        MatchOp::Matches(pattern) => {
+            let words: Vec<&str> = pattern.as_str().split('|').collect();
+            let is_list =
+                words.len() <= WORDS_MAX && words.iter().all(|word| !word.is_empty() && is_plain(word));
+            if is_list { of_words(&words) } else { Levels::ALL }
+        }
+        _ => Levels::ALL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ast::Expr;
+    use super::super::parse;
+    use super::*;
+
+    fn selected(query: &str) -> LogSelect {
+        let Expr::Log(log) = parse(query).unwrap() else { panic!("{query} has numbers") };
+        select(&log, UnixNanos(0), UnixNanos(1), Direction::Forward)
+    }
+
+    #[test]
+    fn texts_are_taken_while_the_line_is_what_is_stored() {
+        let query = r#"{a="1"} |= "x" |~ "y" |~ "z.*" != "w" | json |> "<_> 200 <_>" |= "v" or "u" | line_format "t" |= "s""#;
+        assert_eq!(selected(query).contains, ["x", "y", " 200 "]);
+    }
+
+    #[test]
+    fn metadata_is_asked_while_labels_are_what_is_stored() {
+        let select = selected(r#"{a="1"} | trace_id="t" and b="c" | d="e" or f="g" | json | h="i""#);
+        let expect =
+            [("trace_id", "t"), ("b", "c")].map(|(name, value)| (name.to_string(), value.to_string()));
+        assert_eq!(select.having, expect);
+    }
+
+    #[test]
+    fn levels_are_those_that_can_be_called_so() {
+        let levels = |filter: &str| selected(&format!("{{a=\"1\"}} | detected_level{filter}")).levels;
+        assert_eq!(levels(r#"="error""#), Levels::of([Severity::Error]));
+        assert_eq!(levels(r#"=~"error|warning""#), Levels::of([Severity::Error, Severity::Warn]));
+        assert_eq!(levels(r#"="unknown""#), Levels::of([Severity::Unspecified]));
+        assert_eq!(levels(r#"="critical""#), Levels::of([Severity::Fatal]));
+        assert_eq!(levels(r#"!="error""#), Levels::ALL);
+        assert_eq!(levels(r#"=~"e.*""#), Levels::ALL);
+        assert_eq!(levels(r#"="""#), Levels::ALL);
+    }
+}
