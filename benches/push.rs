@@ -17,6 +17,8 @@ mod processor;
 #[path = "store/random.rs"]
 #[allow(dead_code, reason = "it is shared with another benchmark")]
 mod random;
+#[path = "push/request.rs"]
+mod request;
 #[path = "store/scratch.rs"]
 mod scratch;
 #[path = "store/table.rs"]
@@ -25,17 +27,15 @@ mod table;
 #[path = "store/words.rs"]
 mod words;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use lines::{LineKind, Lines};
 use process::Process;
-use prost::Message;
+use request::body;
 use table::{Row, Section};
 use vitrine::clock::{Clock, UnixNanos};
-use vitrine::record::LogRecord;
 
 /// Lines of one request.
 const BATCH: usize = 1_000;
@@ -48,70 +48,6 @@ const LINES_PER_CPU_SECOND_MIN: f64 = 100_000.0;
 const MEMORY_MAX_BYTES: u64 = 96_000_000;
 
 const PASSWORD: &str = "correct horse battery staple";
-
-#[derive(Clone, PartialEq, Message)]
-struct PushRequest {
-    #[prost(message, repeated, tag = "1")]
-    streams: Vec<Stream>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Stream {
-    #[prost(string, tag = "1")]
-    labels: String,
-    #[prost(message, repeated, tag = "2")]
-    entries: Vec<Entry>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Entry {
-    #[prost(message, optional, tag = "1")]
-    timestamp: Option<Timestamp>,
-    #[prost(string, tag = "2")]
-    line: String,
-    #[prost(message, repeated, tag = "3")]
-    metadata: Vec<Pair>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Timestamp {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Pair {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-fn body(lines: &mut Lines) -> Vec<u8> {
-    let mut streams: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-    for _ in 0..BATCH {
-        let record = lines.next();
-        streams.entry(record.stream.to_string()).or_default().push(entry(record));
-    }
-    let streams = streams.into_iter().map(|(labels, entries)| Stream { labels, entries }).collect();
-    snap::raw::Encoder::new().compress_vec(&PushRequest { streams }.encode_to_vec()).unwrap()
-}
-
-fn entry(record: LogRecord) -> Entry {
-    let at = record.at.0;
-    let pair =
-        |(name, value): (std::borrow::Cow<'static, str>, String)| Pair { name: name.into_owned(), value };
-    Entry {
-        timestamp: Some(Timestamp {
-            seconds: at.div_euclid(1_000_000_000),
-            nanos: at.rem_euclid(1_000_000_000) as i32,
-        }),
-        line: record.body,
-        metadata: record.metadata.into_iter().map(pair).collect(),
-    }
-}
 
 fn start(dir: &Path) -> (Process, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vitrine"));
@@ -145,12 +81,12 @@ fn main() -> ExitCode {
     let begin = Clock::system().now().0 - 3_600_000_000_000;
     let mut lines = Lines::new(LineKind::Mixed, 1, UnixNanos(begin), u64::MAX);
     // The password is hashed once, and not at the lines' expense.
-    push(&body(&mut lines));
+    push(&body(&mut lines, BATCH));
     processor::wait_for_rest(&[process.pid()]);
     let before = processor::time_of(&[process.pid()]);
     let mut n_bytes = 0;
     for _ in 0..REQUESTS {
-        let body = body(&mut lines);
+        let body = body(&mut lines, BATCH);
         n_bytes += body.len() as u64;
         push(&body);
     }

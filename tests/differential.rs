@@ -11,7 +11,7 @@ mod data;
 #[path = "differential/queries.rs"]
 mod queries;
 #[path = "differential/random.rs"]
-mod random;
+pub mod random;
 
 use std::path::PathBuf;
 use std::process::Command;

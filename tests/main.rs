@@ -17,6 +17,7 @@ mod harness;
 mod import;
 mod life;
 mod line;
+mod logql_differential;
 mod observers;
 mod packaging;
 mod page;

@@ -290,18 +290,15 @@ fn prometheus_writes_to_vitrine_in_both_versions() {
     assert!(stored_samples(&dir, "up").len() >= 2 * jobs.len());
 }
 
-fn start_loki(program: &Path) -> Peer {
+/// Starts Loki with a configuration for its folder, its HTTP port and its gRPC port.
+pub fn start_loki(program: &Path, config: impl FnOnce(&str, u16, u16) -> String) -> Peer {
     let dir = tempfile::tempdir().unwrap();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana/loki.yml");
     let port = free_port();
-    let config = std::fs::read_to_string(shipped)
-        .unwrap()
-        .replace("/loki", &dir.path().display().to_string())
-        .replace("http_listen_port: 3100", &format!("http_listen_port: {port}\n  grpc_listen_port: {}\n  http_listen_address: 127.0.0.1\n  grpc_listen_address: 127.0.0.1", free_port()));
     let path = dir.path().join("loki.yml");
-    std::fs::write(&path, config).unwrap();
+    std::fs::write(&path, config(&dir.path().display().to_string(), port, free_port())).unwrap();
     let child = Command::new(program)
         .arg(format!("-config.file={}", path.display()))
+        .current_dir(dir.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -310,6 +307,16 @@ fn start_loki(program: &Path) -> Peer {
     // It calls itself ready only half a minute after it takes lines and answers queries.
     wait_until("Loki answers", || loki.get("/loki/api/v1/labels", &[]));
     loki
+}
+
+/// The configuration that the compose stack has, on another folder and other ports.
+fn shipped_config(dir: &str, port: u16, grpc_port: u16) -> String {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana/loki.yml");
+    let ports = format!(
+        "http_listen_port: {port}\n  grpc_listen_port: {grpc_port}\n  http_listen_address: 127.0.0.1\n  \
+         grpc_listen_address: 127.0.0.1"
+    );
+    std::fs::read_to_string(shipped).unwrap().replace("/loki", dir).replace("http_listen_port: 3100", &ports)
 }
 
 /// Returns the lines of a selector with their labels.
@@ -326,7 +333,7 @@ fn lines_of(loki: &Peer, selector: &str) -> Vec<(Value, String)> {
 #[test]
 fn loki_has_by_otlp_what_admin_shows() {
     let Some(program) = LOKI.find() else { return };
-    let loki = start_loki(&program);
+    let loki = start_loki(&program, shipped_config);
     let endpoint = format!("{}/otlp/v1/logs", loki.url);
     let vitrine = spawn_with(&[
         ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &endpoint),
