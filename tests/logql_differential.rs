@@ -111,7 +111,30 @@ struct Meant {
 }
 
 /// Where vitrine does not answer as Loki does, and is not to.
-const MEANT: &[Meant] = &[];
+const MEANT: &[Meant] = &[
+    Meant {
+        reason: "Loki asks filters of the line before it takes its colours away",
+        is_it: |question| question.shown.contains("decolorize |"),
+    },
+    Meant {
+        reason: "Loki's front end writes the query again, and a size in KiB becomes one in kB",
+        is_it: |question| question.shown.contains("KiB"),
+    },
+    Meant {
+        reason: "Loki counts by sketches, which it can do at one moment only",
+        is_it: |question| question.shown.contains("query_range approx_topk"),
+    },
+    Meant {
+        reason: "Loki reads 0B as the beginning of a binary number",
+        is_it: |question| question.shown.contains(" 0B"),
+    },
+    Meant {
+        reason: "Loki asks a filter when a parser finds the label, though it is formatted before the filter",
+        is_it: |question| {
+            question.shown.contains("| label_format status=") && question.shown.contains("| status >")
+        },
+    },
+];
 
 /// One of the two that are asked.
 struct Side {

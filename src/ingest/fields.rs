@@ -67,15 +67,21 @@ fn named_severity(head: &[u8]) -> Option<Severity> {
     None
 }
 
-/// Returns a name that a query can say: letters, digits and underscores, no digit in front.
+/// Returns a name that a query can say, and that is no label of the streams of forwarded lines.
 pub fn metadata_name(name: &str) -> String {
+    let mut res = plain_name(name);
+    if STREAM_LABELS.contains(&res.as_str()) {
+        res.push_str("_extracted");
+    }
+    res
+}
+
+/// Returns a name that a query can say: letters, digits and underscores, no digit in front.
+pub fn plain_name(name: &str) -> String {
     let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     let mut res: String = cut(name, FIELD_NAME_MAX_BYTES).chars().map(letter).collect();
     if res.starts_with(|first: char| first.is_ascii_digit()) {
         res.insert(0, '_');
-    }
-    if STREAM_LABELS.contains(&res.as_str()) {
-        res.push_str("_extracted");
     }
     res
 }

@@ -248,7 +248,7 @@ const LINES: Table = &[
         ],
     ),
     (
-        r#"{job="access"} "#,
+        r#"{job="web"} "#,
         &[
             r#"| pattern "<ip> - <user> [<at>] \"<method> <path> <_>\" <status> <size> \"<_>\" \"<agent>\" <took>""#,
             r#"| pattern "<ip> - <user> [<_>] \"<method> <path> <_>\" <status> <_>" | status >= 400"#,
@@ -552,8 +552,8 @@ const NUMBERS: Table = &[
             r#"sum without () (rate({job="api"}[5m]))"#,
             r#"sum by (none) (rate({job="api"}[5m]))"#,
             r#"sum by (job, none) (rate({job="api"}[5m]))"#,
-            r#"sum by (host) (bytes_rate({job="access"}[5m]))"#,
-            r#"sum by (http_response_status_code) (count_over_time({job="access"}[10m]))"#,
+            r#"sum by (host) (bytes_rate({job="web"}[5m]))"#,
+            r#"sum by (http_response_status_code) (count_over_time({job="web"}[10m]))"#,
             r#"sum by (status) (count_over_time({job="shop"} | logfmt | __error__="" [10m]))"#,
             r#"sum by (status) (count_over_time({job="api"} | json | __error__="" [10m]))"#,
             r#"sum by (status) (count_over_time({job="api"} | json [10m]))"#,
@@ -640,21 +640,21 @@ const NUMBERS: Table = &[
     (
         "",
         &[
-            r#"sum_over_time({job="access"} | unwrap duration_ms [5m]) by (host)"#,
-            r#"sum by (host) (sum_over_time({job="access"} | unwrap duration_ms [5m]))"#,
-            r#"quantile_over_time(0.99, {job="access"} | unwrap duration_ms [10m]) by (host)"#,
-            r#"quantile_over_time(0, {job="access"} | unwrap duration_ms [10m]) by (host)"#,
-            r#"quantile_over_time(1, {job="access"} | unwrap duration_ms [10m]) by (host)"#,
-            r#"quantile_over_time(1.5, {job="access"} | unwrap duration_ms [10m]) by (host)"#,
-            r#"quantile_over_time(-1, {job="access"} | unwrap duration_ms [10m]) by (host)"#,
-            r#"quantile_over_time(0.5, {job="access"} | unwrap duration_ms [10m])"#,
-            r#"quantile_over_time(0.5, {job="access"}[10m])"#,
-            r#"quantile_over_time({job="access"} | unwrap duration_ms [10m])"#,
+            r#"sum_over_time({job="web"} | unwrap duration_ms [5m]) by (host)"#,
+            r#"sum by (host) (sum_over_time({job="web"} | unwrap duration_ms [5m]))"#,
+            r#"quantile_over_time(0.99, {job="web"} | unwrap duration_ms [10m]) by (host)"#,
+            r#"quantile_over_time(0, {job="web"} | unwrap duration_ms [10m]) by (host)"#,
+            r#"quantile_over_time(1, {job="web"} | unwrap duration_ms [10m]) by (host)"#,
+            r#"quantile_over_time(1.5, {job="web"} | unwrap duration_ms [10m]) by (host)"#,
+            r#"quantile_over_time(-1, {job="web"} | unwrap duration_ms [10m]) by (host)"#,
+            r#"quantile_over_time(0.5, {job="web"} | unwrap duration_ms [10m])"#,
+            r#"quantile_over_time(0.5, {job="web"}[10m])"#,
+            r#"quantile_over_time({job="web"} | unwrap duration_ms [10m])"#,
             r#"avg_over_time({job="api"} | json | unwrap latency | __error__="" [10m]) by ()"#,
             r#"max_over_time({job="api"} | json | unwrap duration(duration) | __error__="" [10m]) by (method)"#,
             r#"min_over_time({job="api"} | json | unwrap bytes(size) | __error__="" [10m]) by (status)"#,
             r#"sum(sum_over_time({job="api"} | json | unwrap bytes | __error__="" [10m])) by (status)"#,
-            r#"topk(1, avg_over_time({job="access"} | unwrap duration_ms [10m]) by (host))"#,
+            r#"topk(1, avg_over_time({job="web"} | unwrap duration_ms [10m]) by (host))"#,
             r#"max_over_time({job="numbers"} | logfmt | unwrap n | __error__="" [10m]) by (u)"#,
             r#"sum by (u) (sum_over_time({job="numbers"} | logfmt | unwrap n | __error__="" [10m]))"#,
             r#"max_over_time({job="numbers"} | logfmt | unwrap n [10m]) by (u)"#,
@@ -774,9 +774,9 @@ pub const WRONG: &[&str] = &[
     r#"count_over_time({job="api"}[5m]) by env"#,
     r#"sum_over_time({job="api"}[5m])"#,
     r#"rate({job="api"}[5m]) by (env)"#,
-    r#"sum_over_time({job="access"} | unwrap duration_ms [5m]) by"#,
-    r#"quantile_over_time({job="access"} | unwrap duration_ms [5m]) by (host)"#,
-    r#"quantile_over_time("x", {job="access"} | unwrap duration_ms [5m])"#,
+    r#"sum_over_time({job="web"} | unwrap duration_ms [5m]) by"#,
+    r#"quantile_over_time({job="web"} | unwrap duration_ms [5m]) by (host)"#,
+    r#"quantile_over_time("x", {job="web"} | unwrap duration_ms [5m])"#,
     r#"increase({job="api"}[5m])"#,
     r#"sum"#,
     r#"sum("#,
@@ -920,10 +920,10 @@ pub fn numbers() -> Vec<String> {
         res.push(format!(r#"sum by (job) ({function}({{job=~".+"}} |= "e" [5m]))"#));
     }
     for function in [GROUPED, UNGROUPED, ORDERED].concat() {
-        res.push(format!(r#"{function}({{job="access"}} | unwrap duration_ms [10m])"#));
-        res.push(format!(r#"{function}({{job="access"}} | unwrap duration_ms [10m]) by (host)"#));
+        res.push(format!(r#"{function}({{job="web"}} | unwrap duration_ms [10m])"#));
+        res.push(format!(r#"{function}({{job="web"}} | unwrap duration_ms [10m]) by (host)"#));
         res.push(format!(
-            r#"{function}({{job="access",host="one"}} | keep duration_ms | unwrap duration_ms [20m])"#
+            r#"{function}({{job="web",host="one"}} | keep duration_ms | unwrap duration_ms [20m])"#
         ));
     }
     for aggregation in AGGREGATIONS {

@@ -78,7 +78,7 @@ const KINDS: &[Kind] = &[
         ],
     },
     Kind {
-        selectors: &[r#"{job="access"}"#, r#"{host="one"}"#, r#"{job="access",host=~"t.+"}"#],
+        selectors: &[r#"{job="web"}"#, r#"{host="one"}"#, r#"{job="web",host=~"t.+"}"#],
         parsers: &[
             r#"pattern "<ip> - <user> [<_>] \"<method> <path> <_>\" <status> <size> <_>""#,
             r#"pattern "<ip> <_>""#,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::wire::Fields;
 use super::{Budget, Fault, LeftOut, RECORDS_MAX, Reason, Times, are_fine};
 use crate::clock::UnixNanos;
-use crate::ingest::fields::{metadata_name, severity_in_line};
+use crate::ingest::fields::{plain_name, severity_in_line};
 use crate::record::{Labels, LogRecord, Severity};
 
 pub use super::loki_json::decode as decode_json;
@@ -136,7 +136,8 @@ impl Stream {
 pub(super) fn add_metadata(metadata: &mut Vec<(Cow<'static, str>, String)>, name: &str, value: &str) {
     if metadata.len() < METADATA_MAX && !name.is_empty() && !value.is_empty() {
         let value = crate::record::access::cut(value, super::LABEL_VALUE_MAX_BYTES);
-        metadata.push((metadata_name(name).into(), value.to_string()));
+        // Which labels the stream has is known to whoever reads it.
+        metadata.push((plain_name(name).into(), value.to_string()));
     }
 }
 

@@ -140,7 +140,9 @@ impl<'a> Entry<'a> {
     fn metadata(&self, name: &str) -> Option<&str> {
         let stream = self.line.stream;
         if stream.get(name).is_empty() {
-            let value = self.line.metadata(name);
+            // However the source wrote it, a level that is known has one word.
+            let is_known = name == DETECTED_LEVEL && self.line.severity != Severity::Unspecified;
+            let value = if is_known { "" } else { self.line.metadata(name) };
             if !value.is_empty() {
                 return Some(value);
             }
@@ -237,8 +239,14 @@ impl<'a> Entry<'a> {
     fn each_metadata(&self, visit: &mut dyn FnMut(Category, &str, &str)) {
         let stream = self.line.stream;
         let mut has_level = !stream.get(DETECTED_LEVEL).is_empty();
+        let is_known = self.line.severity != Severity::Unspecified;
         self.line.content.each(&mut |name, value| {
-            has_level |= name == DETECTED_LEVEL;
+            if name == DETECTED_LEVEL {
+                if is_known {
+                    return;
+                }
+                has_level = true;
+            }
             let taken;
             let name = if stream.get(name).is_empty() {
                 name

@@ -200,7 +200,8 @@ impl Evaluator<'_> {
             count: self.moments.count,
             range_ns: range.range_ns,
         };
-        let numbers = Numbers { grouping, named: named_behind(range.unwrap.as_ref()) };
+        let counts_bytes = matches!(op, RangeOp::Bytes | RangeOp::BytesRate);
+        let numbers = Numbers { grouping, named: named_behind(range.unwrap.as_ref()), counts_bytes };
         let pipeline = Pipeline::of_numbers(&range.log.stages, numbers, self.now)?;
         let mut reading = Reading {
             op: *op,

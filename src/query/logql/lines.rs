@@ -71,11 +71,12 @@ impl Line {
         Line { at: entry.line.at, text: entry.text.into_owned(), stream, metadata, parsed }
     }
 
-    /// Returns all labels of the line.
-    pub fn labels(&self) -> Labels {
-        let pairs = self.metadata.iter().chain(&self.parsed);
-        let pairs = pairs.map(|(name, value)| (name.as_str(), value.as_str()));
-        Labels::new(self.stream.iter().chain(pairs))
+    /// Returns all labels of the line by their names, those without a value too.
+    pub fn labels(&self) -> Pairs {
+        let stream = self.stream.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        let mut res: Pairs = stream.chain(self.metadata.iter().chain(&self.parsed).cloned()).collect();
+        res.sort_unstable();
+        res
     }
 
     fn n_bytes(&self) -> usize {

@@ -37,6 +37,6 @@ mod windows;
 pub use engine::{Engine, Limits, MetricAnswer, ReadStats, When};
 pub use entry::{DETECTED_LEVEL, level_word};
 pub use error::{Error, ParseError};
-pub use lines::{Line, Live, LogAnswer, LogRange};
+pub use lines::{Line, Live, LogAnswer, LogRange, Pairs};
 pub use parse::{parse, parse_log, parse_selector, parse_unchecked};
 pub use print::pretty;

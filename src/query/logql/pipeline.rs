@@ -141,6 +141,8 @@ pub struct Numbers<'a> {
     pub grouping: Option<&'a Grouping>,
     /// Labels that are read behind the pipeline.
     pub named: Vec<String>,
+    /// The bytes of lines are counted: what a line looks like matters to the end.
+    pub counts_bytes: bool,
 }
 
 impl Pipeline {
@@ -153,7 +155,14 @@ impl Pipeline {
     /// Prepares stages whose lines are counted.
     pub fn of_numbers(stages: &[Stage], numbers: Numbers<'_>, now: UnixNanos) -> Result<Self, ParseError> {
         let mut compiler = Compiler { cost: 0, named: Vec::new(), reads_all: false };
-        let steps = compiler.steps(stages)?;
+        // How a line is formatted that nobody looks at any more says nothing, and costs much.
+        let last_look = stages.iter().rposition(reads_line).unwrap_or_default();
+        let is_seen = |(idx, stage): &(usize, &Stage)| {
+            *idx < last_look || numbers.counts_bytes || !matches!(stage, Stage::LineFormat(_))
+        };
+        let seen: Vec<Stage> =
+            stages.iter().enumerate().filter(is_seen).map(|(_, stage)| stage.clone()).collect();
+        let steps = compiler.steps(&seen)?;
         compiler.named.extend(numbers.named);
         let hints = if compiler.reads_all {
             Hints::everything()
@@ -196,6 +205,21 @@ impl Pipeline {
         }
         Some(entry)
     }
+}
+
+/// Returns true for a stage that looks at the text of a line.
+fn reads_line(stage: &Stage) -> bool {
+    matches!(
+        stage,
+        Stage::Line(_)
+            | Stage::Json
+            | Stage::JsonLabels(_)
+            | Stage::Logfmt(_)
+            | Stage::LogfmtLabels(..)
+            | Stage::Regexp(_)
+            | Stage::Pattern(_)
+            | Stage::Unpack
+    )
 }
 
 /// Runs a stage that leaves no line out.
@@ -281,8 +305,25 @@ fn keep_labels(names: &[Named], entry: &mut Entry<'_>) {
 }
 
 impl Compiler {
+    /// Compiles stages. Filters of the line come as early as the line is what they ask about: what
+    /// they leave out need not be parsed.
     fn steps(&mut self, stages: &[Stage]) -> Result<Vec<Step>, ParseError> {
-        stages.iter().map(|stage| self.step(stage)).collect()
+        let mut res: Vec<Step> = Vec::with_capacity(stages.len());
+        let mut earliest = 0;
+        for stage in stages {
+            match self.step(stage)? {
+                filter @ Step::Line { .. } => {
+                    res.insert(earliest, filter);
+                    earliest += 1;
+                }
+                changing @ (Step::LineFormat(_) | Step::Unpack(_) | Step::Decolorize) => {
+                    res.push(changing);
+                    earliest = res.len();
+                }
+                other => res.push(other),
+            }
+        }
+        Ok(res)
     }
 
     fn step(&mut self, stage: &Stage) -> Result<Step, ParseError> {

@@ -12,10 +12,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::json::put_streams;
+use super::entries::object;
+use super::json::{owned, put_streams};
 use crate::clock::UnixNanos;
 use crate::pace;
-use crate::query::logql::{Line, Live};
+use crate::query::logql::{Line, Live, Pairs};
 use crate::record::{Labels, LogRecord};
 
 /// Most followers at once: each may have all lines run through its stages.
@@ -49,7 +50,7 @@ struct State {
     waiting: VecDeque<Arc<[LogRecord]>>,
     waiting_bytes: usize,
     /// What found no room, for the next message of each follower.
-    dropped: Vec<Name>,
+    dropped: Vec<(Labels, UnixNanos)>,
     followers: Vec<Follower>,
     /// The thread runs; it ends when nobody follows.
     is_running: bool,
@@ -58,12 +59,12 @@ struct State {
 }
 
 /// A line that was left out, by its labels and its time.
-type Name = (Labels, UnixNanos);
+type Name = (Pairs, UnixNanos);
 
 /// What the thread has to do next.
 struct Round {
     batch: Arc<[LogRecord]>,
-    dropped: Vec<Name>,
+    dropped: Vec<(Labels, UnixNanos)>,
     /// Taken out, so that nobody waits for their stages.
     followers: Vec<Follower>,
 }
@@ -197,9 +198,8 @@ impl Followers {
         }
         while let Some(Round { batch, dropped, mut followers }) = self.next() {
             for follower in &mut followers {
-                follower
-                    .dropped
-                    .extend(dropped.iter().filter(|(stream, _)| follower.live.selects(stream)).cloned());
+                let selected = dropped.iter().filter(|(stream, _)| follower.live.selects(stream));
+                follower.dropped.extend(selected.map(|(stream, at)| (owned(stream), *at)));
                 follower.take(&batch);
             }
             let mut state = self.state();
@@ -298,7 +298,7 @@ pub fn frame(lines: Vec<Line>, dropped: &[Name]) -> String {
         res.extend_from_slice(br#","dropped_entries":["#);
         for (idx, (labels, at)) in dropped.iter().enumerate() {
             let comma = if idx == 0 { "" } else { "," };
-            let labels = super::names::object(labels);
+            let labels = object(labels);
             write!(res, r#"{comma}{{"labels":{labels},"timestamp":"{}"}}"#, at.0)
                 .expect("writing to memory does not fail");
         }

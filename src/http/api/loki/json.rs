@@ -11,8 +11,8 @@ use actix_web::http::StatusCode;
 use serde_json::json;
 
 use crate::http::api::reply::Reply;
-use crate::http::api::values::{put_labels, put_value};
-use crate::query::logql::{Error, Line, LogAnswer, MetricAnswer, ReadStats};
+use crate::http::api::values::put_value;
+use crate::query::logql::{Error, Line, LogAnswer, MetricAnswer, Pairs, ReadStats};
 use crate::record::Labels;
 use crate::record::read::ReadError;
 
@@ -134,10 +134,10 @@ pub(super) fn lines(answer: LogAnswer, categorizes: bool, took: Duration) -> Ans
 
 /// Writes lines as an array of streams behind a name.
 pub(super) fn put_streams(body: &mut Vec<u8>, lines: Vec<Line>, categorizes: bool, name: &str) {
-    let mut places: HashMap<Labels, usize> = HashMap::new();
-    let mut streams: Vec<(Labels, Vec<Line>)> = Vec::new();
+    let mut places: HashMap<Pairs, usize> = HashMap::new();
+    let mut streams: Vec<(Pairs, Vec<Line>)> = Vec::new();
     for line in lines {
-        let labels = if categorizes { line.stream.clone() } else { line.labels() };
+        let labels = if categorizes { owned(&line.stream) } else { line.labels() };
         let place = *places.entry(labels).or_insert_with_key(|labels| {
             streams.push((labels.clone(), Vec::new()));
             streams.len() - 1
@@ -147,7 +147,7 @@ pub(super) fn put_streams(body: &mut Vec<u8>, lines: Vec<Line>, categorizes: boo
     put!(body, "{name}[");
     for (idx, (labels, lines)) in streams.into_iter().enumerate() {
         put!(body, r#"{}{{"stream":"#, if idx == 0 { "" } else { "," });
-        put_labels(body, &labels);
+        put_pairs(body, &labels);
         put!(body, r#","values":["#);
         for (idx, line) in lines.into_iter().enumerate() {
             put!(body, r#"{}["{}",{}"#, if idx == 0 { "" } else { "," }, line.at.0, json!(line.text));
@@ -169,12 +169,23 @@ fn put_categories(body: &mut Vec<u8>, line: &Line) {
         if pairs.is_empty() {
             continue;
         }
-        put!(body, r#"{}"{name}":{{"#, if is_first { "" } else { "," });
+        put!(body, r#"{}"{name}":"#, if is_first { "" } else { "," });
         is_first = false;
-        for (idx, (name, value)) in pairs.iter().enumerate() {
-            put!(body, "{}{}:{}", if idx == 0 { "" } else { "," }, json!(name), json!(value));
-        }
-        body.push(b'}');
+        put_pairs(body, pairs);
+    }
+    body.push(b'}');
+}
+
+/// Returns labels as pairs.
+pub(super) fn owned(labels: &Labels) -> Pairs {
+    labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
+/// Writes pairs as an object.
+pub(super) fn put_pairs(body: &mut Vec<u8>, pairs: &[(String, String)]) {
+    body.push(b'{');
+    for (idx, (name, value)) in pairs.iter().enumerate() {
+        put!(body, "{}{}:{}", if idx == 0 { "" } else { "," }, json!(name), json!(value));
     }
     body.push(b'}');
 }

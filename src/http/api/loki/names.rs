@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::LogQueries;
 use super::asked::Asked;
 use super::json::{Answered, Refused};
-use crate::query::logql::{parse_log, parse_selector};
+use crate::query::logql::parse_selector;
 use crate::record::Labels;
 use crate::record::read::Matcher;
 
@@ -22,9 +22,9 @@ pub(super) fn streams(
     Ok(volumes.into_iter().map(|volume| volume.stream).collect())
 }
 
-/// The matchers of the `query` parameter, whatever stages stand behind them.
+/// The selector of the `query` parameter.
 pub(super) fn matchers(asked: &Asked) -> Result<Vec<Matcher>, Refused> {
-    Ok(parse_log(asked.text("query"))?.matchers)
+    Ok(parse_selector(asked.text("query"))?)
 }
 
 fn sorted(found: BTreeSet<&str>) -> Answered {
