@@ -441,14 +441,13 @@ impl<'t> Render<'t, '_> {
             let kind = function.kind(values.len());
             values.push(self.argument(operand, dot, kind)?);
         }
-        let shown = args.first().map(Operand::to_string);
         if let Some(last) = last {
             let kind = function.kind(values.len()).unwrap_or(Kind::Any);
             values.push(fitting(last, kind)?);
         }
         let answer = match body {
             Some(body) => self.answer(body, values),
-            None => Err(not_called(shown, values.first())),
+            None => Err(not_called(args.first(), values.first())),
         };
         answer.map_err(|message| {
             self.place = place;
@@ -502,7 +501,7 @@ struct Invocation<'t> {
     last: Option<Value<'t>>,
 }
 
-fn not_called(shown: Option<String>, value: Option<&Value<'_>>) -> String {
+fn not_called(operand: Option<&Operand>, value: Option<&Value<'_>>) -> String {
     match value {
         None | Some(Value::Nothing) => "call of nil".into(),
         Some(value) => {
@@ -511,7 +510,8 @@ fn not_called(shown: Option<String>, value: Option<&Value<'_>>) -> String {
                 Value::Text(text) => text.to_string(),
                 _ => format!("<{type_name} Value>"),
             };
-            format!("non-function {} of type {type_name}", shown.unwrap_or_else(piped))
+            let shown = operand.map_or_else(piped, Operand::to_string);
+            format!("non-function {shown} of type {type_name}")
         }
     }
 }

@@ -272,7 +272,8 @@ impl<'p> Printer<'p> {
     /// Writes a value by a verb and the flags; `depth` is how many lists and maps it is in.
     fn value(&mut self, value: &Value<'_>, verb: char, depth: usize) -> Result<(), String> {
         if verb == 'T' && depth == 0 {
-            return self.padded(value.type_name());
+            let name = value.type_name();
+            return self.padded(&name[..self.cut(name)]);
         }
         match (value, verb) {
             (Value::Held(inner), _) => self.value(inner, verb, depth),
@@ -376,16 +377,18 @@ impl<'p> Printer<'p> {
         self.push(text)
     }
 
+    /// Returns how many bytes of a text the precision leaves.
+    fn cut(&self, text: &str) -> usize {
+        let at = self.flags.precision.and_then(|n_chars| text.char_indices().nth(n_chars));
+        at.map_or(text.len(), |(at, _)| at)
+    }
+
     fn text(&mut self, value: &Value<'_>, text: &str, verb: char) -> Result<(), String> {
-        let cut = |text: &str| -> usize {
-            let at = self.flags.precision.and_then(|n| text.char_indices().nth(n));
-            at.map_or(text.len(), |(at, _)| at)
-        };
         match verb {
             'v' if self.flags.is_source => self.padded(&quoted(text)),
-            'v' | 's' => self.padded(&text[..cut(text)]),
+            'v' | 's' => self.padded(&text[..self.cut(text)]),
             'q' => {
-                let text = &text[..cut(text)];
+                let text = &text[..self.cut(text)];
                 fits(text.len())?;
                 self.padded(&self.quoted(text))
             }
@@ -445,7 +448,7 @@ impl<'p> Printer<'p> {
             'v' | 'd' => (magnitude.to_string(), ""),
             'b' => (format!("{magnitude:b}"), if is_alternative { "0b" } else { "" }),
             'o' => (format!("{magnitude:o}"), if is_alternative { "0" } else { "" }),
-            'O' => (format!("{magnitude:o}"), "0o"),
+            'O' => (format!("{magnitude:o}"), if is_alternative { "0o0" } else { "0o" }),
             'x' => (format!("{magnitude:x}"), if is_alternative { "0x" } else { "" }),
             'X' => (format!("{magnitude:X}"), if is_alternative { "0X" } else { "" }),
             'c' | 'q' | 'U' => return Some(Ok(self.character(number, verb))),
@@ -466,7 +469,12 @@ impl<'p> Printer<'p> {
         };
         let n_zeros = n_digits.saturating_sub(digits.len());
         // An octal number has its zero only once.
-        let prefix = if verb == 'o' && (n_zeros > 0 || number == 0) { "" } else { prefix };
+        let has_zero = n_zeros > 0 || number == 0;
+        let prefix = match verb {
+            'o' if has_zero => "",
+            'O' if has_zero => "0o",
+            _ => prefix,
+        };
         let whole = fits(n_digits).map(|()| format!("{sign}{prefix}{}{digits}", "0".repeat(n_zeros)));
         Some(whole)
     }
@@ -580,6 +588,7 @@ mod tests {
             "ff|FF|10|101|A|U+0041|'A'|0xff|0o10",
         );
         check("%+08d|%.3d|%8.3d|%.0d|%-+4dx", &ints(&[5, 7, -7, 0, 1]), "+0000005|007|    -007||+1  x");
+        check("%#O|%#.4O", &ints(&[8, 8]), "0o010|0o0010");
         check("%#o|%#b|%#U|%#X|%05c", &ints(&[8, 5, 65, 255, 65]), "010|0b101|U+0041 'A'|0XFF|0000A");
         check("%s|%f|%5z", &ints(&[1, 2, 3]), "%!s(int=1)|%!f(int=2)|%!z(int=    3)");
         check("%d %v", &[Value::Byte(9), Value::Long(i64::MIN)], "9 -9223372036854775808");
@@ -614,6 +623,7 @@ mod tests {
         check("%d", &texts(&["a"]), "%!d(string=a)");
         check("%t %5t %v", &[Value::Truth(true), Value::Truth(false), Value::Nothing], "true false <nil>");
         check("%T %T %s", &[Value::Long(1), Value::Nothing, Value::Nothing], "int64 <nil> %!s(<nil>)");
+        check("%6.3T|%.0T", &[Value::Long(1), Value::Float(1.0)], "   int|");
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub(super) struct Number {
     pub(super) is_float: bool,
 }
 
+/// The first float that is too large for an `i64`; its negative is not too small.
+pub(super) const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// Reads a number, as it was lexed.
 pub(super) fn number(text: &str) -> Result<Number, String> {
     let number = |int, float, is_float| Number { written: text.to_string(), int, float, is_float };
@@ -29,7 +32,8 @@ pub(super) fn number(text: &str) -> Result<Number, String> {
     if !looks_like_float {
         return Err(format!("integer overflow: {}", quoted(text)));
     }
-    let int = (float.fract() == 0.0 && (-9.3e18..9.2e18).contains(&float)).then_some(float as i64);
+    let is_int = float.fract() == 0.0 && (-TWO_TO_63..TWO_TO_63).contains(&float);
+    let int = is_int.then_some(float as i64);
     Ok(number(int, Some(float), true))
 }
 

@@ -69,15 +69,22 @@ impl Zone {
     }
 
     /// Returns the offset that an abbreviation has in the zone, at a moment if it is in force then.
+    /// One that was in force only at other times is not found, where Go finds it.
     pub(super) fn offset_of(&self, name: &str, shown: i64) -> Option<i32> {
         let here = self.at(self.seconds_of_clock(shown));
         let half_a_year = 182 * DAY_S;
-        let near = [shown - half_a_year, shown + half_a_year].map(|at| self.at(at));
+        let (before, after) = (shown - half_a_year, shown + half_a_year);
+        // A time without a year lies before there were zones.
+        let places = [before, after, WINTER_OF_2020_S, WINTER_OF_2020_S + half_a_year];
+        let near = places.map(|at| self.at(at));
         std::iter::once(here).chain(near).find(|(_, known)| known == name).map(|(offset, _)| offset)
     }
 }
 
 pub(super) const DAY_S: i64 = 86_400;
+
+/// The first of January, of any year in which most zones have the names that they have now.
+const WINTER_OF_2020_S: i64 = 1_577_836_800;
 
 /// What a calendar and a clock show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

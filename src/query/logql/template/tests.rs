@@ -204,6 +204,21 @@ fn what_passes_through_allocates_nothing() {
 }
 
 #[test]
+fn threads_share_a_template() {
+    let template = Template::parse("{{count .name .name}}{{count \"o\" .name}}").unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let template = template.clone();
+            scope.spawn(move || {
+                let mut out = String::new();
+                template.render(&Line::default(), &mut out).unwrap();
+                assert_eq!(out, "11");
+            });
+        }
+    });
+}
+
+#[test]
 fn what_takes_too_much_ends() {
     let deep = "{{if .a}}".repeat(90) + "{{template \"t\" .}}" + &"{{end}}".repeat(90);
     let deep = format!("{{{{define \"t\"}}}}{deep}{{{{end}}}}{{{{template \"t\" .}}}}");
@@ -223,8 +238,11 @@ fn nothing_needs_a_large_stack() {
     let deep = "{{if .a}}".repeat(90) + "{{template \"t\" .}}" + &"{{end}}".repeat(90);
     let deep = format!("{{{{define \"t\"}}}}{deep}{{{{end}}}}{{{{template \"t\" .}}}}");
     let calls = "{{define \"t\"}}{{template \"t\" .}}{{end}}{{template \"t\" .}}";
+    let json = format!("{}{}", "[".repeat(120), "]".repeat(120));
+    let json = format!("{}{{{{fromJson `{json}`}}}}{}", "{{if .a}}".repeat(99), "{{end}}".repeat(99));
     let render = move || {
         assert_eq!(rendered(&parens).unwrap(), "1");
+        assert_eq!(rendered(&json).unwrap().len(), 240);
         assert!(rendered(&deep).is_err() && rendered(calls).is_err());
     };
     std::thread::Builder::new().stack_size(1 << 20).spawn(render).unwrap().join().unwrap();

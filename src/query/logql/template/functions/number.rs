@@ -5,7 +5,7 @@
 
 use super::decimal::Decimal;
 use super::{Answer, Args, Context, Function, Kind, of, with_rest};
-use crate::query::logql::template::literal;
+use crate::query::logql::template::literal::{self, TWO_TO_63};
 use crate::query::logql::template::value::Value;
 
 const ANY: &[Kind] = &[Kind::Any];
@@ -59,8 +59,7 @@ pub(super) fn integer(value: &Value<'_>) -> i64 {
 
 /// What does not fit becomes the least integer, as on the machines that Loki runs on.
 fn truncated(number: f64) -> i64 {
-    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
-    if (-BEYOND..BEYOND).contains(&number) { number as i64 } else { i64::MIN }
+    if (-TWO_TO_63..TWO_TO_63).contains(&number) { number as i64 } else { i64::MIN }
 }
 
 /// Returns the integer that a plain decimal begins with, and any other text as it is.

@@ -161,11 +161,11 @@ mod tests {
 
     #[test]
     fn those_that_cost_much_are_bounded() {
-        let mut patterns = Patterns::default();
-        for idx in 0..100 {
+        let mut patterns = Patterns { fixed_cost: COST_MAX - 25_000, ..Patterns::default() };
+        for idx in 0..10 {
             patterns.prepare(&format!("x{idx}(.{{1000}})"));
         }
-        assert!((10..100).contains(&patterns.fixed.len()), "{}", patterns.fixed.len());
+        assert_eq!(patterns.fixed.len(), 3);
         check_fault(
             "{{range $i := 1000}}{{count (printf \"%d.{1000}\" $i) \"a\"}}{{end}}",
             "template works on more than 16777216 bytes",

@@ -101,6 +101,9 @@ fn duration(text: &str) -> Result<i64, String> {
         let n_unit = behind.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(behind.len());
         let (unit, next) = behind.split_at(n_unit);
         let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid())? };
+        if whole > 1 << 63 {
+            return Err(invalid());
+        }
         if unit.is_empty() {
             return Err(format!("time: missing unit in duration {}", in_quotes(text)));
         }
@@ -167,5 +170,6 @@ mod tests {
         check_text("1h é", r#"unknown unit "h \xc3\xa9" in duration "1h \xc3\xa9""#);
         check_text("9999999h", r#"invalid duration "9999999h""#);
         check_text(".s", r#"invalid duration ".s""#);
+        check_text("12345678901234567890", r#"invalid duration "12345678901234567890""#);
     }
 }
