@@ -68,13 +68,13 @@ impl Severity {
     pub fn from_word(word: &str) -> Option<Self> {
         let word = word.trim();
         let is = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
-        if is(&["trace"]) {
+        if is(&["trace", "trc"]) {
             Some(Severity::Trace)
-        } else if is(&["debug"]) {
+        } else if is(&["debug", "dbg"]) {
             Some(Severity::Debug)
-        } else if is(&["info", "information", "informational", "notice"]) {
+        } else if is(&["info", "inf", "information", "informational", "notice"]) {
             Some(Severity::Info)
-        } else if is(&["warn", "warning"]) {
+        } else if is(&["warn", "wrn", "warning"]) {
             Some(Severity::Warn)
         } else if is(&["error", "err"]) {
             Some(Severity::Error)

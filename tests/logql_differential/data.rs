@@ -338,9 +338,7 @@ fn packed(random: &mut Random) -> String {
 
 /// Numbers, durations, sizes and addresses in forms that are right, wrong or neither.
 fn numbers(random: &mut Random) -> String {
-    let n = [
-        "1", "-2.5", "1e3", "NaN", "Inf", "-inf", "0x10", "1_000", "1e400", "", "٣", "1,5", "+7", ".5", "5.",
-    ];
+    let n = ["1", "-2.5", "1e3", "NaN", "Inf", "-inf", "0x10", "1_000", "1e400", "", "1,5", "+7", ".5", "5."];
     let d = ["1h2m", "-5s", "1d", "2w", "1.5h", "5", "1s 5ms", "1y", "", "100ns", "1m30", "0"];
     let b = ["5 KB", "12MiB", "3kb", "1e3B", "-1KB", "5", "1.5gb", "10kib", "", "1 000B", "2TB", "1K", "5b"];
     let ip = [

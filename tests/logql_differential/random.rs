@@ -211,7 +211,7 @@ fn label_filter(random: &mut Random, kind: &Kind, depth: usize) -> String {
         2 => format!(
             "{label} {} {}",
             random.of(&["=~", "!~"]),
-            quoted(random.of(&["2.*", ".+", ".*", "info|error", "[a-z]"]))
+            quoted(random.of(&["2[0-9]+", ".+", ".*", "info|error", "[a-z]"]))
         ),
         3 => format!("{label} {} ip({})", random.of(&["=", "!="]), quoted(random.of(NETWORKS))),
         4 => format!("{label} {compare} {}", random.of(&["1s", "250ms", "1h", "0s", "1d"])),
@@ -241,7 +241,7 @@ fn named(random: &mut Random, kind: &Kind) -> String {
             "{}{}\"{}\"",
             random.of(kind.labels),
             random.of(&["=~", "!~", "!="]),
-            random.of(&["2.*", "i.*"])
+            random.of(&["2[0-9]+", "i.*"])
         ),
         _ => random.of(kind.labels).to_string(),
     };

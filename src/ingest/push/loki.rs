@@ -115,13 +115,17 @@ impl Stream {
         Some(Stream { labels: Labels::new(pairs), severity })
     }
 
+    /// Makes a record. Its level is what the sender says that was detected, else what the labels,
+    /// the metadata or the line say.
     fn record(&self, at: UnixNanos, line: Line<'_>) -> LogRecord {
-        let of_metadata = || {
-            let value_of =
-                |wanted: &&str| line.metadata.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
-            LEVEL_NAMES.iter().find_map(|name| value_of(name).and_then(|word| Severity::from_word(word)))
+        let value_of =
+            |wanted: &str| line.metadata.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+        let of_metadata =
+            || LEVEL_NAMES.iter().find_map(|name| value_of(name).and_then(|word| Severity::from_word(word)));
+        let severity = match value_of("detected_level").filter(|word| !word.is_empty()) {
+            Some(word) => Severity::from_word(word),
+            None => self.severity.or_else(of_metadata).or_else(|| severity_in_line(&line.text)),
         };
-        let severity = self.severity.or_else(of_metadata).or_else(|| severity_in_line(&line.text));
         LogRecord {
             at,
             severity: severity.unwrap_or(Severity::Unspecified),

@@ -225,7 +225,14 @@ impl<'a> Entry<'a> {
             visit(Category::Stream, name, value);
         }
         self.each_metadata(visit);
-        for parsed in self.labels.parsed().iter().filter(|parsed| !parsed.is_gone) {
+        // A line may have a field by the name of what says that a stage failed.
+        let is_told = |name: &str| match name {
+            ERROR_LABEL => !self.labels.error.is_empty(),
+            ERROR_DETAILS_LABEL => !self.labels.error_details.is_empty(),
+            _ => false,
+        };
+        let parsed = self.labels.parsed().iter().filter(|parsed| !parsed.is_gone && !is_told(&parsed.name));
+        for parsed in parsed {
             visit(Category::Parsed, &parsed.name, &parsed.value);
         }
         if !self.labels.error.is_empty() {

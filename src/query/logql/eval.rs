@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use super::arithmetic;
 use super::ast::{
-    Aggregate, Binary, BinaryOp, Conversion, Grouping, Metric, RangeAggregation, RangeOp, Unwrap, VectorOp,
+    Aggregate, Binary, BinaryOp, Cardinality, Conversion, Grouping, Matching, Metric, RangeAggregation,
+    RangeOp, Unwrap, VectorOp,
 };
 use super::engine::ReadStats;
 use super::entry::{Entry, Scratch};
@@ -147,7 +148,18 @@ impl Evaluator<'_> {
             aggregation.add(row);
             self.budget.fits(aggregation.n_values()).map_err(|spent| Error::spent(spent, &self.budget))?;
         }
-        Ok(aggregation.finish(&[]))
+        let mut res = aggregation.finish(&[]);
+        if matches!(op, AggregateOp::Stddev | AggregateOp::Stdvar) {
+            let mut counts = Aggregation::new(AggregateOp::Count, grouping, n_moments);
+            rows.iter().for_each(|row| counts.add(row));
+            self.budget.fits(2 * counts.n_values()).map_err(|spent| Error::spent(spent, &self.budget))?;
+            // What stands alone is spread over nothing, whatever it is.
+            for (row, count) in res.iter_mut().zip(counts.finish(&[])) {
+                let alone = row.values.iter_mut().zip(count.values).filter(|(_, count)| *count == 1.0);
+                alone.for_each(|(value, _)| *value = 0.0);
+            }
+        }
+        Ok(res)
     }
 
     fn binary(&mut self, binary: &Binary) -> Result<Vec<Row>, Error> {
@@ -174,6 +186,7 @@ impl Evaluator<'_> {
             BinaryOp::Unless => Ok(set::unless(lhs, &rhs, matching)),
             BinaryOp::Or => merged(set::or(lhs, rhs, matching)),
             _ => {
+                refuse_doubles(matching, &lhs, &rhs)?;
                 arithmetic::divisors(*op, &mut rhs);
                 let mut hold = |n_values: usize| {
                     self.check()?;
@@ -274,6 +287,28 @@ impl Evaluator<'_> {
         let row = Row { labels: labels_of_absent(matchers), values, drop_name: false };
         if row.is_empty() { Vec::new() } else { vec![row] }
     }
+}
+
+/// Refuses label sets that cannot be told apart on the side that has to be unique, whether or not
+/// something meets them: there LogQL is stricter than PromQL.
+fn refuse_doubles(matching: &Matching, lhs: &[Row], rhs: &[Row]) -> Result<(), Error> {
+    let is_left = matching.cardinality == Cardinality::OneToMany;
+    let (side, rows) = if is_left { ("left", lhs) } else { ("right", rhs) };
+    let mut known: HashMap<Labels, Vec<bool>> = HashMap::new();
+    for row in rows {
+        let taken = known.entry(matching.key(&row.labels)).or_insert_with(|| vec![false; row.values.len()]);
+        for (is_taken, value) in taken.iter_mut().zip(&row.values) {
+            let is_present = !is_absent(*value);
+            if is_present && *is_taken {
+                return Err(Error::Execution(format!(
+                    "found duplicate series on the {side} hand-side;many-to-many matching not allowed: \
+                     matching labels must be unique on one side"
+                )));
+            }
+            *is_taken |= is_present;
+        }
+    }
+    Ok(())
 }
 
 /// Takes the labels that have to have a value, unless they are named more than once.

@@ -63,7 +63,10 @@ impl Fold {
             RangeOp::Min | RangeOp::Max | RangeOp::First | RangeOp::Last | RangeOp::Absent => {
                 Fold::Value(value)
             }
-            RangeOp::Stddev | RangeOp::Stdvar => Fold::Spread { count: 1.0, mean: value, squares: 0.0 },
+            // What is no finite number has no distance to itself either.
+            RangeOp::Stddev | RangeOp::Stdvar => {
+                Fold::Spread { count: 1.0, mean: value, squares: value - value }
+            }
             RangeOp::Quantile
             | RangeOp::RateCounter
             | RangeOp::Count

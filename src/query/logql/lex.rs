@@ -302,9 +302,10 @@ fn called(word: &str) -> Option<Kind> {
     range_op.or_else(vector_op).or_else(conversion).or_else(other)
 }
 
-/// Returns the length of the number at the beginning: digits, a point, an exponent.
+/// Returns the length of the number at the beginning: digits with or without underscores between
+/// them, a point, an exponent.
 fn number_len(text: &str) -> usize {
-    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
     let mut length = digits(text);
     if text[length..].starts_with('.') {
         length += 1 + digits(&text[length + 1..]);

@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 
 use super::ast::{Binary, BinaryOp, Cardinality, Expr, LogExpr, Matching, Metric};
 use super::error::ParseError;
+use super::go_float::parse_float;
 use super::lex::{Kind, Lexer, Token};
 use crate::query::number;
 use crate::record::read::{MatchOp, Matcher};
@@ -180,7 +181,7 @@ impl Parser<'_> {
             let message = format!("unable to parse literal as a float: {:?}", token.text(self.query));
             ParseError::new(self.query, token.span.clone(), message)
         };
-        token.text(self.query).parse().map_err(invalid)
+        parse_float(token.text(self.query)).map_err(invalid)
     }
 
     /// Says that the next word cannot stand here.
