@@ -22,7 +22,7 @@
 //! | 2 | [`app`]: builds, wires, runs, reloads, drains |
 //! | 3 | [`config`]: composes the parts' own Configs from file, environment and flags |
 //! | 4 | [`http`]: visitors and operators; [`telemetry`]: observers; [`release`]: the next version, and its installation |
-//! | 5 | [`query`]: PromQL over a vector algebra, and rules; [`ingest`]: other programs' formats |
+//! | 5 | [`query`]: PromQL and LogQL over one vector algebra, and rules; [`ingest`]: other programs' formats |
 //! | 6 | [`pages`]: view structs to markup; [`balancer`]: worker tasks; [`store`]: sled |
 //! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time; [`pace`]: whose turn it is; [`files`]: whole after a crash |
 //!
@@ -55,7 +55,10 @@
 //! place of every part, then a plan, in which the moments of the query are put in and what is the
 //! same at each of them stands apart. The evaluator reads each series once through
 //! [`record::read::MetricRead`], makes a row of it, one value a moment, and lets its samples go;
-//! [`query::algebra`] does the rest on whole rows. All of it happens on the heavy lane, within a
+//! [`query::algebra`] does the rest on whole rows. A text about logs becomes a tree by
+//! [`query::logql`]; what the store need not hand over is read off it, and its stages are compiled
+//! and run line by line through [`record::read::LogRead`]: into an answer, or folded into series on
+//! which the same algebra works. All of it happens on the heavy lane, within a
 //! count of values and a time, and ends when nobody waits.
 //!
 //! # One hand-over

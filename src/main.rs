@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vitrine::app::commands::Doing;
 use vitrine::app::control::Word;
-use vitrine::app::{Failure, commands, promtest, query, releases};
+use vitrine::app::{Failure, commands, logs, promtest, query, releases};
 use vitrine::config::{ENV_PREFIX, Layers};
 use vitrine::cv::FileForm;
 use vitrine::http::front;
@@ -123,6 +123,29 @@ enum Command {
         #[arg(long, value_name = "DURATION", requires = "range")]
         step: Option<String>,
         /// Prints the answer of the API as it is
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Asks the running vitrine by LogQL, or the store of one that is stopped
+    ///
+    /// Prints lines, the oldest first: time, level, whose, text; of an expression that makes numbers
+    /// the numbers. The store of a stopped one is read and nothing of it changed; while another
+    /// process holds it, it is refused with that one's pid.
+    Logs {
+        /// The expression, such as `{job="access"} |= "GET" | http_response_status_code >= 500`
+        expr: String,
+        /// How far back
+        #[arg(long, value_name = "DURATION", default_value = "1h")]
+        since: String,
+        /// Most lines, the newest ones; 5000 at most
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        /// Goes on with lines as they come in, until it is interrupted
+        #[arg(long, short)]
+        follow: bool,
+        /// Prints the answers of the API as they are
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -297,6 +320,10 @@ fn main() -> ExitCode {
         Some(Command::Query { expr, time, range, step, json, settings }) => {
             let asked = query::Asked { expr, time, range, step, as_json: json };
             query::run(&settings.layers(), &asked)
+        }
+        Some(Command::Logs { expr, since, limit, follow, json, settings }) => {
+            let asked = logs::Asked { expr, since, limit, follows: follow, as_json: json };
+            logs::run(&settings.layers(), &asked)
         }
         Some(Command::Promtest { files, json }) => promtest::run(&files, json),
         Some(Command::Front { listen, to, hold, trust }) => {

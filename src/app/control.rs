@@ -32,8 +32,9 @@ const COMMAND_MAX_BYTES: u64 = 256 << 10;
 /// Longest event, which becomes a line of the log.
 const EVENT_MAX_BYTES: usize = 1_024;
 
-/// An answer names every problem of a CV; it is cut by nobody, so this is only a bound.
-const ANSWER_MAX_BYTES: u64 = 16 << 20;
+/// An answer has 16 MB of log lines at most, twice in JSON; it is cut by nobody, so this is only a
+/// bound.
+const ANSWER_MAX_BYTES: u64 = 64 << 20;
 
 /// A client that connects and says nothing is let go.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
@@ -80,6 +81,8 @@ pub enum Word {
     Event(Outcome, String),
     /// Answer a query, whose parameters are a form.
     Query(String),
+    /// Answer a query about logs, whose parameters are a form.
+    Logs(String),
 }
 
 /// What stands before the text of an event.
@@ -88,6 +91,7 @@ const BAD: &str = "event bad ";
 
 /// What stands before the parameters of a query.
 const QUERY: &str = "query ";
+const LOGS: &str = "logs ";
 
 impl Word {
     fn parse(line: &str) -> Option<Word> {
@@ -99,11 +103,13 @@ impl Word {
             "vitals" => Word::Vitals,
             "lines" => Word::Lines,
             "last-hour" => Word::LastHour,
-            _ => match (line.strip_prefix(GOOD), line.strip_prefix(QUERY)) {
-                (Some(text), _) => Word::Event(Outcome::Good, text.to_string()),
-                (_, Some(form)) => Word::Query(form.to_string()),
-                _ => Word::Event(Outcome::Bad, line.strip_prefix(BAD)?.to_string()),
-            },
+            _ => {
+                let behind = |word: &str| line.strip_prefix(word).map(str::to_string);
+                let good = behind(GOOD).map(|text| Word::Event(Outcome::Good, text));
+                let bad = || behind(BAD).map(|text| Word::Event(Outcome::Bad, text));
+                let query = || behind(QUERY).map(Word::Query);
+                good.or_else(bad).or_else(query).or_else(|| behind(LOGS).map(Word::Logs))?
+            }
         })
     }
 
@@ -123,6 +129,7 @@ impl Word {
             }
             // A form has no line end.
             Word::Query(form) => return format!("{QUERY}{form}\n"),
+            Word::Logs(form) => return format!("{LOGS}{form}\n"),
         };
         format!("{word}\n")
     }
@@ -132,7 +139,7 @@ impl Word {
             Word::Upgrade | Word::Restart => HAND_OVER_TIMEOUT,
             Word::Vitals | Word::Lines | Word::LastHour | Word::Event(..) => LOOK_TIMEOUT,
             Word::Reload | Word::PasswordChanged => ANSWER_TIMEOUT,
-            Word::Query(_) => QUERY_TIMEOUT,
+            Word::Query(_) | Word::Logs(_) => QUERY_TIMEOUT,
         }
     }
 }

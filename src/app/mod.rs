@@ -16,6 +16,7 @@ mod events;
 mod forward;
 mod hand_over;
 pub mod heap;
+pub mod logs;
 mod pipeline;
 pub mod promtest;
 mod push;

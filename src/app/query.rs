@@ -109,7 +109,7 @@ fn duration(flag: &str, text: &str) -> anyhow::Result<Duration> {
 }
 
 /// The answer in columns: values at the right place below each other, labels behind them.
-fn in_words(data: &Value) -> String {
+pub(super) fn in_words(data: &Value) -> String {
     let result = &data["result"];
     let mut res = String::new();
     match data["resultType"].as_str() {

@@ -18,8 +18,8 @@ use super::start::start;
 use super::watch::Watch;
 use super::{EXPORT_GRACE, Failure, STORE_GRACE, admin, events, vitals};
 use crate::config::Layers;
-use crate::http;
 use crate::http::admin::Auth;
+use crate::http::{self, Shared};
 use crate::ingest::forward::Forward;
 use crate::release::deploy::Outcome;
 use crate::release::handover::{Fault, Predecessor, Program, ProgramError, Successor};
@@ -122,7 +122,17 @@ impl Running {
                 Some(request) = self.requests.recv() => {
                     let (answer, successor) = match request.word {
                         Word::Query(form) => {
-                            self.query(form, request.answer);
+                            let answer = |shared: &Shared, form: &str| {
+                                Ok(shared.queries.answer(shared.clock.now().to_millis(), form))
+                            };
+                            self.query(form, answer, request.answer);
+                            continue;
+                        }
+                        Word::Logs(form) => {
+                            let answer = |shared: &Shared, form: &str| {
+                                shared.log_queries.answer(shared.clock.now(), form)
+                            };
+                            self.query(form, answer, request.answer);
                             continue;
                         }
                         Word::Reload => (answer(self.reload().await), None),
@@ -174,14 +184,22 @@ impl Running {
     }
 
     /// Answers a query on the lane of queries, while other requests have their turn here.
-    fn query(&self, form: String, answer: oneshot::Sender<Answer>) {
+    fn query(
+        &self,
+        form: String,
+        answer: impl FnOnce(&Shared, &str) -> Result<Vec<u8>, String> + Send + 'static,
+        to: oneshot::Sender<Answer>,
+    ) {
         let shared = self.reloader.shared.clone();
         tokio::spawn(async move {
-            let (lane, now) = (shared.lanes.heavy.clone(), shared.clock.now().to_millis());
-            let answered = lane.run(move || shared.queries.answer(now, &form)).await;
-            let text = answered.map(|body| String::from_utf8_lossy(&body).into_owned());
+            let lane = shared.lanes.heavy.clone();
+            let answered = match lane.run(move || answer(&shared, &form)).await {
+                Ok(Ok(body)) => Answer::yes(String::from_utf8_lossy(&body)),
+                Ok(Err(fault)) => Answer::no(fault),
+                Err(fault) => Answer::no(fault.to_string()),
+            };
             // Whoever asked may have left.
-            _ = answer.send(text.map_or_else(|fault| Answer::no(fault.to_string()), Answer::yes));
+            _ = to.send(answered);
         });
     }
 

@@ -64,9 +64,11 @@ impl Fold {
                 Fold::Value(value)
             }
             // What is no finite number has no distance to itself either.
-            RangeOp::Stddev | RangeOp::Stdvar => {
-                Fold::Spread { count: 1.0, mean: value, squares: value - value }
-            }
+            RangeOp::Stddev | RangeOp::Stdvar => Fold::Spread {
+                count: 1.0,
+                mean: value,
+                squares: if value.is_finite() { 0.0 } else { f64::NAN },
+            },
             RangeOp::Quantile
             | RangeOp::RateCounter
             | RangeOp::Count
