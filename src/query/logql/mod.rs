@@ -18,6 +18,8 @@ mod error;
 mod eval;
 mod extract;
 mod fold;
+#[cfg(test)]
+mod fuzz;
 pub mod go_duration;
 mod go_float;
 mod hints;
