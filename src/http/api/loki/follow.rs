@@ -52,6 +52,8 @@ struct State {
     /// What found no room, for the next message of each follower.
     dropped: Vec<(Labels, UnixNanos)>,
     followers: Vec<Follower>,
+    /// So many more are with the thread just now.
+    n_at_work: usize,
     /// The thread runs; it ends when nobody follows.
     is_running: bool,
     /// Some follower has been told the past.
@@ -133,6 +135,12 @@ impl Drop for Frame {
     }
 }
 
+impl State {
+    fn n_followers(&self) -> usize {
+        self.followers.len() + self.n_at_work
+    }
+}
+
 impl Followers {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing here panics halfway through a change.
@@ -163,7 +171,7 @@ impl Followers {
         let past = Past::default();
         let mut state = self.state();
         state.followers.retain(|follower| !follower.frames.is_closed());
-        if state.followers.len() == FOLLOWERS_MAX {
+        if state.n_followers() >= FOLLOWERS_MAX {
             return None;
         }
         state.followers.push(Follower {
@@ -175,7 +183,7 @@ impl Followers {
             held: Vec::new(),
             held_bytes: 0,
         });
-        self.n_followers.store(state.followers.len(), Ordering::Relaxed);
+        self.n_followers.store(state.n_followers(), Ordering::Relaxed);
         if !state.is_running {
             let followers = self.clone();
             // Ends by itself when the last follower left.
@@ -206,6 +214,7 @@ impl Followers {
             // Who began to follow in the meantime stands there already.
             followers.append(&mut state.followers);
             state.followers = followers;
+            state.n_at_work = 0;
         }
     }
 
@@ -225,6 +234,7 @@ impl Followers {
                 state.waiting_bytes -= batch.iter().map(size_bytes).sum::<usize>();
                 let dropped = std::mem::take(&mut state.dropped);
                 let followers = std::mem::take(&mut state.followers);
+                state.n_at_work = followers.len();
                 return Some(Round { batch, dropped, followers });
             }
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);

@@ -11,6 +11,8 @@ use super::entries;
 use super::json::{Answered, Refused};
 use super::names::matchers;
 use crate::clock::UnixNanos;
+use crate::pace::give_way;
+use crate::query::logql::Error;
 use crate::record::read::{MatchOp, Matcher, StreamVolume};
 
 /// Label sets of an answer when no number is said.
@@ -116,6 +118,9 @@ pub(super) fn volume_range(asked: &Asked, queries: &LogQueries) -> Result<Answer
         wanted.iter().map(|(pairs, _)| (pairs, String::new())).collect();
     let mut begin = from;
     while begin < to {
+        if give_way().is_break() {
+            return Err(Error::Canceled.into());
+        }
         let end = UnixNanos(begin.0.saturating_add(step_ns).min(to.0));
         let seconds = end.to_millis().0 as f64 / 1e3;
         for (pairs, n_bytes) in told.volumes(queries, begin, end)? {

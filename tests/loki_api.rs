@@ -1,0 +1,338 @@
+//! Loki's API as Grafana and others ask it, its live tail, and `vitrine logs`.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Folders, Response, Vitrine, basic_auth, wait_until};
+
+/// How a parameter is written in an address.
+fn escaped(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+fn get(vitrine: &Vitrine, path: &str) -> Response {
+    vitrine.request("GET", &format!("/loki/api/v1/{path}"), &[("authorization", &basic_auth())])
+}
+
+fn parsed(response: &Response) -> Value {
+    assert_eq!(response.status, 200, "{}", response.text());
+    serde_json::from_str(&response.text()).unwrap_or_else(|_| panic!("no JSON: {}", response.text()))
+}
+
+fn now_ns() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64
+}
+
+/// Pushes lines of the stream `{job="shop", service_name="shop"}`, a millisecond apart.
+fn push(vitrine: &Vitrine, first_ns: i64, lines: &[&str]) {
+    let at = |idx: usize| (first_ns + idx as i64 * 1_000_000).to_string();
+    let values: Vec<Value> = lines.iter().enumerate().map(|(idx, line)| json!([at(idx), line])).collect();
+    let stream = json!({"job": "shop", "service_name": "shop"});
+    let body = json!({"streams": [{"stream": stream, "values": values}]}).to_string();
+    let headers = [("authorization", &*basic_auth()), ("content-type", "application/json")];
+    let answer = vitrine.send("POST", "/loki/api/v1/push", &headers, body.as_bytes());
+    assert_eq!(answer.status, 204, "{}", answer.text());
+}
+
+fn lines_of(answer: &Value) -> Vec<(i64, String)> {
+    let streams = answer["data"]["result"].as_array().unwrap().iter();
+    let values = streams.flat_map(|stream| stream["values"].as_array().unwrap());
+    let line =
+        |value: &Value| (value[0].as_str().unwrap().parse().unwrap(), value[1].as_str().unwrap().into());
+    values.map(line).collect()
+}
+
+/// The checks G11 to G15 of what a Grafana data source asks, and the endpoints around them.
+#[test]
+fn a_grafana_data_source_is_answered_as_by_loki() {
+    let vitrine = Vitrine::start();
+    let first = now_ns() - 60_000_000_000;
+    let lines: Vec<String> =
+        (0..10).map(|n| format!(r#"{{"n":{n},"level":"warn","took":"{n}ms"}}"#)).collect();
+    push(&vitrine, first, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    // Equal moments, which a page may end between.
+    (0..3).for_each(|n| push(&vitrine, first + 20_000_000, &[&format!("same {n}")]));
+    let selector = escaped(r#"{job="shop"}"#);
+    let around = format!("start={}&end={}", first - 1_000_000_000, now_ns());
+
+    let g11 = get(&vitrine, "query?direction=backward&query=vector(1)%2Bvector(1)&time=4000000000");
+    assert_eq!(parsed(&g11)["data"]["resultType"], "vector");
+    assert_eq!(parsed(&g11)["data"]["result"][0]["value"][1], "2");
+    assert_eq!(parsed(&g11)["data"]["result"].as_array().unwrap().len(), 1);
+
+    let headers = [
+        ("authorization", &*basic_auth()),
+        ("x-loki-response-encoding-flags", "categorize-labels"),
+        ("accept-encoding", "gzip"),
+    ];
+    let path =
+        format!("/loki/api/v1/query_range?query={}&{around}&limit=1", escaped(r#"{job="shop"} | json"#));
+    let g12 = vitrine.request("GET", &path, &headers);
+    let text = g12.text();
+    assert!(text.find("encodingFlags") < text.find("\"result\""), "{text}");
+    let backward =
+        format!("query_range?query={}&{around}&limit=1&direction=forward", escaped(r#"{job="shop"} | json"#));
+    let oldest = vitrine.request("GET", &format!("/loki/api/v1/{backward}"), &headers);
+    let stream = &parsed(&oldest)["data"]["result"][0];
+    assert_eq!(stream["stream"], json!({"job": "shop", "service_name": "shop"}));
+    assert_eq!(stream["values"][0][2]["structuredMetadata"]["detected_level"], "warn");
+    assert_eq!(stream["values"][0][2]["parsed"], json!({"n": "0", "level": "warn", "took": "0ms"}));
+
+    let volume =
+        escaped(r#"sum by (level, detected_level) (count_over_time({job="shop"} | drop __error__ [1m]))"#);
+    let g13 = parsed(&get(&vitrine, &format!("query_range?query={volume}&{around}&step=60000ms")));
+    assert_eq!(g13["data"]["resultType"], "matrix");
+    let levels: Vec<&Value> = g13["data"]["result"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|series| &series["metric"]["detected_level"])
+        .collect();
+    assert_eq!(levels, ["unknown", "warn"]);
+
+    // The start belongs to a range and the end does not; pages of any size lose nothing.
+    let third = first + 2_000_000;
+    let page =
+        |range: &str| lines_of(&parsed(&get(&vitrine, &format!("query_range?query={selector}&{range}"))));
+    let forward = page(&format!("start={third}&end={}&direction=forward&limit=5000", now_ns()));
+    let before = page(&format!("start={}&end={third}&direction=backward&limit=5000", first - 1));
+    assert_eq!((forward.len(), before.len()), (11, 2));
+    assert_eq!((forward[0].0, before[0].0), (third, first + 1_000_000));
+    let mut paged: Vec<(i64, String)> = Vec::new();
+    let mut end = now_ns();
+    loop {
+        let next = page(&format!("start={}&end={end}&direction=backward&limit=4", first - 1));
+        let Some(last) = next.last().map(|(at, _)| *at) else { break };
+        let n_before = paged.len();
+        // As Grafana does: on from the last moment, and what was seen is left out.
+        let new: Vec<_> = next.into_iter().filter(|line| !paged.contains(line)).collect();
+        paged.extend(new);
+        end = if paged.len() == n_before { last } else { last + 1 };
+    }
+    assert_eq!(paged.len(), 13, "{paged:?}");
+
+    let iso = "start=2020-01-01T00:00:00.000Z&end=2100-01-01T00:00:00Z";
+    for range in [around.as_str(), iso] {
+        let stats = parsed(&get(&vitrine, &format!("index/stats?query={selector}&{range}")));
+        assert_eq!((&stats["streams"], &stats["entries"]), (&json!(1), &json!(13)));
+        let volume = parsed(&get(&vitrine, &format!("index/volume?query={selector}&{range}&limit=5000")));
+        assert_eq!(volume["data"]["resultType"], "vector");
+        assert_eq!(volume["data"]["result"][0]["metric"], json!({"job": "shop"}));
+        assert_eq!(volume["data"]["result"][0]["value"][1], stats["bytes"].to_string());
+        let labels = parsed(&get(&vitrine, &format!("detected_labels?query={selector}&{range}")));
+        assert_eq!(labels["detectedLabels"][0], json!({"label": "job", "cardinality": 1}));
+        let fields = parsed(&get(&vitrine, &format!("detected_fields?query={selector}&{range}&limit=1000")));
+        let took =
+            fields["fields"].as_array().unwrap().iter().find(|field| field["label"] == "took").unwrap();
+        assert_eq!(
+            *took,
+            json!({"label": "took", "type": "duration", "cardinality": 10, "parsers": ["json"], "jsonPath": ["took"]})
+        );
+        let values =
+            parsed(&get(&vitrine, &format!("detected_field/n/values?query={selector}&{range}&limit=3")));
+        assert_eq!(values, json!({"values": ["0", "1", "2"], "limit": 3}));
+        let patterns = parsed(&get(&vitrine, &format!("patterns?query={selector}&{range}&step=60s")));
+        assert_eq!(patterns, json!({"status": "success", "data": []}));
+        let names = parsed(&get(&vitrine, &format!("loki/api/v1/labels?query={selector}&{range}")));
+        assert_eq!(names, json!({"status": "success", "data": ["job", "service_name"]}));
+        let jobs = parsed(&get(&vitrine, &format!("label/job/values?query={selector}&{range}")));
+        assert_eq!(jobs["data"], json!(["shop"]));
+        let series = parsed(&get(&vitrine, &format!("series?match%5B%5D={selector}&{range}")));
+        assert_eq!(series["data"], json!([{"job": "shop", "service_name": "shop"}]));
+    }
+    assert_eq!(parsed(&get(&vitrine, "drilldown-limits"))["limits"]["volume_enabled"], true);
+    assert_eq!(parsed(&get(&vitrine, "rules"))["data"]["groups"], json!([]));
+    assert!(parsed(&get(&vitrine, "status/buildinfo"))["version"].as_str().unwrap().starts_with("3."));
+    let pretty = parsed(&get(&vitrine, &format!("format_query?query={}", escaped("{ a = `b` }|json"))));
+    assert_eq!(pretty["data"], r#"{a="b"} | json"#);
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_in_words_and_the_page_does_not_notice() {
+    let vitrine = Vitrine::start();
+    let now = now_ns();
+    let nested = format!("{}1{}", r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
+    push(&vitrine, now - 1_000_000_000, &[&nested, "plain", "bad \u{fffd} text"]);
+    let long = format!(r#"{{job="shop"}} |~ "{}""#, "(a|b){100}".repeat(10_000));
+    let huge = format!(r#"{{job="{}"}}"#, "x".repeat(200_000));
+    let cases: Vec<(String, u16, &str)> = vec![
+        (long, 400, "expression too large"),
+        (huge, 400, "input size too long"),
+        ("{}".into(), 400, "queries require at least one regexp or equality matcher"),
+        (r#"{a=~".*"}"#.into(), 400, "queries require at least one regexp or equality matcher"),
+        (r#"{job="shop"} | json | json"#.into(), 200, "nested more than"),
+        (r#"{job="shop"} | line_format `{{ repeat 100000000 "x" }}`"#.into(), 200, "TemplateFormatErr"),
+        (
+            r#"{job="shop"} | line_format `{{define "x"}}{{template "x"}}{{end}}{{template "x"}}`"#.into(),
+            200,
+            "TemplateFormatErr",
+        ),
+        (r#"{job="shop"} |= "#.into(), 400, "parse error at line 1, col"),
+        (r#"count_over_time({job="shop"} | json [1m])"#.into(), 400, "pipeline error: 'JSONParserErr'"),
+    ];
+    for (query, status, text) in cases {
+        let body = format!("query={}&start={}&end={}", escaped(&query), now - 10_000_000_000, now);
+        let headers =
+            [("authorization", &*basic_auth()), ("content-type", "application/x-www-form-urlencoded")];
+        let answer = vitrine.send("POST", "/loki/api/v1/query_range", &headers, body.as_bytes());
+        let shown: String = query.chars().take(100).collect();
+        let told: String = answer.text().chars().take(300).collect();
+        assert!(answer.status == status && answer.text().contains(text), "{shown}: {} {told}", answer.status);
+        let kind = if status == 200 { "application/json" } else { "text/plain; charset=utf-8" };
+        assert_eq!(answer.header("content-type"), kind);
+    }
+    let selector = escaped(r#"{job="shop"}"#);
+    for (path, status, text) in [
+        (format!("query_range?query={selector}&limit=1000000"), 400, "max entries limit per query exceeded"),
+        (format!("query_range?query={selector}&limit=-1"), 400, "limit must be a positive value"),
+        (format!("query_range?query={selector}&start=2&end=1"), 400, "end timestamp must not be before"),
+        (format!("query_range?query={selector}&step=0"), 400, "zero or negative query resolution"),
+        (format!("query_range?query={selector}&step=1ms"), 400, "exceeded maximum resolution"),
+        (format!("query_range?query={selector}&direction=up"), 400, "invalid direction 'up'"),
+        (format!("query?query={selector}"), 400, "log queries are not supported as an instant query"),
+        ("nothing".into(), 404, "no such endpoint"),
+    ] {
+        let answer = get(&vitrine, &path);
+        assert!(answer.status == status && answer.text().contains(text), "{path}: {}", answer.text());
+    }
+    assert_eq!(vitrine.get("/loki/api/v1/labels").status, 401);
+    assert_eq!(vitrine.get("/").status, 200);
+}
+
+/// A WebSocket as a client has it.
+struct Socket(TcpStream);
+
+impl Socket {
+    /// Opens one, or returns what was answered instead.
+    fn open(vitrine: &Vitrine, query: &str, authorization: &str) -> Result<Socket, String> {
+        let mut stream = TcpStream::connect(vitrine.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let path = format!("/loki/api/v1/tail?query={}", escaped(query));
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: {authorization}\r\nconnection: upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        .unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        if head.starts_with("HTTP/1.1 101") {
+            assert!(
+                head.to_lowercase().contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="),
+                "{head}"
+            );
+            return Ok(Socket(stream));
+        }
+        let mut rest = vec![0; 4_096];
+        let n = stream.read(&mut rest).unwrap();
+        Err(format!("{head}{}", String::from_utf8_lossy(&rest[..n])))
+    }
+
+    /// Reads a frame: what it is and what it holds.
+    fn frame(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 2];
+        self.0.read_exact(&mut head).unwrap();
+        let n = match head[1] {
+            126 => {
+                let mut n = [0; 2];
+                self.0.read_exact(&mut n).unwrap();
+                u16::from_be_bytes(n) as usize
+            }
+            127 => {
+                let mut n = [0; 8];
+                self.0.read_exact(&mut n).unwrap();
+                u64::from_be_bytes(n) as usize
+            }
+            n => n as usize,
+        };
+        let mut payload = vec![0; n];
+        self.0.read_exact(&mut payload).unwrap();
+        (head[0] & 0x0f, payload)
+    }
+
+    /// Reads frames up to one of a kind.
+    fn next(&mut self, kind: u8) -> Vec<u8> {
+        loop {
+            let (found, payload) = self.frame();
+            if found == kind {
+                return payload;
+            }
+        }
+    }
+
+    fn next_lines(&mut self) -> Vec<String> {
+        let message: Value = serde_json::from_slice(&self.next(TEXT)).unwrap();
+        let streams = message["streams"].as_array().unwrap().iter();
+        let values = streams.flat_map(|stream| stream["values"].as_array().unwrap());
+        values.map(|value| value[1].as_str().unwrap().to_string()).collect()
+    }
+
+    /// Sends a small frame, masked by zeros.
+    fn send(&mut self, kind: u8, payload: &[u8]) {
+        self.0.write_all(&[0x80 | kind, 0x80 | payload.len() as u8, 0, 0, 0, 0]).unwrap();
+        self.0.write_all(payload).unwrap();
+    }
+}
+
+const TEXT: u8 = 1;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+
+/// The check G16.
+#[test]
+fn a_tail_tells_the_past_and_then_what_comes_in() {
+    let vitrine = Vitrine::start();
+    push(&vitrine, now_ns() - 1_000_000_000, &["first x", "other", "second x"]);
+    let mut socket = Socket::open(&vitrine, r#"{job="shop"} |= "x""#, &basic_auth()).ok().unwrap();
+    assert_eq!(socket.next_lines(), ["first x", "second x"]);
+    let begun = Instant::now();
+    push(&vitrine, now_ns(), &["other", "third x"]);
+    assert_eq!(socket.next_lines(), ["third x"]);
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    socket.next(PING);
+    socket.send(CLOSE, &1_000_u16.to_be_bytes());
+    assert_eq!(socket.next(CLOSE)[..2], 1_000_u16.to_be_bytes());
+
+    let refused = |query: &str, authorization: &str| match Socket::open(&vitrine, query, authorization) {
+        Ok(_) => panic!("{query} is followed"),
+        Err(answer) => answer,
+    };
+    assert!(refused("rate({a=\"b\"}[1m])", &basic_auth()).contains("only log selector is supported"));
+    assert!(refused("{a=", &basic_auth()).starts_with("HTTP/1.1 400"));
+    assert!(refused("{a=\"b\"}", "Basic eDp5").starts_with("HTTP/1.1 401"));
+    let all: Vec<Socket> =
+        (0..32).map(|_| Socket::open(&vitrine, "{job=~\".+\"}", &basic_auth()).ok().unwrap()).collect();
+    let one_more = refused("{job=~\".+\"}", &basic_auth());
+    assert!(
+        one_more.starts_with("HTTP/1.1 429") && one_more.contains("max concurrent tail requests"),
+        "{one_more}"
+    );
+    assert_eq!(vitrine.get("/").status, 200);
+    drop(all);
+    wait_until("a place is free again", || Socket::open(&vitrine, "{job=~\".+\"}", &basic_auth()).ok());
+}
+
+#[test]
+fn the_command_asks_a_running_vitrine_and_the_store_of_a_stopped_one() {
+    let vitrine = Vitrine::start();
+    push(&vitrine, now_ns() - 1_000_000_000, &["level=warn first", "level=info second"]);
+    let ended = vitrine.dir().run(&["logs", r#"{job="shop"} | detected_level="warn""#]);
+    assert!(ended.code == 0 && ended.out.ends_with(" warn  shop  level=warn first\n"), "{ended:?}");
+    let count = vitrine.dir().run(&["logs", r#"sum(count_over_time({job="shop"}[1h]))"#]);
+    assert_eq!(count.out, "2  {}\n");
+    let wrong = vitrine.dir().run(&["logs", r#"{job="shop"} | by"#]);
+    assert!(wrong.code == 1 && wrong.err.ends_with("{job=\"shop\"} | by\n               ^^\n"), "{wrong:?}");
+    let dir: Folders = vitrine.stop();
+    let ended = dir.run(&["logs", r#"{job="shop"}"#, "--limit", "1"]);
+    assert!(ended.code == 0 && ended.out.ends_with(" info  shop  level=info second\n"), "{ended:?}");
+    let follow = dir.run(&["logs", r#"{job="shop"}"#, "--follow"]);
+    assert!(follow.code == 1 && follow.err.contains("no vitrine runs on"), "{follow:?}");
+}
