@@ -37,6 +37,11 @@ impl MemoryStore {
         self.lines.lock().unwrap().push(LogRecord { at, severity, stream, metadata: Vec::new(), body });
     }
 
+    /// Adds a line as it is.
+    pub fn record(&self, record: LogRecord) {
+        self.lines.lock().unwrap().push(record);
+    }
+
     /// Adds a span.
     pub fn span(&self, span: Span) {
         self.spans.lock().unwrap().push(span);

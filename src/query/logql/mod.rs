@@ -31,6 +31,8 @@ mod parse;
 mod pipeline;
 mod print;
 mod sanitize;
+#[cfg(test)]
+mod scripts;
 mod select;
 mod template;
 mod unwrap;
