@@ -72,9 +72,10 @@ pub(super) async fn tail(
     // Ends when the client leaves or the server drains; nobody waits for it.
     actix_web::rt::spawn(async move {
         let past = past(&shared, log, range, asked.now).await;
-        let reason = talk(session.clone(), messages, following, past, &shared).await;
-        // The client may have gone without a word.
-        _ = session.close(reason).await;
+        if let End::Said(reason) = talk(session.clone(), messages, following, past, &shared).await {
+            // The client may have gone without a word.
+            _ = session.close(Some(reason)).await;
+        }
     });
     response
 }
@@ -110,15 +111,23 @@ async fn past(
     }
 }
 
-/// Tells the client the past and then what comes in, until one side ends it; returns why.
+/// How a conversation ends.
+enum End {
+    /// With a reason.
+    Said(CloseReason),
+    /// Without one: Grafana comes again only then, and finds the successor of a process that stops.
+    Unsaid,
+}
+
+/// Tells the client the past and then what comes in, until one side ends it.
 async fn talk(
     mut session: Session,
     mut messages: actix_ws::AggregatedMessageStream,
     mut following: Following,
     past: Result<Vec<Line>, String>,
     shared: &Shared,
-) -> Option<CloseReason> {
-    let closed = |code, text: &str| Some(CloseReason { code, description: Some(text.to_string()) });
+) -> End {
+    let closed = |code, text: &str| End::Said(CloseReason { code, description: Some(text.to_string()) });
     let past = match past {
         Ok(past) => past,
         Err(fault) => return closed(CloseCode::Error, &fault),
@@ -127,32 +136,40 @@ async fn talk(
     let mut past = past.into_iter().peekable();
     while past.peek().is_some() {
         let lines: Vec<Line> = past.by_ref().take(PAST_LINES).collect();
-        session.text(frame(lines, &[])).await.ok()?;
+        if session.text(frame(lines, &[])).await.is_err() {
+            return End::Unsaid;
+        }
     }
     let mut ticks = tokio::time::interval(PING_EVERY);
     let mut n_pings = 0;
     loop {
-        tokio::select! {
+        let sent = tokio::select! {
             frame = following.next() => match frame {
-                Some(frame) => session.text(frame.text.as_str()).await.ok()?,
-                None => return closed(CloseCode::Away, "nothing more comes in"),
+                Some(frame) => session.text(frame.text.as_str()).await,
+                None => return End::Unsaid,
             },
             message = messages.next() => match message {
-                Some(Ok(AggregatedMessage::Ping(bytes))) => session.pong(&bytes).await.ok()?,
-                Some(Ok(AggregatedMessage::Close(_))) | None => return Some(CloseCode::Normal.into()),
-                Some(Ok(_)) => n_pings = 0,
+                Some(Ok(AggregatedMessage::Ping(bytes))) => session.pong(&bytes).await,
+                Some(Ok(AggregatedMessage::Close(_))) | None => return End::Said(CloseCode::Normal.into()),
+                Some(Ok(_)) => {
+                    n_pings = 0;
+                    Ok(())
+                }
                 Some(Err(_)) => return closed(CloseCode::Protocol, "no WebSocket message"),
             },
             _ = ticks.tick() => {
                 if shared.switches.is_closing() {
-                    return closed(CloseCode::Away, "the server stops");
+                    return End::Unsaid;
                 }
                 n_pings += 1;
                 if n_pings > PINGS_MAX {
                     return closed(CloseCode::Away, "no answer to pings");
                 }
-                session.ping(b"").await.ok()?;
+                session.ping(b"").await
             }
+        };
+        if sent.is_err() {
+            return End::Unsaid;
         }
     }
 }
