@@ -81,7 +81,8 @@ pub fn all() -> [Question; 7] {
         Question {
             what: "counts by level",
             kind: Kind::Levels,
-            logql: r#"{job=~".+"}"#.into(),
+            // What vitrine logs of the benchmark itself is not asked for.
+            logql: r#"{job=~".+", service_name!="vitrine"}"#.into(),
             logsql: "*".into(),
             expect: |told| Some(told.n_lines),
             budget_ms: None,
