@@ -1,8 +1,7 @@
 //! What a query may hold and how long it may take, in every language.
 
-use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::pace::give_way;
@@ -34,9 +33,9 @@ pub enum Spent {
     Canceled,
 }
 
-/// Counts the values that are held, and knows when it is time to end.
+/// Counts the values that are held, and knows when it is time to end; threads may share it.
 pub struct Budget<'a> {
-    held: Cell<usize>,
+    held: AtomicUsize,
     held_max: usize,
     until: Option<Instant>,
     cancel: &'a Cancel,
@@ -45,7 +44,7 @@ pub struct Budget<'a> {
 impl<'a> Budget<'a> {
     /// Begins with nothing held; a value is what takes 16 bytes.
     pub fn new(held_max: usize, timeout: Duration, cancel: &'a Cancel) -> Self {
-        Budget { held: Cell::new(0), held_max, until: Instant::now().checked_add(timeout), cancel }
+        Budget { held: AtomicUsize::new(0), held_max, until: Instant::now().checked_add(timeout), cancel }
     }
 
     /// Returns how many values may be held.
@@ -55,24 +54,25 @@ impl<'a> Budget<'a> {
 
     /// Returns how many values are held.
     pub fn held(&self) -> usize {
-        self.held.get()
+        self.held.load(Ordering::Relaxed)
     }
 
     /// Sets what is held, after something was let go.
     pub fn set_held(&self, held: usize) {
-        self.held.set(held);
+        self.held.store(held, Ordering::Relaxed);
     }
 
     /// Adds values that are held from now on.
     pub fn hold(&self, n_values: usize) -> Result<(), Spent> {
         self.fits(n_values)?;
-        self.held.set(self.held.get() + n_values);
+        // Threads that add at once may go past the bound by what each of them adds.
+        self.held.fetch_add(n_values, Ordering::Relaxed);
         Ok(())
     }
 
     /// Refuses what could not be held, before it is made.
     pub fn fits(&self, n_values: usize) -> Result<(), Spent> {
-        if self.held.get().saturating_add(n_values) > self.held_max { Err(Spent::Memory) } else { Ok(()) }
+        if self.held().saturating_add(n_values) > self.held_max { Err(Spent::Memory) } else { Ok(()) }
     }
 
     /// Refuses to go on when the time is over or nobody waits any more.

@@ -1,7 +1,7 @@
 //! What a LogQL text means.
 //!
 //! A query is either a selection of lines with stages behind it, or numbers made of such. Stages
-//! are kept as they were written; [`pipeline`](super::pipeline) compiles them.
+//! are kept as they were written and compiled when they are run.
 
 pub use super::extract::{Extraction, LogfmtFlags};
 pub use crate::query::algebra::aggregate::Grouping;

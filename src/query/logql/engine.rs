@@ -42,6 +42,14 @@ pub struct ReadStats {
 }
 
 impl ReadStats {
+    /// Adds what another part of the answer took.
+    pub fn merge(&mut self, other: &ReadStats) {
+        self.n_blocks += other.n_blocks;
+        self.n_unpacked += other.n_unpacked;
+        self.n_lines += other.n_lines;
+        self.n_bytes += other.n_bytes;
+    }
+
     /// Adds another read.
     pub fn add(&mut self, read: &LogReadStats) {
         self.n_blocks += read.n_blocks;

@@ -7,18 +7,16 @@ use std::collections::HashMap;
 
 use super::arithmetic;
 use super::ast::{
-    Aggregate, Binary, BinaryOp, Cardinality, Conversion, Grouping, Matching, Metric, RangeAggregation,
-    RangeOp, Unwrap, VectorOp,
+    Aggregate, Binary, BinaryOp, Cardinality, Grouping, Matching, Metric, RangeAggregation, RangeOp, Unwrap,
+    VectorOp,
 };
 use super::engine::ReadStats;
-use super::entry::{Entry, Scratch};
 use super::error::{ERROR_LABEL, Error, PRESERVE_ERROR_LABEL};
 use super::fold::Sample;
 use super::hints::each_tested;
-use super::label_test::LabelTest;
 use super::pipeline::{Numbers, Pipeline};
+use super::reading::{Read, Reading, Value};
 use super::select;
-use super::unwrap::SAMPLE_EXTRACTION_ERROR;
 use super::windows::{Pieces, Windows};
 use crate::clock::UnixNanos;
 use crate::query::algebra::aggregate::{AggregateOp, Aggregation};
@@ -27,12 +25,6 @@ use crate::query::algebra::{ABSENT, Row, is_absent, matching, merge_equal, set};
 use crate::query::budget::Budget;
 use crate::record::Labels;
 use crate::record::read::{Direction, LogRead, MatchOp, Matcher};
-
-/// After so many lines the time is looked at.
-const LINES_A_CHECK: u32 = 256;
-
-/// Values that a series without any takes, in the units of a [`Budget`]: its place in two tables.
-const SERIES_VALUES: usize = 16;
 
 /// The moments of a query, in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,43 +208,24 @@ impl Evaluator<'_> {
         let counts_bytes = matches!(op, RangeOp::Bytes | RangeOp::BytesRate);
         let numbers = Numbers { grouping, named: named_behind(range.unwrap.as_ref()), counts_bytes };
         let pipeline = Pipeline::of_numbers(&range.log.stages, numbers, self.now)?;
-        let mut reading = Reading {
-            op: *op,
-            value: Value::new(*op, range.unwrap.as_ref())?,
-            keys: Keys::new(grouping, range.unwrap.as_ref()),
-            windows,
-            series: Vec::new(),
-        };
         let (from, to) = windows.covered();
         let mut select = select::select(&range.log, UnixNanos(from), UnixNanos(to), Direction::Forward);
         select::keep_only_metadata(&mut select, self.logs)?;
-        let mut scratch = Scratch::default();
-        let (mut n_lines, mut fault) = (0_u32, None);
-        let read = self.logs.lines(&select, &mut |line| {
-            n_lines = n_lines.wrapping_add(1);
-            let mut step = || -> Result<(), Error> {
-                if n_lines.is_multiple_of(LINES_A_CHECK) {
-                    self.check()?;
-                }
-                let Some(mut entry) = pipeline.run(line, &mut scratch) else { return Ok(()) };
-                let n_values = reading.add(&mut entry);
-                if n_values > 0 { self.hold(n_values) } else { Ok(()) }
-            };
-            match step() {
-                Ok(()) => std::ops::ControlFlow::Continue(()),
-                Err(error) => {
-                    fault = Some(error);
-                    std::ops::ControlFlow::Break(())
-                }
-            }
-        })?;
-        self.stats.add(&read);
-        if let Some(fault) = fault {
-            return Err(fault);
-        }
+        let reading = Reading {
+            logs: self.logs,
+            pipeline: &pipeline,
+            op: *op,
+            value: &Value::new(*op, range.unwrap.as_ref())?,
+            grouping,
+            unwrap: range.unwrap.as_ref(),
+            windows,
+            budget: &self.budget,
+        };
+        let Read { series, stats } = reading.read(&select)?;
+        self.stats.merge(&stats);
         // The walk ends early, too, when nobody waits for it.
         self.check()?;
-        let rows = self.rows_of(reading.series, &windows, parameter.unwrap_or_default())?;
+        let rows = self.rows_of(series, &windows, parameter.unwrap_or_default())?;
         Ok(if *op == RangeOp::Absent { self.absent(&rows, &range.log.matchers) } else { rows })
     }
 
@@ -342,148 +315,4 @@ fn named_behind(unwrap: Option<&Unwrap>) -> Vec<String> {
         res.push(unwrap.label.clone());
     }
     res
-}
-
-/// What number a line stands for.
-enum Value {
-    One,
-    Bytes,
-    Label { name: String, conversion: Conversion, tests: Vec<LabelTest> },
-}
-
-impl Value {
-    fn new(op: RangeOp, unwrap: Option<&Unwrap>) -> Result<Self, Error> {
-        let Some(unwrap) = unwrap else {
-            return Ok(if matches!(op, RangeOp::Bytes | RangeOp::BytesRate) {
-                Value::Bytes
-            } else {
-                Value::One
-            });
-        };
-        let tests = unwrap.filters.iter().map(LabelTest::new).collect::<Result<_, _>>()?;
-        Ok(Value::Label { name: unwrap.label.clone(), conversion: unwrap.conversion, tests })
-    }
-
-    /// Returns the number; none when the line has none and is left out.
-    fn of(&self, entry: &mut Entry<'_>) -> Option<f64> {
-        match self {
-            Value::One => Some(1.0),
-            Value::Bytes => Some(entry.text.len() as f64),
-            Value::Label { name, conversion, tests } => {
-                let text = entry.label(name).filter(|text| !text.is_empty())?;
-                let value = conversion.convert(text).map_err(|fault| fault.to_string());
-                let value = value.unwrap_or_else(|details| {
-                    entry.set_error(SAMPLE_EXTRACTION_ERROR, &details);
-                    0.0
-                });
-                tests.iter().all(|test| test.keeps(entry)).then_some(value)
-            }
-        }
-    }
-}
-
-/// Which series a line belongs to.
-struct Keys {
-    by: By,
-    places: HashMap<Vec<u8>, usize>,
-    key: Vec<u8>,
-    labels: Vec<(String, String)>,
-}
-
-enum By {
-    Nothing,
-    Names(Vec<String>),
-    Without(Vec<String>),
-}
-
-impl Keys {
-    fn new(grouping: Option<&Grouping>, unwrap: Option<&Unwrap>) -> Self {
-        // The label with the number tells series apart only where it is asked for.
-        let unwrapped = unwrap.map(|unwrap| unwrap.label.clone());
-        let by = match grouping {
-            Some(grouping) if !grouping.is_without && grouping.names.is_empty() => By::Nothing,
-            Some(grouping) if !grouping.is_without => By::Names(grouping.names.clone()),
-            Some(grouping) => By::Without(grouping.names.iter().cloned().chain(unwrapped).collect()),
-            None => By::Without(unwrapped.into_iter().collect()),
-        };
-        Keys { by, places: HashMap::new(), key: Vec::new(), labels: Vec::new() }
-    }
-
-    /// Returns the number of the series of a line, and its labels if it is new.
-    fn place(&mut self, entry: &Entry<'_>) -> (usize, Option<Labels>) {
-        self.key.clear();
-        let has_error = !entry.error().is_empty();
-        match &self.by {
-            By::Nothing if !has_error => {}
-            By::Names(names) if !has_error => {
-                for name in names {
-                    push_text(&mut self.key, entry.label(name).unwrap_or_default());
-                }
-            }
-            _ => self.push_all(entry, has_error),
-        }
-        if let Some(place) = self.places.get(&self.key) {
-            return (*place, None);
-        }
-        let place = self.places.len();
-        self.places.insert(self.key.clone(), place);
-        let labels = match &self.by {
-            By::Nothing if !has_error => Labels::default(),
-            By::Names(names) if !has_error => {
-                Labels::new(names.iter().map(|name| (name.as_str(), entry.label(name).unwrap_or_default())))
-            }
-            _ => Labels::new(self.labels.drain(..)),
-        };
-        (place, Some(labels))
-    }
-
-    /// Takes all labels but those that the grouping leaves out; with an error, really all.
-    fn push_all(&mut self, entry: &Entry<'_>, has_error: bool) {
-        let (labels, by) = (&mut self.labels, &self.by);
-        labels.clear();
-        entry.each_label(&mut |_, name, value| {
-            let is_left_out = match by {
-                By::Without(names) => !has_error && names.iter().any(|without| without == name),
-                _ => false,
-            };
-            if !is_left_out && !value.is_empty() {
-                labels.push((name.to_string(), value.to_string()));
-            }
-        });
-        labels.sort_unstable();
-        self.key.push(u8::from(has_error));
-        for (name, value) in labels {
-            push_text(&mut self.key, name);
-            push_text(&mut self.key, value);
-        }
-    }
-}
-
-fn push_text(key: &mut Vec<u8>, text: &str) {
-    key.extend_from_slice(&(text.len() as u32).to_be_bytes());
-    key.extend_from_slice(text.as_bytes());
-}
-
-/// The series of one range, as far as they were read.
-struct Reading {
-    op: RangeOp,
-    value: Value,
-    keys: Keys,
-    windows: Windows,
-    series: Vec<(Labels, Pieces)>,
-}
-
-impl Reading {
-    /// Takes a line, and returns how many more values are held.
-    fn add(&mut self, entry: &mut Entry<'_>) -> usize {
-        let Some(value) = self.value.of(entry) else { return 0 };
-        let (place, new) = self.keys.place(entry);
-        let mut n_values = 0;
-        if let Some(labels) = new {
-            n_values += SERIES_VALUES + 2 * labels.size_bytes() / size_of::<Sample>();
-            self.series.push((labels, Pieces::new(self.op)));
-        }
-        let sample = Sample { at_ns: entry.line.at.0, value };
-        n_values + 3 * self.series[place].1.add(&self.windows, sample)
-    }
 }

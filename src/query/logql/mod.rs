@@ -30,6 +30,7 @@ mod lines;
 mod parse;
 mod pipeline;
 mod print;
+mod reading;
 mod sanitize;
 #[cfg(test)]
 mod scripts;

@@ -93,6 +93,19 @@ impl Pieces {
         }
     }
 
+    /// Adds what was found later.
+    pub fn append(&mut self, later: Pieces) {
+        self.samples.extend(later.samples);
+        let mut folds = later.folds.into_iter().peekable();
+        if let (Some((last, fold)), Some((first, next))) = (self.folds.last_mut(), folds.peek())
+            && last == first
+        {
+            fold.append(self.op, *next);
+            folds.next();
+        }
+        self.folds.extend(folds);
+    }
+
     /// Returns the value of each window, or [`ABSENT`] where it has no line.
     pub fn values(&self, windows: &Windows, parameter: f64) -> Vec<f64> {
         if needs_all(self.op) {
@@ -206,7 +219,11 @@ mod tests {
             let mut pieces = Pieces::new(op);
             let samples: Vec<Sample> =
                 times.iter().map(|at| Sample { at_ns: *at, value: (at * 7 % 13) as f64 }).collect();
-            samples.iter().for_each(|sample| _ = pieces.add(&windows, *sample));
+            let mut later = Pieces::new(op);
+            let (first, second) = samples.split_at(samples.len() * 2 / 3);
+            first.iter().for_each(|sample| _ = pieces.add(&windows, *sample));
+            second.iter().for_each(|sample| _ = later.add(&windows, *sample));
+            pieces.append(later);
             for (idx, value) in pieces.values(&windows, 0.5).into_iter().enumerate() {
                 let end_ns = windows.end(idx);
                 let inside = samples.iter().filter(|s| s.at_ns > end_ns - range_ns && s.at_ns <= end_ns);
