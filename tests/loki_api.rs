@@ -336,6 +336,9 @@ impl Socket {
             if found == kind {
                 return payload;
             }
+            if found == PING {
+                self.send(PONG, &payload);
+            }
         }
     }
 
@@ -356,6 +359,7 @@ impl Socket {
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
+const PONG: u8 = 10;
 
 /// The check G16.
 #[test]
@@ -382,14 +386,60 @@ fn a_tail_tells_the_past_and_then_what_comes_in() {
     assert!(refused("{a=\"b\"}", "").starts_with("HTTP/1.1 401"));
     let all: Vec<Socket> =
         (0..32).map(|_| Socket::open(&vitrine, "{job=~\".+\"}", &basic_auth()).ok().unwrap()).collect();
-    let one_more = refused("{job=~\".+\"}", &basic_auth());
-    assert!(
-        one_more.starts_with("HTTP/1.1 429") && one_more.contains("max concurrent tail requests"),
-        "{one_more}"
-    );
+    for _ in 32..200 {
+        let one_more = refused("{job=~\".+\"}", &basic_auth());
+        assert!(
+            one_more.starts_with("HTTP/1.1 429") && one_more.contains("max concurrent tail requests"),
+            "{one_more}"
+        );
+    }
     assert_eq!(vitrine.get("/").status, 200);
     drop(all);
     wait_until("a place is free again", || Socket::open(&vitrine, "{job=~\".+\"}", &basic_auth()).ok());
+}
+
+/// What a client does not read must pile up nowhere: not with the lines, not in its connection.
+#[test]
+fn followers_that_do_not_read_lose_lines_and_cost_no_memory() {
+    let dir = Folders::new();
+    let mut command = dir.serve();
+    command.env("VITRINE_PUSH_BYTES_PER_SECOND", "1000000000");
+    let vitrine = Vitrine::spawn(command, dir);
+    let follow = |query: &str| Socket::open(&vitrine, query, &basic_auth()).ok().unwrap();
+    let mut silent: Vec<Socket> = (0..31).map(|_| follow(r#"{job="shop"}"#)).collect();
+    // Told last of all, so that all were told once it is.
+    let mut last = follow(r#"{job="shop"} |= "end""#);
+    let large = "x".repeat(200_000);
+    let mut tell = |lines: &[&str]| {
+        push(&vitrine, now_ns(), lines);
+        assert_eq!(last.next_lines(), ["end"]);
+    };
+    tell(&["end"]);
+    let before = vitrine.memory();
+    (0..20).for_each(|_| tell(&[&large, &large, &large, &large, "end"]));
+    let grown_mb = vitrine.memory().saturating_sub(before) >> 20;
+
+    // Whoever reads again is told what it missed, at the latest with the next line.
+    let mut reader = silent.pop().unwrap();
+    let n_missed = loop {
+        match reader.frame() {
+            (TEXT, message) => {
+                let message: Value = serde_json::from_slice(&message).unwrap();
+                if let Some(dropped) = message["dropped_entries"].as_array() {
+                    break dropped.len();
+                }
+            }
+            (PING, payload) => {
+                reader.send(PONG, &payload);
+                push(&vitrine, now_ns(), &["one more"]);
+            }
+            (other, _) => panic!("a frame of kind {other}"),
+        }
+    };
+    assert!((1..=100).contains(&n_missed), "{n_missed}");
+    // 30 clients may each have a quarter of a megabyte and a message waiting.
+    assert!(grown_mb < 64, "grown by {grown_mb} MB");
+    assert_eq!(vitrine.get("/").status, 200);
 }
 
 #[test]
