@@ -59,9 +59,9 @@ fn a_grafana_data_source_is_answered_as_by_loki() {
     let around = format!("start={}&end={}", first - 1_000_000_000, now_ns());
 
     let g11 = get(&vitrine, "query?direction=backward&query=vector(1)%2Bvector(1)&time=4000000000");
-    assert_eq!(parsed(&g11)["data"]["resultType"], "vector");
-    assert_eq!(parsed(&g11)["data"]["result"][0]["value"][1], "2");
-    assert_eq!(parsed(&g11)["data"]["result"].as_array().unwrap().len(), 1);
+    // Ten digits are seconds, as in Loki.
+    let answer = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[4000000000,"2"]}],"#;
+    assert!(g11.text().starts_with(answer), "{}", g11.text());
 
     let headers = [
         ("authorization", &*basic_auth()),
@@ -202,6 +202,77 @@ fn what_cannot_be_asked_is_refused_in_words_and_the_page_does_not_notice() {
     assert_eq!(vitrine.get("/").status, 200);
 }
 
+/// Pushes a body as it is.
+fn push_bytes(vitrine: &Vitrine, kind: &str, body: &[u8]) -> Response {
+    vitrine.send(
+        "POST",
+        "/loki/api/v1/push",
+        &[("authorization", &basic_auth()), ("content-type", kind)],
+        body,
+    )
+}
+
+#[test]
+fn lines_that_are_too_long_or_no_text_are_refused_or_mended() {
+    let vitrine = Vitrine::start();
+    let body = |line: &[u8]| {
+        let head = format!(r#"{{"streams":[{{"stream":{{"job":"shop"}},"values":[["{}",""#, now_ns());
+        [head.as_bytes(), line, br#""]]}]}"#].concat()
+    };
+    let told = push_bytes(&vitrine, "application/json", &body(&vec![b'x'; 10 << 20]));
+    assert!(told.status == 413 && !told.text().is_empty(), "{} {}", told.status, told.text());
+    let told = push_bytes(&vitrine, "application/json", &body(&vec![b'x'; (1 << 20) + 1]));
+    assert!(told.status == 400 && told.text().contains("left out 1"), "{} {}", told.status, told.text());
+    let told = push_bytes(&vitrine, "application/json", &body(b"bad \xff\xfe text"));
+    assert!(told.status == 400 && told.text().contains("malformed"), "{} {}", told.status, told.text());
+
+    // One that is kept is cut.
+    let kept = push_bytes(&vitrine, "application/json", &body(&vec![b'x'; 1 << 20]));
+    assert_eq!(kept.status, 204, "{}", kept.text());
+    let field = |tag: u8, bytes: &[u8]| [&[tag, bytes.len() as u8][..], bytes].concat();
+    let mut seconds = vec![0x08];
+    prost::encoding::encode_varint(now_ns() as u64 / 1_000_000_000, &mut seconds);
+    let entry = [field(0x0a, &seconds), field(0x12, b"bad \xff\xfe text")].concat();
+    let stream = [field(0x0a, br#"{job="shop"}"#), field(0x12, &entry)].concat();
+    let packed = snap::raw::Encoder::new().compress_vec(&field(0x0a, &stream)).unwrap();
+    let kept = push_bytes(&vitrine, "application/x-protobuf", &packed);
+    assert_eq!(kept.status, 204, "{}", kept.text());
+    let query = escaped(r#"{job="shop"}"#);
+    let lines = lines_of(&parsed(&get(&vitrine, &format!("query_range?query={query}"))));
+    let mut lens: Vec<usize> = lines.iter().map(|(_, line)| line.chars().count()).collect();
+    lens.sort();
+    assert!(lens.len() == 2 && lens[1] > 1_000 && lens[1] <= 256 << 10, "{lens:?}");
+    assert!(lines.iter().any(|(_, line)| line.starts_with("bad \u{fffd}") && line.ends_with(" text")));
+    assert_eq!(vitrine.get("/").status, 200);
+}
+
+#[test]
+fn a_form_is_answered_as_an_address_is_and_packed_when_that_is_asked() {
+    let vitrine = Vitrine::start();
+    let now = now_ns();
+    push(&vitrine, now - 1_000_000_000, &["a line of some length"; 50]);
+    let query = escaped(r#"{job="shop"}"#);
+    let range = format!("start={}&end={now}", now - 10_000_000_000);
+    let asked = get(&vitrine, &format!("query_range?query={query}&{range}"));
+    let kind = "application/x-www-form-urlencoded; charset=UTF-8";
+    let headers = [("authorization", &*basic_auth()), ("content-type", kind)];
+    // Half of it in the address.
+    let path = format!("/loki/api/v1/query_range?{range}");
+    let form = vitrine.send("POST", &path, &headers, format!("query={query}").as_bytes());
+    let result = parsed(&asked)["data"]["result"].clone();
+    assert_eq!(lines_of(&parsed(&asked)).len(), 50);
+    assert_eq!(parsed(&form)["data"]["result"], result);
+
+    let path = format!("/loki/api/v1/query_range?query={query}&{range}");
+    let headers = [("authorization", &*basic_auth()), ("accept-encoding", "gzip")];
+    let packed = vitrine.request("GET", &path, &headers);
+    assert_eq!((packed.status, packed.header("content-encoding")), (200, "gzip"));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&packed.body[..]).read_to_string(&mut text).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["data"]["result"], result);
+    assert_eq!(asked.header("content-encoding"), "");
+}
+
 /// A WebSocket as a client has it.
 struct Socket(TcpStream);
 
@@ -265,6 +336,9 @@ impl Socket {
             if found == kind {
                 return payload;
             }
+            if found == PING {
+                self.send(PONG, &payload);
+            }
         }
     }
 
@@ -285,6 +359,7 @@ impl Socket {
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
+const PONG: u8 = 10;
 
 /// The check G16.
 #[test]
@@ -308,16 +383,63 @@ fn a_tail_tells_the_past_and_then_what_comes_in() {
     assert!(refused("rate({a=\"b\"}[1m])", &basic_auth()).contains("only log selector is supported"));
     assert!(refused("{a=", &basic_auth()).starts_with("HTTP/1.1 400"));
     assert!(refused("{a=\"b\"}", "Basic eDp5").starts_with("HTTP/1.1 401"));
+    assert!(refused("{a=\"b\"}", "").starts_with("HTTP/1.1 401"));
     let all: Vec<Socket> =
         (0..32).map(|_| Socket::open(&vitrine, "{job=~\".+\"}", &basic_auth()).ok().unwrap()).collect();
-    let one_more = refused("{job=~\".+\"}", &basic_auth());
-    assert!(
-        one_more.starts_with("HTTP/1.1 429") && one_more.contains("max concurrent tail requests"),
-        "{one_more}"
-    );
+    for _ in 32..200 {
+        let one_more = refused("{job=~\".+\"}", &basic_auth());
+        assert!(
+            one_more.starts_with("HTTP/1.1 429") && one_more.contains("max concurrent tail requests"),
+            "{one_more}"
+        );
+    }
     assert_eq!(vitrine.get("/").status, 200);
     drop(all);
     wait_until("a place is free again", || Socket::open(&vitrine, "{job=~\".+\"}", &basic_auth()).ok());
+}
+
+/// What a client does not read must pile up nowhere: not with the lines, not in its connection.
+#[test]
+fn followers_that_do_not_read_lose_lines_and_cost_no_memory() {
+    let dir = Folders::new();
+    let mut command = dir.serve();
+    command.env("VITRINE_PUSH_BYTES_PER_SECOND", "1000000000");
+    let vitrine = Vitrine::spawn(command, dir);
+    let follow = |query: &str| Socket::open(&vitrine, query, &basic_auth()).ok().unwrap();
+    let mut silent: Vec<Socket> = (0..31).map(|_| follow(r#"{job="shop"}"#)).collect();
+    // Told last of all, so that all were told once it is.
+    let mut last = follow(r#"{job="shop"} |= "end""#);
+    let large = "x".repeat(200_000);
+    let mut tell = |lines: &[&str]| {
+        push(&vitrine, now_ns(), lines);
+        assert_eq!(last.next_lines(), ["end"]);
+    };
+    tell(&["end"]);
+    let before = vitrine.memory();
+    (0..20).for_each(|_| tell(&[&large, &large, &large, &large, "end"]));
+    let grown_mb = vitrine.memory().saturating_sub(before) >> 20;
+
+    // Whoever reads again is told what it missed, at the latest with the next line.
+    let mut reader = silent.pop().unwrap();
+    let n_missed = loop {
+        match reader.frame() {
+            (TEXT, message) => {
+                let message: Value = serde_json::from_slice(&message).unwrap();
+                if let Some(dropped) = message["dropped_entries"].as_array() {
+                    break dropped.len();
+                }
+            }
+            (PING, payload) => {
+                reader.send(PONG, &payload);
+                push(&vitrine, now_ns(), &["one more"]);
+            }
+            (other, _) => panic!("a frame of kind {other}"),
+        }
+    };
+    assert!((1..=100).contains(&n_missed), "{n_missed}");
+    // 30 clients may each have a quarter of a megabyte and a message waiting.
+    assert!(grown_mb < 64, "grown by {grown_mb} MB");
+    assert_eq!(vitrine.get("/").status, 200);
 }
 
 #[test]

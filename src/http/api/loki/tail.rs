@@ -28,6 +28,13 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 /// A client that has not answered for so many pings has gone.
 const PINGS_MAX: u32 = 30;
 
+/// Bytes that a client is sent before it answers a ping behind them. What was handed to the
+/// connection waits in memory until the client reads, so it is bounded as the lines before it are.
+const UNANSWERED_MAX_BYTES: usize = 256 << 10;
+
+/// What such a ping says, and its answer.
+const CAUGHT_UP: &[u8] = b"caught up";
+
 /// Longest message of a client, which has nothing to say.
 const MESSAGE_MAX_BYTES: usize = 4 << 10;
 
@@ -142,17 +149,25 @@ async fn talk(
     }
     let mut ticks = tokio::time::interval(PING_EVERY);
     let mut n_pings = 0;
+    let mut unanswered_bytes = 0;
     loop {
         let sent = tokio::select! {
-            frame = following.next() => match frame {
-                Some(frame) => session.text(frame.text.as_str()).await,
-                None => return End::Unsaid,
-            },
+            frame = following.next(), if unanswered_bytes < UNANSWERED_MAX_BYTES => {
+                let Some(frame) = frame else { return End::Unsaid };
+                unanswered_bytes += frame.text.len();
+                match session.text(frame.text.as_str()).await {
+                    Ok(()) if unanswered_bytes >= UNANSWERED_MAX_BYTES => session.ping(CAUGHT_UP).await,
+                    sent => sent,
+                }
+            }
             message = messages.next() => match message {
                 Some(Ok(AggregatedMessage::Ping(bytes))) => session.pong(&bytes).await,
                 Some(Ok(AggregatedMessage::Close(_))) | None => return End::Said(CloseCode::Normal.into()),
-                Some(Ok(_)) => {
+                Some(Ok(message)) => {
                     n_pings = 0;
+                    if matches!(message, AggregatedMessage::Pong(mark) if mark == CAUGHT_UP) {
+                        unanswered_bytes = 0;
+                    }
                     Ok(())
                 }
                 Some(Err(_)) => return closed(CloseCode::Protocol, "no WebSocket message"),
