@@ -7,8 +7,10 @@
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
+use std::iter::Peekable;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::vec;
 
 use tokio::sync::mpsc;
 
@@ -98,20 +100,40 @@ pub struct Following {
     followers: Arc<Followers>,
     frames: mpsc::Receiver<Frame>,
     past: Past,
+    untold: Peekable<vec::IntoIter<Line>>,
 }
 
 impl Following {
-    /// Says which lines the client knows already; from now on it is told what comes in.
-    pub fn after(&self, past: &[Line]) {
+    /// Gives the past, oldest line first: the client is told it and then what comes in.
+    pub fn after(&mut self, past: Vec<Line>) {
         // Said once.
         _ = self.past.0.set(past.iter().map(key).collect());
+        self.untold = past.into_iter().peekable();
         self.followers.state().is_past_told = true;
         self.followers.arrived.notify_one();
     }
 
-    /// Waits for a message.
+    /// Waits for a message. Nothing is lost when the wait is given up.
     pub async fn next(&mut self) -> Option<Frame> {
+        if self.untold.peek().is_some() {
+            return Some(self.next_of_past());
+        }
         self.frames.recv().await
+    }
+
+    fn next_of_past(&mut self) -> Frame {
+        let mut lines = Vec::new();
+        let mut n_bytes = 0;
+        while n_bytes < FRAME_BYTES
+            && let Some(line) = self.untold.next()
+        {
+            n_bytes += line.text.len();
+            lines.push(line);
+        }
+        let text = frame(lines, &[]);
+        // Made when it is asked for, so it waits in no queue.
+        let queued_bytes = Arc::new(AtomicUsize::new(text.len()));
+        Frame { text, queued_bytes }
     }
 }
 
@@ -197,7 +219,12 @@ impl Followers {
                 }
             }
         }
-        Some(Following { followers: self.clone(), frames: receiver, past })
+        Some(Following {
+            followers: self.clone(),
+            frames: receiver,
+            past,
+            untold: Vec::new().into_iter().peekable(),
+        })
     }
 
     fn run(&self) {
@@ -301,7 +328,7 @@ impl Follower {
 }
 
 /// Returns a message as Loki sends it.
-pub fn frame(lines: Vec<Line>, dropped: &[Name]) -> String {
+fn frame(lines: Vec<Line>, dropped: &[Name]) -> String {
     let mut res = b"{".to_vec();
     put_streams(&mut res, lines, false, r#""streams":"#);
     if !dropped.is_empty() {
@@ -345,7 +372,12 @@ mod tests {
         let mut frames = followers.follow(live("{job=\"a\"} |= \"x\"")).unwrap();
         followers.offer(&[record(1, "old x"), record(2, "x"), record(3, "y")]);
         let past = live("{job=\"a\"}").line(record(1, "old x").view()).unwrap();
-        frames.after(&[past]);
+        frames.after(vec![past]);
+        let frame = frames.next().await.unwrap();
+        assert_eq!(
+            frame.text,
+            r#"{"streams":[{"stream":{"detected_level":"info","job":"a"},"values":[["1","old x"]]}]}"#
+        );
         let frame = frames.next().await.unwrap();
         assert_eq!(
             frame.text,
@@ -354,10 +386,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_long_past_is_told_in_messages_as_short_as_those_of_what_comes_in() {
+        let followers = Arc::new(Followers::default());
+        let large = "x".repeat(FRAME_BYTES / 2);
+        let mut told = live("{job=\"a\"}");
+        let past = (0..5).map(|at| told.line(record(at, &large).view()).unwrap()).collect();
+        let mut frames = followers.follow(live("{job=\"a\"}")).unwrap();
+        frames.after(past);
+        let mut n_lines = Vec::new();
+        while n_lines.iter().sum::<usize>() < 5 {
+            n_lines.push(frames.next().await.unwrap().text.matches(&large).count());
+        }
+        assert_eq!(n_lines, [2, 2, 1]);
+    }
+
+    #[tokio::test]
     async fn who_does_not_read_is_told_what_was_left_out() {
         let followers = Arc::new(Followers::default());
         let mut frames = followers.follow(live("{job=\"a\"}")).unwrap();
-        frames.after(&[]);
+        frames.after(Vec::new());
         let large = "x".repeat(QUEUED_MAX_BYTES / 4);
         for at in 0..20 {
             followers.offer(&[record(at, &large)]);

@@ -12,7 +12,7 @@ use actix_ws::{AggregatedMessage, CloseCode, CloseReason, Session};
 use futures_util::StreamExt;
 
 use super::asked::Asked;
-use super::follow::{FOLLOWERS_MAX, Following, frame};
+use super::follow::{FOLLOWERS_MAX, Following};
 use super::json::{self, Refused};
 use crate::http::Shared;
 use crate::http::admin::{self, AdminState};
@@ -37,9 +37,6 @@ const CAUGHT_UP: &[u8] = b"caught up";
 
 /// Longest message of a client, which has nothing to say.
 const MESSAGE_MAX_BYTES: usize = 4 << 10;
-
-/// Lines of the past in one message.
-const PAST_LINES: usize = 500;
 
 pub(super) async fn tail(
     request: HttpRequest,
@@ -139,14 +136,7 @@ async fn talk(
         Ok(past) => past,
         Err(fault) => return closed(CloseCode::Error, &fault),
     };
-    following.after(&past);
-    let mut past = past.into_iter().peekable();
-    while past.peek().is_some() {
-        let lines: Vec<Line> = past.by_ref().take(PAST_LINES).collect();
-        if session.text(frame(lines, &[])).await.is_err() {
-            return End::Unsaid;
-        }
-    }
+    following.after(past);
     let mut ticks = tokio::time::interval(PING_EVERY);
     let mut n_pings = 0;
     let mut unanswered_bytes = 0;
