@@ -4,6 +4,7 @@
 //! numbers here: no function takes one, and nobody writes them into log lines.
 
 use super::quoted;
+use crate::query::logql::go_float::parse_float;
 
 /// A number, with every type that it can have.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +29,7 @@ pub(super) fn number(text: &str) -> Result<Number, String> {
     if !looks_like_float && let Some(int) = integer(text) {
         return Ok(number(int.try_into().ok(), Some(int as f64), false));
     }
-    let float = float(text).ok_or_else(|| format!("illegal number syntax: {}", quoted(text)))?;
+    let float = parse_float(text).map_err(|_| format!("illegal number syntax: {}", quoted(text)))?;
     if !looks_like_float {
         return Err(format!("integer overflow: {}", quoted(text)));
     }
@@ -66,43 +67,6 @@ pub(super) fn integer(text: &str) -> Option<i128> {
 fn without_underscores(digits: &str, has_prefix: bool) -> Option<String> {
     let is_wrong = digits.contains("__") || digits.ends_with('_') || (digits.starts_with('_') && !has_prefix);
     (!is_wrong).then(|| digits.replace('_', ""))
-}
-
-/// Reads what Go's `ParseFloat` takes.
-pub(super) fn float(text: &str) -> Option<f64> {
-    let unsigned = text.trim_start_matches(['+', '-']);
-    if unsigned.len() + 1 < text.len() {
-        return None;
-    }
-    if let Some(digits) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
-        let value = hex_float(&without_underscores(digits, true)?)?;
-        return Some(if text.starts_with('-') { -value } else { value });
-    }
-    let is_underscored = text.contains('_');
-    let between = |(idx, _): (usize, &str)| {
-        let digit =
-            |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
-        digit(idx.checked_sub(1)) && digit(Some(idx + 1))
-    };
-    if is_underscored && !text.match_indices('_').all(between) {
-        return None;
-    }
-    text.replace('_', "").parse().ok().filter(|value: &f64| {
-        // Go refuses what is too large, but takes the words for it.
-        value.is_finite() || text.to_ascii_lowercase().contains(['i', 'n'])
-    })
-}
-
-/// Reads the mantissa and the exponent of two behind `0x`.
-fn hex_float(text: &str) -> Option<f64> {
-    let (mantissa, exponent) = text.split_once(['p', 'P'])?;
-    let exponent: i32 = exponent.parse().ok()?;
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    // More than 52 bits would have to be rounded; nobody writes them.
-    let value = u64::from_str_radix(&digits, 16).ok().filter(|value| *value < 1 << 53)?;
-    let exponent = exponent.checked_sub(4 * fraction.len() as i32)?;
-    Some(value as f64 * 2f64.powi(exponent)).filter(|value| value.is_finite())
 }
 
 /// Reads a character in single quotes as its code point.

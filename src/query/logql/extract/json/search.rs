@@ -42,14 +42,11 @@ impl<'p, 'l, F: FnMut(Finding<'l>)> Search<'p, 'l, F> {
         while !self.is_done() {
             match *bytes.get(pos)? {
                 b'"' => {
-                    let (end, has_escapes) = string_end(bytes, pos + 1)?;
-                    let next = next_token(bytes, end + 1)?;
-                    if bytes[next] != b':' {
+                    let (next, key) = string_at(self.line, pos)?;
+                    let Some(key) = key else {
                         pos = next;
                         continue;
-                    }
-                    let raw = &self.line[pos + 1..end];
-                    let key = if has_escapes { unescaped(raw)? } else { Cow::Borrowed(raw) };
+                    };
                     self.at_key(key, next + 1)?;
                     pos = next;
                 }
@@ -134,6 +131,19 @@ impl<'p, 'l, F: FnMut(Finding<'l>)> Search<'p, 'l, F> {
     }
 }
 
+/// Reads the string that begins at a quote, and returns where the token behind it stands, and what
+/// the string says when that is a colon, which makes it a key.
+fn string_at(text: &str, start: usize) -> Option<(usize, Option<Cow<'_, str>>)> {
+    let bytes = text.as_bytes();
+    let (end, has_escapes) = string_end(bytes, start + 1)?;
+    let next = next_token(bytes, end + 1)?;
+    if bytes[next] != b':' {
+        return Some((next, None));
+    }
+    let raw = &text[start + 1..end];
+    Some((next, Some(if has_escapes { unescaped(raw)? } else { Cow::Borrowed(raw) })))
+}
+
 /// The elements of an array, up to where it ends or is no array any more.
 struct Elements<'l> {
     line: &'l str,
@@ -197,15 +207,12 @@ fn find_in<'l>(text: &'l str, steps: &[Step]) -> Option<Reached<'l>> {
     loop {
         match *bytes.get(pos)? {
             b'"' => {
-                let (end, has_escapes) = string_end(bytes, pos + 1)?;
-                let next = next_token(bytes, end + 1)?;
-                if bytes[next] != b':' {
+                let (next, key) = string_at(text, pos)?;
+                let Some(key) = key else {
                     pos = next;
                     continue;
-                }
+                };
                 let step = steps.get(level.checked_sub(1)?)?;
-                let raw = &text[pos + 1..end];
-                let key = if has_escapes { unescaped(raw)? } else { Cow::Borrowed(raw) };
                 is_key_matched = matches!(step, Step::Key(wanted) if *wanted == key);
                 if is_key_matched && n_matched + 1 == level {
                     n_matched = level;

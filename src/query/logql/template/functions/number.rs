@@ -5,6 +5,7 @@
 
 use super::decimal::Decimal;
 use super::{Answer, Args, Context, Function, Kind, of, with_rest};
+use crate::query::logql::go_float::parse_float;
 use crate::query::logql::template::literal::{self, TWO_TO_63};
 use crate::query::logql::template::value::Value;
 
@@ -82,7 +83,7 @@ fn float(value: &Value<'_>) -> f64 {
     match value {
         Value::Truth(truth) => f64::from(u8::from(*truth)),
         Value::Float(number) => *number,
-        Value::Text(text) => literal::float(text).unwrap_or(0.0),
+        Value::Text(text) => parse_float(text).unwrap_or(0.0),
         Value::Held(inner) => float(inner),
         other => other.integer().map_or(0.0, |number| number as f64),
     }
