@@ -42,6 +42,8 @@ mod search;
 #[path = "store/table.rs"]
 #[allow(dead_code, reason = "it is shared with other benchmarks")]
 mod table;
+#[path = "query/vitrine.rs"]
+mod vitrine;
 #[path = "store/words.rs"]
 mod words;
 

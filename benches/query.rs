@@ -26,6 +26,8 @@ mod search;
 #[path = "store/table.rs"]
 #[allow(dead_code, reason = "it is shared with other benchmarks")]
 mod table;
+#[path = "query/vitrine.rs"]
+mod vitrine;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

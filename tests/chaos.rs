@@ -14,14 +14,14 @@ use rustix::process::Signal;
 use vitrine::clock::{Clock, UnixNanos};
 use vitrine::record::read::{Direction, LogRead, LogSelect, Matcher};
 
-use crate::harness::{Folders, PATIENCE, Vitrine, basic_auth, stored, wait_until};
+use crate::harness::{Folders, PATIENCE, Vitrine, basic_auth, number_of_run, stored, wait_until};
 
 /// Connections that ask for the page without a pause.
 const CLIENTS: usize = 6;
 
 /// How long in CI; `VITRINE_CHAOS_SECONDS` asks for more.
 fn seconds() -> u64 {
-    std::env::var("VITRINE_CHAOS_SECONDS").ok().and_then(|secs| secs.parse().ok()).unwrap_or(10)
+    number_of_run("VITRINE_CHAOS_SECONDS", 10)
 }
 
 /// Statuses, and how often each came.

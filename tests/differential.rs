@@ -19,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::harness::{Vitrine, basic_auth};
+use crate::harness::{Vitrine, basic_auth, number_of_run};
 use crate::observers::{PROMETHEUS, Peer, start_prometheus};
 use random::Random;
 
@@ -37,10 +37,6 @@ fn prometheus() -> Option<PathBuf> {
 
 /// What vitrine always does, and its own test scripts ask for.
 const FEATURES: &str = "--enable-feature=promql-experimental-functions,promql-delayed-name-removal";
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 /// Writes the samples of a seed to both.
 fn write(peer: &Peer, vitrine: &Vitrine, seed: u64, first_ms: i64) {
@@ -132,7 +128,7 @@ fn queries_answer_as_a_real_prometheus_does() {
     let first_ms = (now_ms / 60_000 - 125) * 60_000;
     write(&peer, &vitrine, 1, first_ms);
     let (first_seed, n_queries) =
-        (number("VITRINE_DIFFERENTIAL_SEED", 1), number("VITRINE_DIFFERENTIAL", 600));
+        (number_of_run("VITRINE_DIFFERENTIAL_SEED", 1), number_of_run("VITRINE_DIFFERENTIAL", 600));
     let seeds = first_seed..first_seed + n_queries;
     let past = past_failures(&peer, &vitrine, first_ms);
     assert!(past.is_empty(), "{}", past.join("\n"));

@@ -17,7 +17,7 @@ use rustix::process::{Signal, kill_process, test_kill_process};
 use vitrine::clock::UnixMillis;
 use vitrine::record::read::{Matcher, MetricRead, SeriesSelect};
 
-use crate::harness::{Folders, PATIENCE, stored, wait_until};
+use crate::harness::{Folders, PATIENCE, number_of_run, stored, wait_until};
 use crate::line::{
     BINARY, CLIENTS, Line, Load, ask, n_recorded, pid_in, put_in_place, put_script, raw, root,
     serve_through_link, take_environment,
@@ -25,7 +25,7 @@ use crate::line::{
 
 /// How many hand-overs in a row; `.ci/run` asks for more.
 fn times() -> usize {
-    std::env::var("VITRINE_HAND_OVERS").ok().and_then(|times| times.parse().ok()).unwrap_or(3)
+    number_of_run("VITRINE_HAND_OVERS", 3) as usize
 }
 
 /// What the counter of page requests grew by in all, as a graph shows it.

@@ -441,6 +441,11 @@ pub fn stored_lines(dir: &Folders, job: &str) -> Vec<String> {
     res
 }
 
+/// Returns the number that a variable of the environment says, which makes a run longer or another.
+pub fn number_of_run(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
 /// Returns the admin's `Authorization` header.
 pub fn basic_auth() -> String {
     use base64::Engine as _;

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::differential::random::Random;
-use crate::harness::{Folders, PATIENCE, Vitrine, basic_auth};
+use crate::harness::{Folders, PATIENCE, Vitrine, basic_auth, number_of_run};
 use crate::observers::{Peer, start_loki};
 use crate::stack::LOKI;
 use compare::{Answer, Asked};
@@ -419,10 +419,6 @@ fn is_set(variable: &str) -> bool {
     std::env::var(variable).is_ok_and(|value| !value.is_empty() && value != "0")
 }
 
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
 #[test]
 fn log_queries_answer_as_a_real_loki_does() {
     let Some(program) = LOKI.find() else { return };
@@ -436,8 +432,10 @@ fn log_queries_answer_as_a_real_loki_does() {
     for body in data::push_requests(&data::streams(LINES_SEED), first_ns) {
         sides.iter().for_each(|side| side.push(&body));
     }
-    let (first_seed, n_generated) =
-        (number("VITRINE_LOGQL_DIFFERENTIAL_SEED", 1), number("VITRINE_LOGQL_DIFFERENTIAL", 500));
+    let (first_seed, n_generated) = (
+        number_of_run("VITRINE_LOGQL_DIFFERENTIAL_SEED", 1),
+        number_of_run("VITRINE_LOGQL_DIFFERENTIAL", 500),
+    );
     let mut questions = written(first_ns);
     let n_written = questions.len();
     questions.extend((first_seed..first_seed + n_generated).map(|seed| generated(seed, first_ns)));

@@ -1,7 +1,6 @@
 //! A server that takes Loki's push and answers questions about lines.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,8 +9,7 @@ use super::measure::{disk_bytes, drop_page_cache, peak_rss_bytes};
 use super::process::Process;
 use super::question::Language;
 use super::search::find;
-
-const PASSWORD: &str = "correct horse battery staple";
+use super::vitrine::{self, credential, free_address};
 
 /// Nothing takes longer; a server that does has failed.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -77,13 +75,13 @@ impl Peer {
     pub fn start(&mut self) {
         let address = free_address();
         let (command, mark) = match self.kind {
-            Kind::Vitrine => (self.vitrine(), "serving on http://"),
+            Kind::Vitrine => (vitrine::command(&self.dir), vitrine::MARK),
             Kind::Loki => (self.loki(&address), "Loki started"),
             Kind::VictoriaLogs => (self.victoria_logs(&address), "started server at"),
         };
         let (process, after) = Process::start(command, mark);
         let address = match self.kind {
-            Kind::Vitrine => after.split([',', ' ']).next().unwrap().to_string(),
+            Kind::Vitrine => vitrine::address(&after).to_string(),
             _ => address,
         };
         self.running = Some((process, format!("http://{address}")));
@@ -174,15 +172,6 @@ impl Peer {
         format!("{url}{path}")
     }
 
-    fn vitrine(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--site"]).arg(&self.dir);
-        command.arg("--data").arg(self.dir.join("data")).current_dir(&self.dir);
-        command.env("VITRINE_ADMIN_PASSWORD", PASSWORD).env("VITRINE_FORWARD_LISTEN", "");
-        command.env("VITRINE_PUSH_BYTES_PER_SECOND", "0").env("VITRINE_HTTP_REQUESTS_PER_SECOND", "0");
-        command
-    }
-
     fn loki(&self, address: &str) -> Command {
         let config = self.dir.join("loki.yml");
         let grpc_port = free_address().rsplit(':').next().unwrap().to_string();
@@ -247,14 +236,4 @@ analytics:
   reporting_enabled: false
 "#
     )
-}
-
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().to_string()
-}
-
-fn credential() -> String {
-    use base64::Engine as _;
-    let credential = base64::engine::general_purpose::STANDARD.encode(format!("admin:{PASSWORD}"));
-    format!("Basic {credential}")
 }

@@ -1,15 +1,13 @@
 //! A server that takes remote write and answers PromQL.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::process::Process;
 use super::search::find;
-
-const PASSWORD: &str = "correct horse battery staple";
+use super::vitrine::{self, credential, free_address};
 
 /// Nothing takes longer; a server that does has failed.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -21,10 +19,6 @@ pub struct Peer {
     process: Process,
     agent: ureq::Agent,
     url: String,
-}
-
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().to_string()
 }
 
 impl Peer {
@@ -48,14 +42,10 @@ impl Peer {
     /// This build.
     pub fn vitrine(dir: &Path) -> Peer {
         fs::create_dir_all(dir).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vitrine"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--site"]).arg(dir);
-        command.arg("--data").arg(dir.join("data")).current_dir(dir);
-        command.env("VITRINE_ADMIN_PASSWORD", PASSWORD).env("VITRINE_FORWARD_LISTEN", "");
-        command.env("VITRINE_PUSH_BYTES_PER_SECOND", "0").env("VITRINE_HTTP_REQUESTS_PER_SECOND", "0");
+        let mut command = vitrine::command(dir);
         command.env("VITRINE_STORE_METRICS_MAX_SERIES", "20000");
-        let (process, after) = Process::start(command, "serving on http://");
-        Peer::new("vitrine", process, after.split([',', ' ']).next().unwrap())
+        let (process, after) = Process::start(command, vitrine::MARK);
+        Peer::new("vitrine", process, vitrine::address(&after))
     }
 
     /// Prometheus, where it is installed.
@@ -108,12 +98,6 @@ impl Peer {
         let status = procfs::process::Process::new(self.process.pid()).unwrap().status().unwrap();
         status.vmhwm.unwrap() * 1_024
     }
-}
-
-fn credential() -> String {
-    use base64::Engine as _;
-    let credential = base64::engine::general_purpose::STANDARD.encode(format!("admin:{PASSWORD}"));
-    format!("Basic {credential}")
 }
 
 fn installed(variable: &str, name: &str) -> Option<String> {
