@@ -5,6 +5,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Others have the processor as often as this.
@@ -64,6 +66,35 @@ pub fn give_everything_else_way() -> std::io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 pub fn give_everything_else_way() -> std::io::Result<()> {
     Ok(())
+}
+
+/// Does the same work on this thread and on so many more, which give everything else way, and returns
+/// what each of them came to, this one first. Threads that cannot be started are left out: without
+/// them it takes longer, and that is all.
+pub fn with_helpers<T: Send>(n_helpers: usize, name: &str, work: impl Fn() -> T + Sync) -> Vec<T> {
+    thread::scope(|scope| {
+        let helper = |_| {
+            let work = || {
+                if let Err(fault) = give_everything_else_way() {
+                    tracing::debug!("a helper works at the priority of pages: {fault}");
+                }
+                work()
+            };
+            thread::Builder::new().name(name.into()).spawn_scoped(scope, work).ok()
+        };
+        let helpers: Vec<_> = (0..n_helpers).filter_map(helper).collect();
+        let mut res = vec![work()];
+        res.extend(
+            helpers.into_iter().map(|helper| helper.join().unwrap_or_else(|panic| resume_unwind(panic))),
+        );
+        res
+    })
+}
+
+/// Returns how many helpers there is a processor for; a small server has no more than four.
+pub fn n_helpers() -> usize {
+    const THREADS_MAX: usize = 4;
+    thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX) - 1
 }
 
 #[cfg(test)]

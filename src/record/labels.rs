@@ -68,6 +68,11 @@ impl Labels {
         Labels(text.into())
     }
 
+    /// Returns true for a copy of this very set; false says nothing.
+    pub fn is_copy_of(&self, other: &Labels) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Returns the value of `name`, or `""`: an absent label equals an empty one.
     pub fn get(&self, name: &str) -> &str {
         self.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)

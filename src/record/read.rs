@@ -327,6 +327,10 @@ pub trait LogRead: Send + Sync {
         visit: &mut dyn FnMut(LineRef<'_>) -> ControlFlow<()>,
     ) -> Result<LogReadStats, ReadError>;
 
+    /// Cuts a selection into parts, each of which is read in no order of time; the direction of the
+    /// selection says nothing. That is how lines are counted that all have to be looked at.
+    fn parts<'a>(&'a self, select: &'a LogSelect) -> Box<dyn LogParts + 'a>;
+
     /// Returns the streams that may have lines in `from .. to`, sorted, with how much they have.
     fn streams(
         &self,
@@ -334,6 +338,16 @@ pub trait LogRead: Send + Sync {
         from: UnixNanos,
         to: UnixNanos,
     ) -> Result<Vec<StreamVolume>, ReadError>;
+}
+
+/// The lines of a selection, to be read by several threads at once, each of which takes the next part.
+pub trait LogParts: Sync {
+    /// Visits the selected lines of a part that nobody has taken, as they were written; those of one
+    /// part are of one stream. Returns none when every part is taken.
+    fn next(
+        &self,
+        visit: &mut dyn FnMut(LineRef<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<LogReadStats>, ReadError>;
 }
 
 /// Reads spans.

@@ -28,6 +28,14 @@ impl Sum {
         self.sum = sum;
     }
 
+    /// Adds what was added up elsewhere.
+    pub fn merge(&mut self, other: Sum) {
+        self.add(other.sum);
+        if !self.is_infinite() {
+            self.lost += other.lost;
+        }
+    }
+
     /// Returns the sum so far.
     pub fn value(self) -> f64 {
         self.sum + self.lost
@@ -58,7 +66,13 @@ mod tests {
         let mut sum = Sum::default();
         [1.0, 1e100, 1.0, -1e100].into_iter().for_each(|value| sum.add(value));
         assert_eq!(sum.value(), 2.0);
+        let mut other = Sum::of(1e100);
+        [1.0, -1e100].into_iter().for_each(|value| other.add(value));
+        sum.merge(other);
+        assert_eq!(sum.value(), 3.0);
         sum.add(f64::INFINITY);
         assert_eq!(sum.value(), f64::INFINITY);
+        other.merge(sum);
+        assert_eq!(other.value(), f64::INFINITY);
     }
 }

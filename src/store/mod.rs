@@ -68,8 +68,8 @@ use opentelemetry::metrics::Meter;
 
 use crate::clock::{Clock, UnixNanos};
 use crate::record::read::{
-    LineRef, LogRead, LogReadStats, LogSelect, Matcher, MetricRead, ReadError, SeriesSelect, SpanRead,
-    SpanSelect, StreamVolume,
+    LineRef, LogParts, LogRead, LogReadStats, LogSelect, Matcher, MetricRead, ReadError, SeriesSelect,
+    SpanRead, SpanSelect, StreamVolume,
 };
 use crate::record::trace::TraceId;
 use crate::record::{Coverage, Labels, LogRecord, Metadata, Resolution, RolledStep, Sample, Scrape, Span};
@@ -447,6 +447,10 @@ impl LogRead for Store {
         visit: &mut dyn FnMut(LineRef<'_>) -> ControlFlow<()>,
     ) -> Result<LogReadStats, ReadError> {
         log::read::lines(&self.0.shared, select, visit)
+    }
+
+    fn parts<'a>(&'a self, select: &'a LogSelect) -> Box<dyn LogParts + 'a> {
+        Box::new(log::parts::Parts::new(&self.0.shared, select))
     }
 
     fn streams(

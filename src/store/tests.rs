@@ -93,7 +93,33 @@ fn read_lines(store: &Store, matchers: Vec<Matcher>, direction: Direction, n_max
 
 fn bodies(store: &Store) -> Vec<String> {
     let lines = read_lines(store, vec![], Direction::Forward, usize::MAX);
+    let select = LogSelect::new(vec![], UnixNanos(0), UnixNanos(i64::MAX), Direction::Forward);
+    assert_same_lines(read_parts(store, &select), lines.clone());
     lines.into_iter().map(|record| record.body).collect()
+}
+
+#[track_caller]
+fn assert_same_lines(mut found: Vec<LogRecord>, mut expect: Vec<LogRecord>) {
+    for lines in [&mut found, &mut expect] {
+        lines.sort_by_cached_key(|line| (line.at, format!("{line:?}")));
+    }
+    assert_eq!(found, expect);
+}
+
+/// Lines by parts, each of which is of one stream.
+fn read_parts(store: &Store, select: &LogSelect) -> Vec<LogRecord> {
+    let (parts, mut res) = (store.parts(select), Vec::<LogRecord>::new());
+    loop {
+        let n_before = res.len();
+        let read = parts.next(&mut |line| {
+            res.push(line.to_record());
+            ControlFlow::Continue(())
+        });
+        if read.unwrap().is_none() {
+            return res;
+        }
+        assert!(res[n_before..].windows(2).all(|pair| pair[0].stream == pair[1].stream));
+    }
 }
 
 fn names_in(dir: &Path) -> Vec<String> {

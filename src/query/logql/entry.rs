@@ -4,8 +4,6 @@
 //! other two. What no stage asked for is left where it lies in the store. A name that the stream or
 //! the metadata has and a parser finds again gets `_extracted` behind it, as in Loki.
 
-use std::borrow::Cow;
-
 use super::error::{ERROR_DETAILS_LABEL, ERROR_LABEL, PRESERVE_ERROR_LABEL};
 use super::extract::{EXTRACTED_SUFFIX, Fields};
 use super::hints::Hints;
@@ -95,8 +93,8 @@ impl Scratch {
 pub struct Entry<'a> {
     /// Where it lies.
     pub line: LineRef<'a>,
-    /// Its text, as far as stages changed it.
-    pub text: Cow<'a, str>,
+    /// Its text, once a stage changed it; what nobody reads need not be decoded.
+    changed: Option<String>,
     labels: &'a mut Scratch,
     hints: &'a Hints,
     /// A condition on one label that stands right behind the parser at work.
@@ -111,20 +109,32 @@ impl<'a> Entry<'a> {
     /// Begins with a line as it lies in the store.
     pub fn new(line: LineRef<'a>, labels: &'a mut Scratch, hints: &'a Hints) -> Self {
         labels.clear();
-        let text = Cow::Borrowed(line.content.body());
-        Entry { line, text, labels, hints, guard: None, has_guarded: false, is_rejected: false }
+        Entry { line, changed: None, labels, hints, guard: None, has_guarded: false, is_rejected: false }
+    }
+
+    /// Returns its text as stages left it.
+    pub fn text(&self) -> &str {
+        self.changed.as_deref().unwrap_or_else(|| self.line.content.body())
+    }
+
+    /// Returns its text as stages left it, for good.
+    pub fn into_text(self) -> String {
+        self.changed.unwrap_or_else(|| self.line.content.body().to_string())
+    }
+
+    /// Puts another text in the place of the line's.
+    pub fn set_text(&mut self, text: String) {
+        self.changed = Some(text);
     }
 
     /// Lets a parser find labels in the text, and returns false when it found one that the condition
     /// behind it does not accept.
     pub fn parse(&mut self, guard: Option<&'a LabelTest>, parse: impl FnOnce(&str, &mut Self)) -> bool {
         (self.guard, self.has_guarded) = (guard, false);
-        let text = std::mem::take(&mut self.text);
-        parse(&text, self);
-        // A stage that makes another line of it has put that in its place.
-        if self.text.is_empty() {
-            self.text = text;
-        }
+        // The parser writes labels while it reads: its text must not be part of what it writes to.
+        let (changed, content) = (self.changed.take(), self.line.content);
+        parse(changed.as_deref().unwrap_or_else(|| content.body()), self);
+        self.changed = changed;
         self.ask_guard();
         self.guard = None;
         !self.is_rejected
@@ -137,18 +147,21 @@ impl<'a> Entry<'a> {
         }
     }
 
-    fn metadata(&self, name: &str) -> Option<&str> {
+    /// Returns what the line came with under a name: the stream's label before metadata.
+    fn given(&self, name: &str) -> Option<&str> {
         let stream = self.line.stream;
-        if stream.get(name).is_empty() {
-            // However the source wrote it, a level that is known has one word.
-            let is_known = name == DETECTED_LEVEL && self.line.severity != Severity::Unspecified;
-            let value = if is_known { "" } else { self.line.metadata(name) };
-            if !value.is_empty() {
-                return Some(value);
-            }
-            if name == DETECTED_LEVEL {
-                return Some(level_word(self.line.severity));
-            }
+        let label = stream.get(name);
+        if !label.is_empty() {
+            return Some(label);
+        }
+        // However the source wrote it, a level that is known has one word.
+        let is_known = name == DETECTED_LEVEL && self.line.severity != Severity::Unspecified;
+        let value = if is_known { "" } else { self.line.metadata(name) };
+        if !value.is_empty() {
+            return Some(value);
+        }
+        if name == DETECTED_LEVEL {
+            return Some(level_word(self.line.severity));
         }
         let taken = name.strip_suffix(EXTRACTED_SUFFIX).filter(|taken| !stream.get(taken).is_empty())?;
         Some(self.line.metadata(taken)).filter(|value| !value.is_empty())
@@ -160,10 +173,12 @@ impl<'a> Entry<'a> {
             let parsed = &self.labels.parsed[place];
             return (!parsed.is_gone).then_some(parsed.value.as_str());
         }
-        if self.labels.hidden.iter().any(|hidden| hidden == name) {
-            return None;
-        }
-        self.metadata(name).or_else(|| Some(self.line.stream.get(name)).filter(|value| !value.is_empty()))
+        if self.labels.hidden.iter().any(|hidden| hidden == name) { None } else { self.given(name) }
+    }
+
+    /// Returns true when no stage changed the labels.
+    pub fn is_untouched(&self) -> bool {
+        self.labels.n_parsed == 0 && self.labels.hidden.is_empty() && self.labels.error.is_empty()
     }
 
     /// Returns what a condition on a label is asked about, `""` when there is no such label.
@@ -282,8 +297,7 @@ impl<'a> Entry<'a> {
 
     /// Returns true when a name is the stream's or the metadata's.
     fn is_taken(&self, name: &str) -> bool {
-        !self.line.stream.get(name).is_empty()
-            || self.metadata(name).is_some() && !self.labels.is_hidden(name)
+        !self.line.stream.get(name).is_empty() || self.given(name).is_some() && !self.labels.is_hidden(name)
     }
 }
 
@@ -299,6 +313,10 @@ impl Fields for Entry<'_> {
     fn claim(&mut self, name: &str) -> Option<&mut String> {
         self.ask_guard();
         if self.is_rejected {
+            return None;
+        }
+        // Who wants the name with a suffix wants it without.
+        if !self.hints.wants(name) {
             return None;
         }
         let taken;

@@ -207,7 +207,7 @@ impl Evaluator<'_> {
         };
         let counts_bytes = matches!(op, RangeOp::Bytes | RangeOp::BytesRate);
         let numbers = Numbers { grouping, named: named_behind(range.unwrap.as_ref()), counts_bytes };
-        let pipeline = Pipeline::of_numbers(&range.log.stages, numbers, self.now)?;
+        let pipeline = Pipeline::of_numbers(&select::left(&range.log.stages), numbers, self.now)?;
         let (from, to) = windows.covered();
         let mut select = select::select(&range.log, UnixNanos(from), UnixNanos(to), Direction::Forward);
         select::keep_only_metadata(&mut select, self.logs)?;

@@ -1,13 +1,14 @@
 //! What is made of the values of a window, piece by piece.
 //!
-//! Lines come in the order of their times and are folded into pieces that windows are put together
-//! of: a piece never lies across the edge of one. So what is held is bounded by the moments that are
-//! asked for and not by the lines. Only the functions of [`of_all`] need every value.
+//! Lines are folded into pieces that windows are put together of: a piece never lies across the edge
+//! of one. So what is held is bounded by the moments that are asked for and not by the lines. Only the
+//! functions of [`of_all`] need every value, and only those of [`needs_order`] the order of the lines.
 //!
 //! Source: Loki, "Range vector aggregation"; `rate_counter` extrapolates as Prometheus's `rate`.
 
 use super::ast::RangeOp;
 use crate::query::sums::quantile;
+use crate::record::sum::Sum;
 
 /// A value and its time in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,8 +26,8 @@ pub enum Fold {
     Sum {
         /// How many values there are.
         count: f64,
-        /// Their sum.
-        sum: f64,
+        /// Their sum, the same to the last digit that is shown in whatever order they came.
+        sum: Sum,
     },
     /// The one value that is looked for.
     Value(f64),
@@ -44,6 +45,11 @@ pub enum Fold {
 /// Returns true when a function needs every value of a window.
 pub fn needs_all(op: RangeOp) -> bool {
     matches!(op, RangeOp::Quantile | RangeOp::RateCounter)
+}
+
+/// Returns true when a function asks which value came first.
+pub fn needs_order(op: RangeOp) -> bool {
+    matches!(op, RangeOp::First | RangeOp::Last | RangeOp::RateCounter)
 }
 
 /// Returns what a function makes of all values of a window, in the order of their times.
@@ -76,7 +82,7 @@ impl Fold {
             | RangeOp::Bytes
             | RangeOp::BytesRate
             | RangeOp::Avg
-            | RangeOp::Sum => Fold::Sum { count: 1.0, sum: value },
+            | RangeOp::Sum => Fold::Sum { count: 1.0, sum: Sum::of(value) },
         }
     }
 
@@ -90,7 +96,7 @@ impl Fold {
         match (self, later) {
             (Fold::Sum { count, sum }, Fold::Sum { count: more, sum: added }) => {
                 *count += more;
-                *sum += added;
+                sum.merge(added);
             }
             (Fold::Value(kept), Fold::Value(value)) => *kept = of_two(op, *kept, value),
             (
@@ -111,9 +117,11 @@ impl Fold {
         let range_s = range_ns as f64 / 1e9;
         match self {
             Fold::Sum { count, .. } if op == RangeOp::Count => *count,
-            Fold::Sum { sum, .. } if matches!(op, RangeOp::Rate | RangeOp::BytesRate) => sum / range_s,
-            Fold::Sum { count, sum } if op == RangeOp::Avg => sum / count,
-            Fold::Sum { sum, .. } => *sum,
+            Fold::Sum { sum, .. } if matches!(op, RangeOp::Rate | RangeOp::BytesRate) => {
+                sum.value() / range_s
+            }
+            Fold::Sum { count, sum } if op == RangeOp::Avg => sum.value() / count,
+            Fold::Sum { sum, .. } => sum.value(),
             Fold::Value(_) if op == RangeOp::Absent => 1.0,
             Fold::Value(value) => *value,
             Fold::Spread { count, squares, .. } if op == RangeOp::Stddev => (squares / count).sqrt(),

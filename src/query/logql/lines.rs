@@ -68,7 +68,7 @@ impl Line {
             pairs.push((name.to_string(), value.to_string()));
         });
         let stream = entry.stream();
-        Line { at: entry.line.at, text: entry.text.into_owned(), stream, metadata, parsed }
+        Line { at: entry.line.at, text: entry.into_text(), stream, metadata, parsed }
     }
 
     /// Returns all labels of the line by their names, those without a value too.
@@ -105,7 +105,7 @@ pub(super) fn read(
     now: UnixNanos,
     budget: &Budget<'_>,
 ) -> Result<LogAnswer, Error> {
-    let pipeline = Pipeline::of_lines(&log.stages, now)?;
+    let pipeline = Pipeline::of_lines(&select::left(&log.stages), now)?;
     let mut res = LogAnswer::default();
     if range.limit == 0 {
         return Ok(res);

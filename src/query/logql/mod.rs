@@ -35,6 +35,7 @@ mod sanitize;
 #[cfg(test)]
 mod scripts;
 mod select;
+mod series_key;
 mod template;
 mod unwrap;
 mod windows;

@@ -85,7 +85,7 @@ struct Seen<'e, 'a> {
 
 impl Scope for Seen<'_, '_> {
     fn line(&self) -> &str {
-        &self.entry.text
+        self.entry.text()
     }
 
     fn at(&self) -> UnixNanos {
@@ -182,14 +182,14 @@ impl Pipeline {
             };
             let stays = match step {
                 Step::Line { tests, is_negative } => {
-                    tests.iter().any(|test| test.holds(&entry.text)) != *is_negative
+                    tests.iter().any(|test| test.holds(entry.text())) != *is_negative
                 }
                 Step::Parse(parse) => entry.parse(guard(), parse),
                 Step::Unpack(unpack) => {
                     let mut unpacked = None;
                     let stays = entry.parse(guard(), |line, entry| unpacked = unpack.extract(line, entry));
                     if let Some(unpacked) = unpacked {
-                        entry.text = Cow::Owned(unpacked);
+                        entry.set_text(unpacked);
                     }
                     stays
                 }
@@ -228,14 +228,14 @@ fn change(step: &Step, entry: &mut Entry<'_>, now: UnixNanos) {
         Step::LineFormat(template) => {
             let mut text = String::new();
             match template.render(&Seen { entry, labels: None, now }, &mut text) {
-                Ok(()) => entry.text = Cow::Owned(text),
+                Ok(()) => entry.set_text(text),
                 Err(fault) => entry.set_error(TEMPLATE_ERROR, &fault.to_string()),
             }
         }
         Step::LabelFormat(formats) => format_labels(formats, entry, now),
         Step::Decolorize => {
-            if let Cow::Owned(plain) = decolorize(&entry.text) {
-                entry.text = Cow::Owned(plain);
+            if let Cow::Owned(plain) = decolorize(entry.text()) {
+                entry.set_text(plain);
             }
         }
         Step::Drop(names) => names.iter().for_each(|named| drop_label(named, entry)),

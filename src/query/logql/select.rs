@@ -52,21 +52,41 @@ fn changes_line(stage: &Stage) -> bool {
     matches!(stage, Stage::LineFormat(_) | Stage::Decolorize | Stage::Unpack)
 }
 
+/// Returns the stages that are left to be run on what a store hands over.
+pub fn left(stages: &[Stage]) -> Vec<Stage> {
+    let n_early = stages.iter().take_while(|stage| !changes_line(stage)).count();
+    let (early, late) = stages.split_at(n_early);
+    early.iter().filter(|stage| whole_text(stage).is_none()).chain(late).cloned().collect()
+}
+
 /// Texts that are part of every line that stays.
 fn contained(stages: &[Stage]) -> Vec<String> {
     let mut res = Vec::new();
     for stage in stages.iter().take_while(|stage| !changes_line(stage)) {
-        let Stage::Line(filter) = stage else { continue };
-        let [LineMatch::Text(text)] = &filter.alternatives[..] else { continue };
-        match filter.op {
-            LineOp::Contains => res.push(text.clone()),
-            LineOp::Matches if is_plain(text) => res.push(text.clone()),
-            LineOp::Pattern => res.extend(longest_piece(text)),
-            _ => {}
+        match whole_text(stage) {
+            Some(text) => res.push(text.to_string()),
+            None => res.extend(longest_text(stage)),
         }
     }
     res.retain(|text| !text.is_empty());
     res
+}
+
+/// Returns the text that is all that a stage asks for.
+fn whole_text(stage: &Stage) -> Option<&str> {
+    let Stage::Line(filter) = stage else { return None };
+    let [LineMatch::Text(text)] = &filter.alternatives[..] else { return None };
+    let is_whole = filter.op == LineOp::Contains || filter.op == LineOp::Matches && is_plain(text);
+    is_whole.then_some(text)
+}
+
+/// Returns the longest text of a pattern that a stage asks for.
+fn longest_text(stage: &Stage) -> Option<String> {
+    let Stage::Line(filter) = stage else { return None };
+    match &filter.alternatives[..] {
+        [LineMatch::Text(text)] if filter.op == LineOp::Pattern => longest_piece(text),
+        _ => None,
+    }
 }
 
 /// Returns true for an expression that matches only itself.
@@ -141,6 +161,16 @@ mod tests {
     fn texts_are_taken_while_the_line_is_what_is_stored() {
         let query = r#"{a="1"} |= "x" |~ "y" |~ "z.*" != "w" | json |> "<_> 200 <_>" |= "v" or "u" | line_format "t" |= "s""#;
         assert_eq!(selected(query).contains, ["x", "y", " 200 "]);
+        let Expr::Log(log) = parse(query).unwrap() else { panic!("{query} has numbers") };
+        let left: Vec<String> = left(&log.stages).iter().map(ToString::to_string).collect();
+        let expect = [
+            r#"|~ "z.*" != "w""#,
+            "| json",
+            r#"|> "<_> 200 <_>" |= "v" or "u""#,
+            r#"| line_format "t""#,
+            r#"|= "s""#,
+        ];
+        assert_eq!(left.join(" "), expect.join(" "));
     }
 
     #[test]

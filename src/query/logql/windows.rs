@@ -50,6 +50,18 @@ impl Windows {
         no.clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
 
+    /// Returns the times that lie in a piece: behind the first and up to the second; nothing where
+    /// numbers do not suffice.
+    fn edges(&self, no: i64) -> (i64, i64) {
+        let end = |idx: i64| self.step_ns.checked_mul(idx)?.checked_add(self.first_ns);
+        let edges = || {
+            let before = end(no.div_euclid(2) - 1)?;
+            let begin = before.checked_add(self.shift_ns())?;
+            Some(if no.rem_euclid(2) == 0 { (before, begin) } else { (begin, end(no.div_euclid(2))?) })
+        };
+        edges().unwrap_or((i64::MAX, i64::MIN))
+    }
+
     /// Returns the pieces of a window: the first, and the first behind it.
     fn run(&self, idx: usize) -> (i64, i64) {
         let end = self.end(idx);
@@ -64,6 +76,11 @@ pub struct Pieces {
     op: RangeOp,
     /// The pieces that have lines, in order.
     folds: Vec<(i64, Fold)>,
+    /// The place of the last value among them, and the time of its piece, of which the first
+    /// nanosecond does not belong to it and the last one does.
+    place: usize,
+    behind_ns: i64,
+    to_ns: i64,
     /// All values, for a function that needs them.
     samples: Vec<Sample>,
 }
@@ -71,44 +88,54 @@ pub struct Pieces {
 impl Pieces {
     /// Begins without any.
     pub fn new(op: RangeOp) -> Self {
-        Pieces { op, folds: Vec::new(), samples: Vec::new() }
+        Pieces { op, folds: Vec::new(), place: 0, behind_ns: 0, to_ns: 0, samples: Vec::new() }
     }
 
-    /// Adds a value, not earlier than those before, and returns how many more are held.
+    /// Adds a value and returns how many more are held. Values of one time stay as they came.
     pub fn add(&mut self, windows: &Windows, sample: Sample) -> usize {
         if needs_all(self.op) {
             self.samples.push(sample);
             return 1;
         }
-        let no = windows.piece(sample.at_ns);
-        match self.folds.last_mut() {
-            Some((last, fold)) if *last == no => {
-                fold.add(self.op, sample.value);
-                0
-            }
-            _ => {
-                self.folds.push((no, Fold::of(self.op, sample.value)));
-                1
-            }
+        // The next line is mostly of the same piece.
+        if self.behind_ns < sample.at_ns
+            && sample.at_ns <= self.to_ns
+            && let Some((_, fold)) = self.folds.get_mut(self.place)
+        {
+            fold.add(self.op, sample.value);
+            return 0;
         }
+        let no = windows.piece(sample.at_ns);
+        (self.behind_ns, self.to_ns) = windows.edges(no);
+        let found = self.folds.binary_search_by_key(&no, |(no, _)| *no);
+        self.place = found.unwrap_or_else(|place| place);
+        if found.is_ok() {
+            self.folds[self.place].1.add(self.op, sample.value);
+            return 0;
+        }
+        self.folds.insert(self.place, (no, Fold::of(self.op, sample.value)));
+        1
     }
 
-    /// Adds what was found later.
-    pub fn append(&mut self, later: Pieces) {
-        self.samples.extend(later.samples);
-        let mut folds = later.folds.into_iter().peekable();
-        if let (Some((last, fold)), Some((first, next))) = (self.folds.last_mut(), folds.peek())
-            && last == first
-        {
-            fold.append(self.op, *next);
-            folds.next();
+    /// Adds what was found elsewhere.
+    pub fn merge(&mut self, other: Pieces) {
+        self.samples.extend(other.samples);
+        (self.behind_ns, self.to_ns) = (i64::MAX, i64::MIN);
+        let mut all = std::mem::take(&mut self.folds);
+        all.extend(other.folds);
+        all.sort_by_key(|(no, _)| *no);
+        for (no, fold) in all {
+            match self.folds.last_mut() {
+                Some((last, known)) if *last == no => known.append(self.op, fold),
+                _ => self.folds.push((no, fold)),
+            }
         }
-        self.folds.extend(folds);
     }
 
     /// Returns the value of each window, or [`ABSENT`] where it has no line.
-    pub fn values(&self, windows: &Windows, parameter: f64) -> Vec<f64> {
+    pub fn values(mut self, windows: &Windows, parameter: f64) -> Vec<f64> {
         if needs_all(self.op) {
+            self.samples.sort_by_key(|sample| sample.at_ns);
             self.values_of_all(windows, parameter)
         } else {
             self.values_of_folds(windows)
@@ -199,6 +226,7 @@ impl Run {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::fold::needs_order;
     use super::*;
     use crate::query::algebra::is_absent;
 
@@ -210,7 +238,7 @@ mod tests {
             count in 1_usize..20,
             range_ns in 1_i64..60,
             mut times in prop::collection::vec(-120_i64..400, 0..60),
-            op in prop::sample::select(&[RangeOp::Count, RangeOp::Max, RangeOp::Last, RangeOp::Quantile][..]),
+            op in prop::sample::select(&[RangeOp::Count, RangeOp::Sum, RangeOp::Max, RangeOp::Last, RangeOp::Quantile][..]),
         ) {
             times.sort_unstable();
             let windows = Windows { first_ns, step_ns, count, range_ns };
@@ -219,11 +247,16 @@ mod tests {
             let mut pieces = Pieces::new(op);
             let samples: Vec<Sample> =
                 times.iter().map(|at| Sample { at_ns: *at, value: (at * 7 % 13) as f64 }).collect();
-            let mut later = Pieces::new(op);
-            let (first, second) = samples.split_at(samples.len() * 2 / 3);
-            first.iter().for_each(|sample| _ = pieces.add(&windows, *sample));
-            second.iter().for_each(|sample| _ = later.add(&windows, *sample));
-            pieces.append(later);
+            let mut other = Pieces::new(op);
+            if needs_order(op) {
+                samples.iter().for_each(|sample| _ = pieces.add(&windows, *sample));
+            } else {
+                let (first, second) = samples.split_at(samples.len() * 2 / 3);
+                first.iter().step_by(2).for_each(|sample| _ = other.add(&windows, *sample));
+                second.iter().for_each(|sample| _ = pieces.add(&windows, *sample));
+                first.iter().skip(1).step_by(2).rev().for_each(|sample| _ = pieces.add(&windows, *sample));
+                pieces.merge(other);
+            }
             for (idx, value) in pieces.values(&windows, 0.5).into_iter().enumerate() {
                 let end_ns = windows.end(idx);
                 let inside = samples.iter().filter(|s| s.at_ns > end_ns - range_ns && s.at_ns <= end_ns);

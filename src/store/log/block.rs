@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use memchr::memmem::Finder;
 use tracing::debug;
 
-use super::cells::Cells;
+use super::cells::{Cells, Name};
 use super::texts::{self, Texts, View};
 use crate::clock::UnixNanos;
 use crate::record::Severity;
@@ -63,6 +63,8 @@ pub struct Block {
     severities: Vec<u8>,
     bodies: OnceLock<Texts>,
     metadata: OnceLock<Cells>,
+    /// The names in the metadata, once somebody asked for one; none when they cannot be read.
+    names: OnceLock<Option<Vec<Name>>>,
     /// What bodies and metadata are decoded from when somebody asks; absent in an open block.
     encoded: Option<Encoded>,
     /// Why bodies or metadata could not be decoded, once somebody had asked.
@@ -98,6 +100,11 @@ impl Encoded {
         let allowance = Allowance::new(DECODING_MAX_BYTES);
         let decode = |bytes: &[u8]| Cells::decode(bytes, n, TEXT_MAX_BYTES, &allowance);
         self.part(&self.bytes[self.metadata_at..], decode)
+    }
+
+    fn names(&self) -> Result<Vec<Name>, Damaged> {
+        let allowance = Allowance::new(DECODING_MAX_BYTES);
+        self.part(&self.bytes[self.metadata_at..], |bytes| Cells::decode_names(bytes, &allowance))
     }
 
     fn part<T>(&self, bytes: &[u8], decode: impl FnOnce(&[u8]) -> Result<T, Damaged>) -> Result<T, Damaged> {
@@ -170,12 +177,16 @@ impl Block {
         let encoded = self.encoded.as_ref().map_or(0, |encoded| encoded.bytes.capacity());
         let bodies = self.bodies.get().map_or(0, Texts::held_bytes);
         let metadata = self.metadata.get().map_or(0, Cells::held_bytes);
-        size_of::<Block>() + self.len() * LINE_BYTES + encoded + bodies + metadata
+        let names = self.names.get().into_iter().flatten().flatten();
+        let names: usize = names.map(|name| size_of::<Name>() + name.len()).sum();
+        size_of::<Block>() + self.len() * LINE_BYTES + encoded + bodies + metadata + names
     }
 
-    /// Returns how many of bodies and metadata are decoded: what it holds grows with that.
+    /// Returns how many parts are decoded: what it holds grows with that.
     pub fn n_decoded(&self) -> usize {
-        usize::from(self.bodies.get().is_some()) + usize::from(self.metadata.get().is_some())
+        let is_decoded =
+            [self.bodies.get().is_some(), self.metadata.get().is_some(), self.names.get().is_some()];
+        is_decoded.into_iter().map(usize::from).sum()
     }
 
     /// Returns the bytes of all bodies.
@@ -294,6 +305,18 @@ impl Block {
         [head, bodies, metadata]
     }
 
+    /// Returns false when no line has metadata of this name: most that are asked about are unknown,
+    /// and to say so costs a fraction of decoding all.
+    fn may_have(&self, name: &str) -> bool {
+        match (self.metadata.get(), &self.encoded) {
+            (None, Some(encoded)) => {
+                let names = self.names.get_or_init(|| encoded.names().ok());
+                names.as_ref().is_none_or(|names| names.iter().any(|known| known == name))
+            }
+            _ => true,
+        }
+    }
+
     fn bodies(&self) -> &Texts {
         let decode = |encoded: &Encoded| {
             encoded.bodies(self.len(), DECODING_MAX_BYTES, |bodies| bodies.texts()).unwrap_or_else(|damage| {
@@ -397,6 +420,9 @@ impl Content for LineContent<'_> {
 
 impl Pairs for LineContent<'_> {
     fn get(&self, name: &str) -> &str {
+        if !self.block.may_have(name) {
+            return "";
+        }
         let mut pairs = self.block.metadata().of(self.line);
         pairs.find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }

@@ -8,10 +8,13 @@ use crate::record::read::Pairs;
 use crate::store::columns::Allowance;
 use crate::store::wire::{Damaged, Reader, put_bytes, put_varint};
 
+/// What a pair is called.
+pub type Name = Cow<'static, str>;
+
 /// Pairs of lines, by line and by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cells {
-    names: Vec<Cow<'static, str>>,
+    names: Vec<Name>,
     /// Lists of names; each line has one of them.
     shapes: Vec<Vec<u32>>,
     shape_of_line: Vec<u32>,
@@ -42,7 +45,7 @@ impl Cells {
         let places = shape_of_line.capacity() + first_cells.capacity() + cells.capacity();
         let in_shapes: usize = shapes.iter().map(Vec::capacity).sum();
         names.iter().map(|name| name.len()).sum::<usize>()
-            + names.capacity() * size_of::<Cow<'_, str>>()
+            + names.capacity() * size_of::<Name>()
             + shapes.capacity() * size_of::<Vec<u32>>()
             + (places + in_shapes) * size_of::<u32>()
             + columns.capacity() * size_of::<Texts>()
@@ -122,6 +125,11 @@ impl Cells {
         }
     }
 
+    /// Decodes no more than the names.
+    pub fn decode_names(bytes: &[u8], allowance: &Allowance) -> Result<Vec<Name>, Damaged> {
+        read_names(&mut Reader::new(bytes), allowance)
+    }
+
     /// Decodes what [`Cells::encode`] wrote, of so many lines and at most so many bytes of text;
     /// what it takes beside that is within the allowance.
     pub fn decode(
@@ -131,14 +139,8 @@ impl Cells {
         allowance: &Allowance,
     ) -> Result<Cells, Damaged> {
         let mut reader = Reader::new(bytes);
-        let mut res = Cells::default();
-        let n_names = reader.count()?;
-        allowance.take(n_names, NAME_BYTES)?;
-        for _ in 0..n_names {
-            let name = reader.text()?;
-            allowance.take(1, name.len())?;
-            res.names.push(Cow::Owned(name.to_string()));
-        }
+        let mut res = Cells { names: read_names(&mut reader, allowance)?, ..Cells::default() };
+        let n_names = res.names.len();
         let n_shapes = reader.count()?;
         allowance.take(n_shapes, size_of::<Vec<u32>>())?;
         for _ in 0..n_shapes {
@@ -177,8 +179,20 @@ impl Cells {
     }
 }
 
+fn read_names(reader: &mut Reader<'_>, allowance: &Allowance) -> Result<Vec<Name>, Damaged> {
+    let n_names = reader.count()?;
+    allowance.take(n_names, NAME_BYTES)?;
+    let mut res = Vec::with_capacity(n_names);
+    for _ in 0..n_names {
+        let name = reader.text()?;
+        allowance.take(1, name.len())?;
+        res.push(Cow::Owned(name.to_string()));
+    }
+    Ok(res)
+}
+
 /// A name takes itself, its column, and the length of that: so much, also where a later build
 /// would need less, since what one build wrote the others must read.
 const NAME_BYTES: usize = 80;
 
-const _: () = assert!(size_of::<Cow<'_, str>>() + size_of::<Texts>() + size_of::<u32>() <= NAME_BYTES);
+const _: () = assert!(size_of::<Name>() + size_of::<Texts>() + size_of::<u32>() <= NAME_BYTES);

@@ -13,6 +13,8 @@ pub mod filter;
 mod needle;
 pub mod open;
 pub mod part;
+pub mod parts;
 pub mod read;
+mod search;
 mod texts;
 mod tokens;

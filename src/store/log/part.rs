@@ -1,5 +1,6 @@
 //! What is inside a logs partition: streams, blocks, and beside them the blocks' filters.
 
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -151,27 +152,32 @@ impl LogFacts {
 /// before it allocates.
 const FILTER_MAX_BYTES: u32 = 1 << 20;
 
-/// The filters of a partition, read when a search needs them.
-pub struct Filters {
-    file: Option<File>,
-    bytes: Vec<u8>,
+thread_local! {
+    // What the last filter was read into: they are tens of kilobytes, and one is read for each block.
+    static FILTER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
+
+/// The filters of a partition, read when a search needs them.
+pub struct Filters(Option<File>);
 
 impl Filters {
     /// Opens the filters of a partition; one that has none rules nothing out.
     pub fn of(partition: &Partition) -> Self {
-        Filters { file: File::open(partition.filters_path()).ok(), bytes: Vec::new() }
+        Filters(File::open(partition.filters_path()).ok())
     }
 
-    /// Returns the filter of a block, none where it has none that is whole.
-    pub fn get(&mut self, head: &BlockHead) -> Option<FilterRef<'_>> {
+    /// Hands over the filter of a block; returns none where it has none that is whole.
+    pub fn ask<T>(&self, head: &BlockHead, ask: impl FnOnce(FilterRef<'_>) -> T) -> Option<T> {
         if head.filter.len > FILTER_MAX_BYTES {
             return None;
         }
-        self.bytes.resize(head.filter.len as usize, 0);
-        self.file.as_ref()?.read_exact_at(&mut self.bytes, head.filter.at).ok()?;
-        let is_whole = crc32fast::hash(&self.bytes) == head.filter.crc;
-        if is_whole { FilterRef::from_bytes(&self.bytes).ok() } else { None }
+        FILTER.with_borrow_mut(|bytes| {
+            bytes.resize(head.filter.len as usize, 0);
+            self.0.as_ref()?.read_exact_at(bytes, head.filter.at).ok()?;
+            let is_whole = crc32fast::hash(bytes) == head.filter.crc;
+            let filter = if is_whole { FilterRef::from_bytes(bytes).ok() } else { None };
+            filter.map(ask)
+        })
     }
 }
 

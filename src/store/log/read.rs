@@ -6,28 +6,21 @@
 //! touched only what it showed. Before a block is unpacked its time, stream, severities and
 //! token filter are asked whether it can have a selected line at all.
 
-use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::ControlFlow;
-use std::rc::Rc;
-use std::sync::Arc;
-
-use memchr::memmem::Finder;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::block::Block;
-use super::needle::{MetadataNeedle, Needle};
 use super::open::OpenBlock;
-use super::part::{BlockHead, Filters, LogFacts};
+use super::search::{Opened, Places, Sealed, Search};
 use crate::clock::UnixNanos;
-use crate::pace::give_way;
+use crate::pace::{self, give_way};
 use crate::record::Labels;
 use crate::record::read::{
-    Content, Direction, LineRef, LogReadStats, LogSelect, Matcher, Pairs, ReadError, StreamVolume, accepted,
+    Content, Direction, LineRef, LogReadStats, LogSelect, Matcher, ReadError, StreamVolume,
 };
-use crate::store::disk::partition::{Kind, Partition};
-use crate::store::error::PartitionError;
-use crate::store::facts::Facts;
+use crate::store::disk::partition::Partition;
 use crate::store::state::Shared;
 
 /// Memory of the blocks at hand, one that is being shown aside. Blocks that overlap in time
@@ -38,35 +31,15 @@ const UNPACKED_MAX_BYTES: usize = 24 << 20;
 /// After so many lines others may have a turn.
 const LINES_A_TURN: usize = 64;
 
-/// A partition whose blocks are in the heap.
-struct Opened {
-    partition: Arc<Partition>,
-    facts: Arc<Facts>,
-    filters: RefCell<Filters>,
-}
-
-impl Opened {
-    fn new(partition: Arc<Partition>, facts: Arc<Facts>) -> Rc<Self> {
-        let filters = RefCell::new(Filters::of(&partition));
-        Rc::new(Opened { partition, facts, filters })
-    }
-
-    fn logs(&self) -> &LogFacts {
-        self.facts.logs()
-    }
-}
+/// Most blocks that are unpacked before the lines of the first one are shown. It begins with one, so
+/// that what is read for nothing is less than what was needed.
+const AHEAD_MAX: usize = 16;
 
 enum Item {
     Partition(Arc<Partition>),
     Block(Sealed),
     Open(OpenBlock),
     Lines(Cursor),
-}
-
-#[derive(Clone)]
-struct Sealed {
-    opened: Rc<Opened>,
-    head: Arc<BlockHead>,
 }
 
 /// The selected lines of one block, the next one last.
@@ -121,6 +94,11 @@ impl Queue {
         self.heap.push(Reverse((key, place)));
     }
 
+    fn first_item(&self) -> Option<&Item> {
+        let Reverse((_, place)) = self.heap.peek()?;
+        self.items[*place as usize].as_ref()
+    }
+
     fn pop(&mut self) -> Option<Item> {
         let Reverse((_, place)) = self.heap.pop()?;
         self.free.push(place);
@@ -141,70 +119,37 @@ impl Queue {
     }
 }
 
-/// What is searched for, prepared once.
-struct Search<'a> {
-    select: &'a LogSelect,
-    needles: Vec<Needle>,
-    finders: Vec<Finder<'a>>,
-    having: Vec<MetadataNeedle>,
-}
-
-impl<'a> Search<'a> {
-    fn new(select: &'a LogSelect) -> Self {
-        let texts = || select.contains.iter().filter(|text| !text.is_empty());
-        Search {
-            select,
-            needles: texts().map(|text| Needle::new(text)).collect(),
-            finders: texts().map(Finder::new).collect(),
-            having: select.having.iter().map(|(name, value)| MetadataNeedle::new(name, value)).collect(),
-        }
-    }
-
-    fn is_in_range(&self, min: UnixNanos, max: UnixNanos) -> bool {
-        min < self.select.to && max >= self.select.from
-    }
-
-    /// Returns false when the filter of a block rules out that it has a selected line.
-    fn may_be_in(&self, opened: &Opened, head: &BlockHead) -> bool {
-        if self.needles.is_empty() && self.having.is_empty() {
-            return true;
-        }
-        let mut filters = opened.filters.borrow_mut();
-        filters.get(head).is_none_or(|filter| {
-            self.needles.iter().all(|needle| needle.may_be_in(&filter, head.tokens))
-                && self.having.iter().all(|needle| needle.may_be_in(&filter, head.tokens))
-        })
-    }
-
-    /// Returns the selected lines of a block, ascending.
-    fn lines(&self, block: &Block) -> Vec<u32> {
-        let select = self.select;
-        let mut res: Vec<u32> = match self.finders.split_first() {
-            None => (0..block.len() as u32).collect(),
-            Some((first, _)) => {
-                let mut found = Vec::new();
-                block.find(first, |line| found.push(line as u32));
-                found
-            }
-        };
-        let more = self.finders.get(1..).unwrap_or_default();
-        res.retain(|line| {
-            let line = *line as usize;
-            (select.from..select.to).contains(&block.at(line))
-                && select.levels.has(block.severity(line))
-                && more.iter().all(|finder| finder.find(block.content(line).body().as_bytes()).is_some())
-                && select.having.iter().all(|(name, value)| block.content(line).get(name) == value)
-        });
-        res
-    }
-}
-
 struct Walk<'a> {
     shared: &'a Shared,
     search: Search<'a>,
     queue: Queue,
     unpacked_bytes: usize,
+    /// Blocks to be unpacked at once the next time.
+    n_ahead: usize,
     stats: LogReadStats,
+}
+
+/// A block that was looked into.
+struct Searched {
+    sealed: Sealed,
+    block: Arc<Block>,
+    lines: Vec<u32>,
+}
+
+/// Looks into blocks, by several threads.
+fn searched(shared: &Shared, search: &Search<'_>, blocks: Vec<Sealed>) -> Vec<Searched> {
+    let n_helpers = pace::n_helpers().min(blocks.len().saturating_sub(1));
+    let left = Mutex::new(blocks.into_iter());
+    let take = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let all = pace::with_helpers(n_helpers, "log-searcher", || {
+        let look = |sealed: Sealed| {
+            let block = sealed.unpack(shared)?;
+            let lines = search.lines(&block);
+            Some(Searched { sealed, block, lines })
+        };
+        std::iter::from_fn(&take).filter_map(look).collect::<Vec<_>>()
+    });
+    all.into_iter().flatten().collect()
 }
 
 /// Visits the selected lines.
@@ -243,8 +188,8 @@ pub fn streams(
     while let Some(item) = walk.queue.pop() {
         match item {
             Item::Partition(partition) => walk.open(partition),
-            Item::Block(Sealed { opened, head }) => {
-                add(opened.logs().stream(&head), head.n_lines.into(), head.body_bytes.into());
+            Item::Block(sealed) => {
+                add(sealed.stream(), sealed.head.n_lines.into(), sealed.head.body_bytes.into());
             }
             Item::Open(open) => {
                 let lines = walk.search.lines(&open.lines);
@@ -268,26 +213,16 @@ impl<'a> Walk<'a> {
             search,
             queue: Queue::default(),
             unpacked_bytes: 0,
+            n_ahead: 1,
             stats: LogReadStats::default(),
         };
-        let (sealed, active, open) = {
-            let state = shared.state();
-            let last = select.to.0.saturating_sub(1);
-            let tier = state.tier(Kind::Logs);
-            let overlaps = |partition: &&Arc<Partition>| {
-                partition.is_readable() && partition.summary().overlaps(select.from.0, last)
-            };
-            let sealed: Vec<Arc<Partition>> = tier.sealed.iter().filter(overlaps).cloned().collect();
-            let active = tier.active.as_ref().map(|active| (active.partition.clone(), active.facts.clone()));
-            let accepted = |block: &&OpenBlock| accepted(&select.matchers, &block.stream);
-            (sealed, active, state.blocks.iter().filter(accepted).cloned().collect::<Vec<_>>())
-        };
+        let Places { sealed, active, open } = Places::of(shared, select);
         for partition in sealed {
             let (min, max) = partition.summary().range.unwrap_or_default();
             walk.push_closed(min, max, Item::Partition(partition));
         }
-        if let Some((partition, facts)) = active {
-            walk.push_blocks(&Opened::new(partition, facts));
+        if let Some(opened) = active {
+            walk.push_blocks(&opened);
         }
         for block in open {
             if let Some((min, max)) = block.lines.range()
@@ -321,51 +256,64 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn push_blocks(&mut self, opened: &Rc<Opened>) {
-        let facts = opened.logs();
-        let mut is_accepted = vec![false; facts.streams.len()];
-        let select = self.search.select;
-        facts.streams.select(&select.matchers).iter().for_each(|id| is_accepted[*id as usize] = true);
-        for head in &facts.blocks {
-            let is_wanted = is_accepted[head.stream as usize]
-                && self.search.is_in_range(head.min, head.max)
-                && head.levels.overlaps(select.levels);
-            if is_wanted {
-                let sealed = Sealed { opened: opened.clone(), head: head.clone() };
-                self.push_closed(head.min.0, head.max.0, Item::Block(sealed));
+    fn push_blocks(&mut self, opened: &Arc<Opened>) {
+        let blocks: Vec<Sealed> = self.search.blocks(opened).collect();
+        for sealed in blocks {
+            self.push_closed(sealed.head.min.0, sealed.head.max.0, Item::Block(sealed));
+        }
+    }
+
+    /// Unpacks a block; where most blocks have no selected line, together with those that come next,
+    /// as long as no line comes before them.
+    fn push_sealed(&mut self, sealed: Sealed) -> ControlFlow<()> {
+        let (mut wanted, mut next) = (Vec::new(), Some(sealed));
+        while let Some(sealed) = next.take() {
+            self.stats.n_blocks += 1;
+            if self.search.may_be_in(&sealed) {
+                wanted.push(sealed);
+            }
+            if self.search.is_of_few() && wanted.len() < self.n_ahead {
+                give_way()?;
+                next = self.next_block();
             }
         }
-    }
-
-    fn unpack(&mut self, sealed: &Sealed) -> Option<Arc<Block>> {
-        let Sealed { opened, head } = sealed;
-        let damaged = |damage| opened.partition.damaged(damage);
-        let res = self.shared.read(&opened.partition, head.address);
-        let res = res.and_then(|packed| Block::unpack(&packed).map_err(damaged));
-        res.map(Arc::new).map_err(|err: PartitionError| self.shared.leave_out(&opened.partition, &err)).ok()
-    }
-
-    fn push_sealed(&mut self, sealed: Sealed) {
-        self.stats.n_blocks += 1;
-        if !self.search.may_be_in(&sealed.opened, &sealed.head) {
-            return;
-        }
-        if let Some(block) = self.unpack(&sealed) {
+        self.n_ahead = (2 * self.n_ahead).min(AHEAD_MAX);
+        for Searched { sealed, block, lines } in searched(self.shared, &self.search, wanted) {
             self.stats.n_unpacked += 1;
-            let stream = sealed.opened.logs().stream(&sealed.head).clone();
+            let stream = sealed.stream().clone();
             let generation = sealed.head.lines.generation;
-            self.push_lines(stream, generation, block, Some(sealed));
+            self.push_lines(stream, generation, block, lines, Some(sealed));
         }
+        ControlFlow::Continue(())
     }
 
-    fn push_lines(&mut self, stream: Labels, generation: u32, block: Arc<Block>, sealed: Option<Sealed>) {
+    /// Takes the next block, if nothing else comes first.
+    fn next_block(&mut self) -> Option<Sealed> {
+        while let Some(Item::Block(_) | Item::Partition(_)) = self.queue.first_item() {
+            match self.queue.pop() {
+                Some(Item::Block(sealed)) => return Some(sealed),
+                Some(Item::Partition(partition)) => self.open(partition),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn push_lines(
+        &mut self,
+        stream: Labels,
+        generation: u32,
+        block: Arc<Block>,
+        lines: Vec<u32>,
+        sealed: Option<Sealed>,
+    ) {
         let n_bytes = match &sealed {
             Some(sealed) => sealed.head.body_bytes.into(),
             None => block.body_bytes() as u64,
         };
         self.stats.n_lines += block.len() as u64;
         self.stats.n_bytes += n_bytes;
-        let lines = self.lines(&block, generation);
+        let lines = self.sorted(lines, &block, generation);
         let (n_left, block) = (lines.len(), Some(block));
         let held = Held::default();
         let mut cursor = Cursor { stream, generation, block, sealed, lines, n_left, next: None, held };
@@ -374,8 +322,7 @@ impl<'a> Walk<'a> {
     }
 
     // The next line is taken from the end, so the order is the walk's, turned around.
-    fn lines(&self, block: &Block, generation: u32) -> Vec<u32> {
-        let mut lines = self.search.lines(block);
+    fn sorted(&self, mut lines: Vec<u32>, block: &Block, generation: u32) -> Vec<u32> {
         lines.sort_by_key(|line| {
             let line = *line as usize;
             Reverse(self.key(block.at(line), true, generation, block.no(line)))
@@ -415,12 +362,9 @@ impl<'a> Walk<'a> {
         cursor.held = Held { n_bytes, n_decoded };
     }
 
-    // What could not be decoded was shown as empty lines; the next walk leaves it out.
     fn check(&self, cursor: &Cursor) {
-        if let (Some(block), Some(Sealed { opened, .. })) = (&cursor.block, &cursor.sealed)
-            && let Err(damage) = block.check()
-        {
-            self.shared.leave_out(&opened.partition, &opened.partition.damaged(damage));
+        if let (Some(block), Some(sealed)) = (&cursor.block, &cursor.sealed) {
+            sealed.check(self.shared, block);
         }
     }
 
@@ -444,9 +388,10 @@ impl<'a> Walk<'a> {
             give_way()?;
             match item {
                 Item::Partition(partition) => self.open(partition),
-                Item::Block(sealed) => self.push_sealed(sealed),
-                Item::Open(OpenBlock { stream, generation, lines, .. }) => {
-                    self.push_lines(stream, generation, lines, None);
+                Item::Block(sealed) => self.push_sealed(sealed)?,
+                Item::Open(OpenBlock { stream, generation, lines: block, .. }) => {
+                    let lines = self.search.lines(&block);
+                    self.push_lines(stream, generation, block, lines, None);
                 }
                 Item::Lines(cursor) => self.show(cursor, &mut shown, visit)?,
             }
@@ -462,9 +407,10 @@ impl<'a> Walk<'a> {
         visit: &mut dyn FnMut(LineRef<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         if cursor.block.is_none() {
-            cursor.block = cursor.sealed.as_ref().and_then(|sealed| self.unpack(&sealed.clone()));
-            let lines = cursor.block.as_ref().map(|block| self.lines(block, cursor.generation));
-            cursor.lines = lines.unwrap_or_default();
+            cursor.block = cursor.sealed.as_ref().and_then(|sealed| sealed.unpack(self.shared));
+            if let Some(block) = &cursor.block {
+                cursor.lines = self.sorted(self.search.lines(block), block, cursor.generation);
+            }
             cursor.lines.truncate(cursor.n_left);
         }
         let Some(block) = cursor.block.clone() else { return ControlFlow::Continue(()) };

@@ -231,6 +231,7 @@ impl Model {
             expect.reverse();
         }
         assert_eq!(found, expect, "{select:?}");
+        assert_same_lines(read_parts(self.store(), select), expect);
     }
 
     fn compare_spans(&self, from: i64, to: i64) {

@@ -81,7 +81,10 @@ impl Flattening<'_> {
                         // Where nothing is left of any key there is no label.
                         if self.name.is_empty() { None } else { self.fields.claim(&self.name) }
                     };
-                    if place.is_some_and(|place| write(place, value)) && self.fields.is_done() {
+                    if let Some(place) = place {
+                        write(place, value);
+                    }
+                    if self.fields.is_done() {
                         return Err(End::Done);
                     }
                 }
@@ -102,13 +105,11 @@ impl Flattening<'_> {
     }
 }
 
-/// Writes a value into its place; true, since there is now one.
-fn write(place: &mut String, value: Value<'_>) -> bool {
+fn write(place: &mut String, value: Value<'_>) {
     match value.kind {
         Kind::String => push_value(place, value.text),
         _ => place.push_str(value.text),
     }
-    true
 }
 
 #[cfg(test)]
