@@ -6,6 +6,7 @@
 //! otherwise is rewritten first, and what Go refuses is refused with Go's words.
 
 mod class;
+mod needed;
 mod rewrite;
 
 use regex::{Regex, RegexBuilder};
@@ -70,6 +71,13 @@ impl Pattern {
         Ok(Pattern { written: written.into(), regex, group_names, cost })
     }
 
+    /// Returns a text that is part of every text which an expression for [`Pattern::search`] matches, as
+    /// long a one as can be seen at once.
+    pub fn needed_text(written: &str) -> Option<String> {
+        let rewritten = rewrite::rewrite(written, rewrite::Dot::InLine).ok()?;
+        if rewritten.cost > COST_MAX { None } else { needed::needed_text(&rewritten.text) }
+    }
+
     /// Returns the expression as it was written.
     pub fn as_str(&self) -> &str {
         &self.written
@@ -108,6 +116,22 @@ mod tests {
         assert_eq!(compiled.as_str(), pattern);
         matching.iter().for_each(|text| assert!(compiled.is_match(text), "{pattern} and {text:?}"));
         other.iter().for_each(|text| assert!(!compiled.is_match(text), "{pattern} and {text:?}"));
+    }
+
+    #[test]
+    fn a_needed_text_is_in_whatever_matches() {
+        for (pattern, expect) in [
+            ("time[a-z]+ .*in [0-9]{4} ms", Some("time")),
+            ("a(bcd|bce)+(?:xyz)?", Some("a")),
+            ("(?P<n>(connect)ion)s*", Some("connect")),
+            ("(?i)time", None),
+            ("a*|b", None),
+            ("^$", None),
+            ("[", None),
+            (r"\Qa.b\E.", Some("a.b")),
+        ] {
+            assert_eq!(Pattern::needed_text(pattern).as_deref(), expect, "{pattern}");
+        }
     }
 
     #[test]
@@ -226,10 +250,15 @@ mod tests {
     proptest! {
         #[test]
         fn no_pattern_does_harm(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..12), text in any::<String>()) {
-            for pattern in [pieces.concat(), pieces.join(&text), text] {
+            for pattern in [pieces.concat(), pieces.join(&text), text.clone()] {
                 // What was rewritten is an expression of the crate's, or too large.
                 if let Err(error) = Pattern::new(&pattern) {
                     prop_assert!(error.0.message != "expression too large" || pattern.len() > 50, "{}", pattern);
+                }
+                let needed = Pattern::needed_text(&pattern).unwrap_or_default();
+                for text in [&*text, "a.[k]{2}-é", &*pattern] {
+                    let is_match = Pattern::search(&pattern).is_ok_and(|pattern| pattern.is_match(text));
+                    prop_assert!(!is_match || text.contains(&needed), "{} in {}", pattern, text);
                 }
             }
         }

@@ -133,13 +133,16 @@ pub struct LogSelect {
     pub contains: Vec<String>,
     /// Metadata names with the values that they must have.
     pub having: Vec<(String, String)>,
+    /// The visitor reads the text of what it is shown. True unless it is known not to: a store decodes
+    /// texts sooner for it, and shows the same.
+    pub reads_text: bool,
 }
 
 impl LogSelect {
     /// Returns the selection of every line of some streams in a range.
     pub fn new(matchers: Vec<Matcher>, from: UnixNanos, to: UnixNanos, direction: Direction) -> Self {
         let (levels, contains, having) = (Levels::ALL, Vec::new(), Vec::new());
-        LogSelect { matchers, from, to, direction, levels, contains, having }
+        LogSelect { matchers, from, to, direction, levels, contains, having, reads_text: true }
     }
 
     /// Returns true when a line is selected.

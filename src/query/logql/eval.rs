@@ -211,6 +211,7 @@ impl Evaluator<'_> {
         let (from, to) = windows.covered();
         let mut select = select::select(&range.log, UnixNanos(from), UnixNanos(to), Direction::Forward);
         select::keep_only_metadata(&mut select, self.logs)?;
+        select.reads_text = counts_bytes || pipeline.reads_text();
         let reading = Reading {
             logs: self.logs,
             pipeline: &pipeline,

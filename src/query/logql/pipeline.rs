@@ -172,6 +172,12 @@ impl Pipeline {
         Ok(Pipeline { steps, hints, now })
     }
 
+    /// Returns false when no stage looks at the text of a line.
+    pub fn reads_text(&self) -> bool {
+        let looks = |step: &Step| !matches!(step, Step::Label(_) | Step::Drop(_) | Step::Keep(_));
+        self.steps.iter().any(looks)
+    }
+
     /// Runs the stages on a line; none when it is left out.
     pub fn run<'a>(&'a self, line: LineRef<'a>, scratch: &'a mut Scratch) -> Option<Entry<'a>> {
         let mut entry = Entry::new(line, scratch, &self.hints);

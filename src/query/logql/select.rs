@@ -7,8 +7,10 @@
 
 use super::ast::{LabelFilter, LineMatch, LineOp, LogExpr, Stage};
 use super::entry::{DETECTED_LEVEL, level_word};
+use super::error::ERROR_LABEL;
 use super::extract::{EXTRACTED_SUFFIX, PatternFilter};
 use crate::clock::UnixNanos;
+use crate::record::pattern::Pattern;
 use crate::record::read::{Direction, LogRead, LogSelect, MatchOp, Matcher, ReadError};
 use crate::record::{Levels, Severity};
 
@@ -62,7 +64,16 @@ pub fn left(stages: &[Stage]) -> Vec<Stage> {
 /// Texts that are part of every line that stays.
 fn contained(stages: &[Stage]) -> Vec<String> {
     let mut res = Vec::new();
-    for stage in stages.iter().take_while(|stage| !changes_line(stage)) {
+    let mut is_parsed = false;
+    for (idx, stage) in stages.iter().enumerate() {
+        if matches!(stage, Stage::Json | Stage::Unpack) && !is_parsed && refuses_errors(&stages[idx + 1..]) {
+            // What has no object is no JSON, and that is an error.
+            res.push("{".to_string());
+        }
+        if changes_line(stage) {
+            break;
+        }
+        is_parsed |= is_parser(stage);
         match whole_text(stage) {
             Some(text) => res.push(text.to_string()),
             None => res.extend(longest_text(stage)),
@@ -70,6 +81,40 @@ fn contained(stages: &[Stage]) -> Vec<String> {
     }
     res.retain(|text| !text.is_empty());
     res
+}
+
+fn is_parser(stage: &Stage) -> bool {
+    matches!(
+        stage,
+        Stage::Json
+            | Stage::JsonLabels(_)
+            | Stage::Logfmt(_)
+            | Stage::LogfmtLabels(..)
+            | Stage::Pattern(_)
+            | Stage::Regexp(_)
+            | Stage::Unpack
+    )
+}
+
+/// Returns true when no line stays of which a stage before these said that something is wrong.
+fn refuses_errors(stages: &[Stage]) -> bool {
+    for stage in stages {
+        match stage {
+            Stage::Label(filter) => {
+                let mut refuses = false;
+                each_needed(filter, &mut |matcher| {
+                    let is_none = matches!(&matcher.op, MatchOp::Equal(value) if value.is_empty());
+                    refuses |= matcher.name == ERROR_LABEL && is_none;
+                });
+                if refuses {
+                    return true;
+                }
+            }
+            Stage::Drop(names) if names.iter().any(|named| named.name() == ERROR_LABEL) => return false,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Returns the text that is all that a stage asks for.
@@ -80,11 +125,12 @@ fn whole_text(stage: &Stage) -> Option<&str> {
     is_whole.then_some(text)
 }
 
-/// Returns the longest text of a pattern that a stage asks for.
+/// Returns the longest text that a stage asks for beside other things.
 fn longest_text(stage: &Stage) -> Option<String> {
     let Stage::Line(filter) = stage else { return None };
-    match &filter.alternatives[..] {
-        [LineMatch::Text(text)] if filter.op == LineOp::Pattern => longest_piece(text),
+    match (&filter.alternatives[..], filter.op) {
+        ([LineMatch::Text(text)], LineOp::Pattern) => longest_piece(text),
+        ([LineMatch::Text(text)], LineOp::Matches) => Pattern::needed_text(text),
         _ => None,
     }
 }
@@ -160,7 +206,7 @@ mod tests {
     #[test]
     fn texts_are_taken_while_the_line_is_what_is_stored() {
         let query = r#"{a="1"} |= "x" |~ "y" |~ "z.*" != "w" | json |> "<_> 200 <_>" |= "v" or "u" | line_format "t" |= "s""#;
-        assert_eq!(selected(query).contains, ["x", "y", " 200 "]);
+        assert_eq!(selected(query).contains, ["x", "y", "z", " 200 "]);
         let Expr::Log(log) = parse(query).unwrap() else { panic!("{query} has numbers") };
         let left: Vec<String> = left(&log.stages).iter().map(ToString::to_string).collect();
         let expect = [
@@ -171,6 +217,29 @@ mod tests {
             r#"|= "s""#,
         ];
         assert_eq!(left.join(" "), expect.join(" "));
+    }
+
+    #[test]
+    fn what_must_be_json_has_an_object() {
+        let contains = |stages: &str| selected(&format!("{{a=\"1\"}} {stages}")).contains;
+        for stages in [
+            r#"| json | __error__="""#,
+            r#"| json | status >= 500 | b="c" and __error__="""#,
+            r#"| unpack | __error__="" | json"#,
+        ] {
+            assert_eq!(contains(stages), ["{"], "{stages}");
+        }
+        for stages in [
+            "| json",
+            r#"| __error__="" | json"#,
+            r#"| json | __error__="" or a="b""#,
+            r#"| json | __error__="JSONParserErr""#,
+            r#"| json | drop __error__ | __error__="""#,
+            r#"| logfmt | json | __error__="""#,
+            r#"| line_format "x" | json | __error__="""#,
+        ] {
+            assert!(contains(stages).is_empty(), "{stages}");
+        }
     }
 
     #[test]

@@ -195,14 +195,25 @@ impl Block {
     }
 
     /// Hands over the lines whose text contains the needle, ascending. Bodies that were not
-    /// decoded are not for this: most blocks have no such line, or few.
-    pub fn find(&self, needle: &Finder<'_>, visit: impl FnMut(usize)) {
-        match (self.bodies.get(), &self.encoded) {
-            (None, Some(encoded)) => encoded
-                .bodies(self.len(), SEARCHING_MAX_BYTES, |bodies| bodies.find(needle, visit))
-                .unwrap_or_else(|damage| _ = self.damage.set(damage)),
-            _ => self.bodies().find(needle, visit),
-        }
+    /// decoded are not for this, since most blocks have no such line; where there is one and texts
+    /// are wanted anyway, they are, for their columns are at hand.
+    pub fn find(&self, needle: &Finder<'_>, wants_texts: bool, mut visit: impl FnMut(usize)) {
+        let (None, Some(encoded)) = (self.bodies.get(), &self.encoded) else {
+            return self.bodies().find(needle, visit);
+        };
+        let found = encoded.bodies(self.len(), SEARCHING_MAX_BYTES, |bodies| {
+            let mut is_found = false;
+            bodies.find(needle, |line| {
+                is_found = true;
+                visit(line);
+            })?;
+            // What takes too much memory together with the search is decoded alone, later.
+            if let Some(texts) = (is_found && wants_texts).then(|| bodies.texts().ok()).flatten() {
+                _ = self.bodies.set(texts);
+            }
+            Ok(())
+        });
+        found.unwrap_or_else(|damage| _ = self.damage.set(damage));
     }
 
     /// Appends a range of the lines in the form that takes the least time.
@@ -527,15 +538,19 @@ mod tests {
         fn search_finds_what_a_look_at_each_line_finds(
             bodies in prop::collection::vec("[ab]{0,6}", 0..30),
             needle in "[ab]{1,4}",
+            wants_texts: bool,
         ) {
             let given: Vec<Given> = bodies.iter().map(|body| (0, 0, 9, Vec::new(), body.clone())).collect();
             let mut found = Vec::new();
-            block(&given).find(&Finder::new(&needle), |line| found.push(line));
+            block(&given).find(&Finder::new(&needle), wants_texts, |line| found.push(line));
             let expect: Vec<_> = (0..bodies.len()).filter(|line| bodies[*line].contains(&needle)).collect();
             prop_assert_eq!(&found, &expect);
             found.clear();
-            Block::unpack(&block(&given).pack()).unwrap().find(&Finder::new(&needle), |line| found.push(line));
+            let packed = Block::unpack(&block(&given).pack()).unwrap();
+            packed.find(&Finder::new(&needle), wants_texts, |line| found.push(line));
+            prop_assert_eq!(packed.bodies.get().is_some(), wants_texts && !expect.is_empty());
             prop_assert_eq!(found, expect);
+            prop_assert_eq!(&lines(&packed), &given);
         }
 
         #[test]
@@ -576,7 +591,7 @@ mod tests {
         // So that it can be searched beside.
         let searched = Block::unpack(&block.pack()).unwrap();
         let mut n_found = 0;
-        searched.find(&Finder::new("9 9"), |_| n_found += 1);
+        searched.find(&Finder::new("9 9"), true, |_| n_found += 1);
         searched.check().unwrap();
         assert_eq!(
             n_found,

@@ -1,6 +1,7 @@
 //! Which lines of which blocks are selected: what may be ruled out without unpacking a block, and
 //! what a look into it finds.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
@@ -111,11 +112,14 @@ pub struct Search<'a> {
 impl<'a> Search<'a> {
     /// Prepares a selection.
     pub fn new(select: &'a LogSelect) -> Self {
-        let texts = || select.contains.iter().filter(|text| !text.is_empty());
+        let mut texts: Vec<&str> = select.contains.iter().map(String::as_str).collect();
+        texts.retain(|text| !text.is_empty());
+        // The first is searched for in the block as it is packed, the others in what that finds.
+        texts.sort_by_key(|text| Reverse(text.len()));
         Search {
             select,
-            needles: texts().map(|text| Needle::new(text)).collect(),
-            finders: texts().map(Finder::new).collect(),
+            needles: texts.iter().map(|text| Needle::new(text)).collect(),
+            finders: texts.into_iter().map(Finder::new).collect(),
             having: select.having.iter().map(|(name, value)| MetadataNeedle::new(name, value)).collect(),
         }
     }
@@ -165,7 +169,7 @@ impl<'a> Search<'a> {
             None => (0..block.len() as u32).collect(),
             Some((first, _)) => {
                 let mut found = Vec::new();
-                block.find(first, |line| found.push(line as u32));
+                block.find(first, select.reads_text, |line| found.push(line as u32));
                 found
             }
         };
