@@ -334,7 +334,14 @@ impl Vitrine {
     pub fn stop(mut self) -> Folders {
         self.signal(rustix::process::Signal::TERM);
         let status = self.wait();
-        assert!(status.success(), "ended with {status:?}");
+        if !status.success() {
+            // A successor may still hold the other end of the pipe.
+            while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(1)) {
+                self.log.push_str(&line);
+                self.log.push('\n');
+            }
+            panic!("ended with {status:?}:\n{}", self.log);
+        }
         std::mem::replace(&mut self.dir, Folders::new())
     }
 

@@ -122,6 +122,17 @@ fn a_grafana_data_source_is_answered_as_by_loki() {
         assert_eq!(volume["data"]["resultType"], "vector");
         assert_eq!(volume["data"]["result"][0]["metric"], json!({"job": "shop"}));
         assert_eq!(volume["data"]["result"][0]["value"][1], stats["bytes"].to_string());
+        let steps = parsed(&get(
+            &vitrine,
+            &format!("index/volume_range?query={selector}&{range}&limit=50&step=100000h"),
+        ));
+        assert_eq!(
+            (&steps["data"]["resultType"], steps["data"]["result"].as_array().unwrap().len()),
+            (&json!("matrix"), 1)
+        );
+        let values = steps["data"]["result"][0]["values"].as_array().unwrap();
+        let sum: u64 = values.iter().map(|value| value[1].as_str().unwrap().parse::<u64>().unwrap()).sum();
+        assert_eq!(json!(sum), stats["bytes"]);
         let labels = parsed(&get(&vitrine, &format!("detected_labels?query={selector}&{range}")));
         assert_eq!(labels["detectedLabels"][0], json!({"label": "job", "cardinality": 1}));
         let fields = parsed(&get(&vitrine, &format!("detected_fields?query={selector}&{range}&limit=1000")));

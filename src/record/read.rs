@@ -233,7 +233,8 @@ pub struct LogReadStats {
     pub n_bytes: u64,
 }
 
-/// How much a stream has in a range, to the precision of its blocks.
+/// How much a stream has in a range, as if the lines of a block lay evenly in its time; so Loki counts
+/// chunks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamVolume {
     /// The stream.

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::block::Block;
 use super::open::OpenBlock;
+use super::part::BlockHead;
 use super::search::{Opened, Places, Sealed, Search};
 use crate::clock::UnixNanos;
 use crate::pace::{self, give_way};
@@ -189,7 +190,8 @@ pub fn streams(
         match item {
             Item::Partition(partition) => walk.open(partition),
             Item::Block(sealed) => {
-                add(sealed.stream(), sealed.head.n_lines.into(), sealed.head.body_bytes.into());
+                let share = |count: u32| share(count, &sealed.head, from, to);
+                add(sealed.stream(), share(sealed.head.n_lines), share(sealed.head.body_bytes));
             }
             Item::Open(open) => {
                 let lines = walk.search.lines(&open.lines);
@@ -203,6 +205,14 @@ pub fn streams(
         }
     }
     Ok(res.into_values().collect())
+}
+
+/// Returns how much of what a block has lies in a range, if it lies evenly in the block's time.
+fn share(count: u32, head: &BlockHead, from: UnixNanos, to: UnixNanos) -> u64 {
+    let (min, max) = (i128::from(head.min.0), i128::from(head.max.0) + 1);
+    let inside = (max.min(to.0.into()) - min.max(from.0.into())).clamp(0, max - min);
+    // Half of one is rounded up.
+    ((i128::from(count) * inside * 2 + (max - min)) / (2 * (max - min))) as u64
 }
 
 impl<'a> Walk<'a> {

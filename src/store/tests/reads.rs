@@ -172,3 +172,22 @@ fn metadata_survives_a_restart() {
     assert_eq!(store.metadata(), [about]);
     store.close(DEADLINE).unwrap();
 }
+
+#[test]
+fn volumes_of_steps_come_to_the_volume_of_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &clock());
+    let at = |n: i64| NS + if n < 90 { n } else { 1_000 };
+    store.append_logs((0..100).map(|n| line(at(n), "j", "text")).collect());
+    store.close(DEADLINE).unwrap();
+    let store = open(dir.path(), &clock());
+    let volume = |from: i64, to: i64| {
+        let volumes = store.streams(&[], UnixNanos(NS + from), UnixNanos(NS + to)).unwrap();
+        volumes.first().map_or((0, 0), |volume| (volume.n_lines, volume.n_bytes))
+    };
+    assert_eq!(volume(0, 1_001), (100, 400));
+    assert_eq!(volume(-500, 501), (50, 200));
+    assert_eq!(volume(501, 5_000), (50, 200));
+    assert_eq!((volume(-5, 0), volume(1_001, 2_000)), ((0, 0), (0, 0)));
+    store.close(DEADLINE).unwrap();
+}
