@@ -7,7 +7,7 @@
 //! that is full refuses its own routes and no others.
 //!
 //! Threads of the heavy lane have the lowest priority: on one core a page takes the processor
-//! from a query as soon as it needs it. Work there calls [`pace::give_way`] at least every
+//! from a query as soon as it needs it. Work there calls [`pace::give_way`] about every
 //! millisecond, which also tells it when nobody waits any more.
 
 use std::collections::VecDeque;
@@ -219,7 +219,7 @@ impl Queue {
     }
 
     fn serve(&self, lane: &str, is_background: bool) {
-        if is_background && let Err(err) = pace::give_everything_else_way() {
+        if is_background && let Err(err) = pace::threads::give_everything_else_way() {
             tracing::warn!("the {lane} lane runs at the priority of pages: {err}");
         }
         while let Some(work) = self.next() {

@@ -179,7 +179,7 @@ pub const SETTINGS: &[Setting] = &[
         live,
         query.max_samples,
         "a whole number from 10000 to 1000000000",
-        "most values that one query holds in memory at once, eight bytes each; a query that needs more is refused",
+        "most values that one query holds in memory at once, 16 bytes each; a query that needs more is refused",
         |text: &str| whole(text, 10_000..=1_000_000_000)
     ),
     setting!(

@@ -11,7 +11,7 @@ use crate::pace::give_way;
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// Asks the evaluation to end; it does so within milliseconds, with [`Spent::Canceled`].
+    /// Asks the evaluation to end; it does so between two lines or series, with [`Spent::Canceled`].
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -41,10 +41,39 @@ pub struct Budget<'a> {
     cancel: &'a Cancel,
 }
 
+/// Work between two looks at the time, in bytes of text: some hundred lines, far below a millisecond.
+const LOOK_BYTES: usize = 64 << 10;
+
+/// What a line costs beside its text.
+const LINE_BYTES: usize = 256;
+
+/// Counts the work on lines since the last look at the time.
+#[derive(Debug, Default)]
+pub struct Watch {
+    n_bytes: usize,
+}
+
+impl Watch {
+    /// Looks at the time when enough was done, now that a line with so many bytes to be read is next.
+    pub fn line(&mut self, n_bytes: usize, budget: &Budget<'_>) -> Result<(), Spent> {
+        self.n_bytes = self.n_bytes.saturating_add(n_bytes).saturating_add(LINE_BYTES);
+        if self.n_bytes < LOOK_BYTES {
+            return Ok(());
+        }
+        self.n_bytes = 0;
+        budget.check()
+    }
+}
+
 impl<'a> Budget<'a> {
     /// Begins with nothing held; a value is what takes 16 bytes.
     pub fn new(held_max: usize, timeout: Duration, cancel: &'a Cancel) -> Self {
         Budget { held: AtomicUsize::new(0), held_max, until: Instant::now().checked_add(timeout), cancel }
+    }
+
+    /// Returns until when it may take, if it has to end at all.
+    pub fn until(&self) -> Option<Instant> {
+        self.until
     }
 
     /// Returns how many values may be held.

@@ -1,8 +1,8 @@
-//! How a query language reads a store: three small traits and what they select by.
+//! How a query language reads a store: a few small traits and what they select by.
 //!
 //! `store` implements them over its partitions, tests implement them over a vector.
 //! Both hand out one item at a time to a visitor, which ends the walk by
-//! [`ControlFlow::Break`]; so a reader of a large range holds one chunk or one block in
+//! [`ControlFlow::Break`]; so a reader of a large range holds a few chunks or blocks in
 //! memory, not the range.
 
 use std::borrow::Cow;

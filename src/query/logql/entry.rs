@@ -4,6 +4,8 @@
 //! other two. What no stage asked for is left where it lies in the store. A name that the stream or
 //! the metadata has and a parser finds again gets `_extracted` behind it, as in Loki.
 
+use std::collections::HashMap;
+
 use super::error::{ERROR_DETAILS_LABEL, ERROR_LABEL, PRESERVE_ERROR_LABEL};
 use super::extract::{EXTRACTED_SUFFIX, Fields};
 use super::hints::Hints;
@@ -52,11 +54,19 @@ pub struct Scratch {
     hidden: Vec<String>,
     error: &'static str,
     error_details: String,
+    /// Where labels are, once there are many.
+    places: HashMap<String, usize>,
+    /// Bytes that templates wrote.
+    n_rendered: usize,
 }
+
+/// So many labels are found sooner by looking at each than by a table.
+const SCANNED_MAX: usize = 32;
 
 impl Scratch {
     fn clear(&mut self) {
-        (self.n_parsed, self.n_required_found, self.error) = (0, 0, "");
+        (self.n_parsed, self.n_required_found, self.n_rendered, self.error) = (0, 0, 0, "");
+        self.places.clear();
         self.hidden.clear();
         self.error_details.clear();
     }
@@ -66,6 +76,9 @@ impl Scratch {
     }
 
     fn place(&self, name: &str) -> Option<usize> {
+        if self.n_parsed > SCANNED_MAX {
+            return self.places.get(name).copied();
+        }
         self.parsed().iter().position(|known| known.name == name)
     }
 
@@ -76,12 +89,18 @@ impl Scratch {
         }
         self.n_required_found += usize::from(hints.requires(name));
         let place = &mut self.parsed[self.n_parsed];
-        self.n_parsed += 1;
         place.name.clear();
         place.name.push_str(name);
         place.value.clear();
         place.is_gone = false;
-        &mut place.value
+        let place = self.n_parsed;
+        self.n_parsed += 1;
+        if self.n_parsed > SCANNED_MAX {
+            let first = if place == SCANNED_MAX { 0 } else { place };
+            let new = self.parsed[first..=place].iter().zip(first..);
+            self.places.extend(new.map(|(parsed, place)| (parsed.name.clone(), place)));
+        }
+        &mut self.parsed[place].value
     }
 
     fn is_hidden(&self, name: &str) -> bool {
@@ -201,6 +220,16 @@ impl<'a> Entry<'a> {
         self.labels.error = error;
         self.labels.error_details.clear();
         self.labels.error_details.push_str(details);
+    }
+
+    /// Returns how much templates wrote for the line.
+    pub fn n_rendered(&self) -> usize {
+        self.labels.n_rendered
+    }
+
+    /// Says that a template wrote so much.
+    pub fn note_rendered(&mut self, n_bytes: usize) {
+        self.labels.n_rendered += n_bytes;
     }
 
     /// Takes back what [`Entry::set_error`] said.

@@ -1,7 +1,7 @@
 //! Numbers over lines, at the moments of a grid.
 //!
-//! Each range is read once, forwards, and each of its lines is folded into the series that it
-//! belongs to and forgotten. What is made of the series afterwards is the algebra's work.
+//! Each range is read once, and each of its lines is folded into the series that it belongs to and
+//! forgotten. What is made of the series afterwards is the algebra's work.
 
 use std::collections::HashMap;
 

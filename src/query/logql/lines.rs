@@ -9,16 +9,14 @@ use super::error::Error;
 use super::pipeline::Pipeline;
 use super::select;
 use crate::clock::UnixNanos;
-use crate::query::budget::Budget;
+use crate::pace;
+use crate::query::budget::{Budget, Watch};
 use crate::record::Labels;
 use crate::record::read::{Direction, LineRef, LogRead, accepted};
 
 /// Bytes of all lines of an answer with their labels: with what the answer is written into, half of
 /// what a query may take. Further lines are asked for with the time of the last one.
 const ANSWER_MAX_BYTES: usize = 16 << 20;
-
-/// After so many lines the time is looked at.
-const LINES_A_CHECK: u32 = 256;
 
 /// What a pair takes beside its texts.
 const PAIR_BYTES: usize = 2 * size_of::<String>();
@@ -82,7 +80,8 @@ impl Line {
     fn n_bytes(&self) -> usize {
         let pairs = self.metadata.iter().chain(&self.parsed);
         let pairs: usize = pairs.map(|(name, value)| name.len() + value.len() + PAIR_BYTES).sum();
-        self.text.len() + pairs + size_of::<Line>()
+        // An answer names the stream with each line whose labels no other has.
+        self.text.len() + pairs + self.stream.size_bytes() + size_of::<Line>()
     }
 }
 
@@ -114,12 +113,9 @@ pub(super) fn read(
     select::keep_only_metadata(&mut select, logs)?;
     let spent = |spent| Error::spent(spent, budget);
     let mut scratch = Scratch::default();
-    let (mut n_lines, mut n_bytes, mut fault) = (0_u32, 0, None);
-    let read = logs.lines(&select, &mut |line| {
-        n_lines = n_lines.wrapping_add(1);
-        if n_lines.is_multiple_of(LINES_A_CHECK)
-            && let Err(is_spent) = budget.check()
-        {
+    let (mut watch, mut n_bytes, mut fault) = (Watch::default(), 0, None);
+    let mut visit = |line: LineRef<'_>| {
+        if let Err(is_spent) = watch.line(pipeline.work_bytes(&line), budget) {
             fault = Some(spent(is_spent));
             return ControlFlow::Break(());
         }
@@ -136,7 +132,8 @@ pub(super) fn read(
         }
         res.lines.push(line);
         if res.lines.len() == range.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
+    };
+    let read = pace::within(budget.until(), || logs.lines(&select, &mut visit))?;
     res.stats.add(&read);
     if fault.is_none() && res.lines.len() < range.limit && !res.is_cut_off {
         // The walk ends early, too, when nobody waits for it.

@@ -19,12 +19,16 @@ use super::ip::IpMatcher;
 use super::label_test::LabelTest;
 use super::template::{Scope, Template};
 use crate::clock::UnixNanos;
+use crate::pace::give_way;
 use crate::query::algebra::aggregate::Grouping;
 use crate::record::pattern::{COST_MAX, Pattern};
 use crate::record::read::LineRef;
 
 /// What a template that cannot be rendered is answered with in `__error__`.
 const TEMPLATE_ERROR: &str = "TemplateFormatErr";
+
+/// Bytes that the templates of all stages may write for one line, beside what the last of them does.
+const RENDERED_MAX_BYTES: usize = 2 << 20;
 
 /// Most that compiling all expressions of a pipeline may cost together.
 const PATTERNS_COST_MAX: u64 = COST_MAX;
@@ -178,6 +182,17 @@ impl Pipeline {
         self.steps.iter().any(looks)
     }
 
+    /// Returns about how many bytes the stages work on before they are done with a line.
+    pub fn work_bytes(&self, line: &LineRef<'_>) -> usize {
+        let renders = |step: &Step| matches!(step, Step::LineFormat(_) | Step::LabelFormat(_));
+        match () {
+            // What a template does takes longer than to look at the time.
+            () if self.steps.iter().any(renders) => usize::MAX,
+            () if self.reads_text() => line.body().len(),
+            () => 0,
+        }
+    }
+
     /// Runs the stages on a line; none when it is left out.
     pub fn run<'a>(&'a self, line: LineRef<'a>, scratch: &'a mut Scratch) -> Option<Entry<'a>> {
         let mut entry = Entry::new(line, scratch, &self.hints);
@@ -231,13 +246,13 @@ fn reads_line(stage: &Stage) -> bool {
 /// Runs a stage that leaves no line out.
 fn change(step: &Step, entry: &mut Entry<'_>, now: UnixNanos) {
     match step {
-        Step::LineFormat(template) => {
-            let mut text = String::new();
-            match template.render(&Seen { entry, labels: None, now }, &mut text) {
-                Ok(()) => entry.set_text(text),
-                Err(fault) => entry.set_error(TEMPLATE_ERROR, &fault.to_string()),
+        Step::LineFormat(template) => match rendered(template, &Seen { entry, labels: None, now }) {
+            Ok(text) => {
+                entry.note_rendered(text.len());
+                entry.set_text(text);
             }
-        }
+            Err(fault) => entry.set_error(TEMPLATE_ERROR, &fault),
+        },
         Step::LabelFormat(formats) => format_labels(formats, entry, now),
         Step::Decolorize => {
             if let Cow::Owned(plain) = decolorize(entry.text()) {
@@ -248,6 +263,19 @@ fn change(step: &Step, entry: &mut Entry<'_>, now: UnixNanos) {
         Step::Keep(names) => keep_labels(names, entry),
         Step::Line { .. } | Step::Parse(_) | Step::Unpack(_) | Step::Label(_) => {}
     }
+}
+
+/// Renders a template, unless those before it wrote too much or there is no time for more.
+fn rendered(template: &Template, seen: &Seen<'_, '_>) -> Result<String, String> {
+    if seen.entry.n_rendered() > RENDERED_MAX_BYTES {
+        return Err(format!("templates wrote more than {RENDERED_MAX_BYTES} bytes for one line"));
+    }
+    if give_way().is_break() {
+        return Err("no time is left".to_string());
+    }
+    let mut res = String::new();
+    template.render(seen, &mut res).map_err(|fault| fault.to_string())?;
+    Ok(res)
 }
 
 fn format_labels(formats: &[(String, Format)], entry: &mut Entry<'_>, now: UnixNanos) {
@@ -264,10 +292,12 @@ fn format_labels(formats: &[(String, Format)], entry: &mut Entry<'_>, now: UnixN
                 // All templates of a stage see the labels as the first one found them.
                 let labels = (formats.len() > 1).then(|| &*labels.get_or_insert_with(|| labels_of(entry)));
                 let labels = labels.map(Vec::as_slice);
-                let mut value = String::new();
-                match template.render(&Seen { entry, labels, now }, &mut value) {
-                    Ok(()) => entry.set_label(name, &value),
-                    Err(fault) => entry.set_error(TEMPLATE_ERROR, &fault.to_string()),
+                match rendered(template, &Seen { entry, labels, now }) {
+                    Ok(value) => {
+                        entry.note_rendered(value.len());
+                        entry.set_label(name, &value);
+                    }
+                    Err(fault) => entry.set_error(TEMPLATE_ERROR, &fault),
                 }
             }
         }

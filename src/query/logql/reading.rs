@@ -12,22 +12,22 @@ use super::ast::{Conversion, Grouping, RangeOp, Unwrap};
 use super::engine::ReadStats;
 use super::entry::{Entry, Scratch};
 use super::error::Error;
-use super::fold::{Sample, needs_order};
+use super::fold::{Sample, needs_all, needs_order};
 use super::label_test::LabelTest;
 use super::pipeline::Pipeline;
 use super::series_key::SeriesKeys;
 use super::unwrap::SAMPLE_EXTRACTION_ERROR;
 use super::windows::{Pieces, Windows};
-use crate::pace;
-use crate::query::budget::Budget;
+use crate::pace::{self, threads};
+use crate::query::budget::{Budget, Watch};
 use crate::record::Labels;
 use crate::record::read::{Direction, LineRef, LogParts, LogRead, LogSelect, ReadError};
 
-/// After so many lines the time is looked at.
-const LINES_A_CHECK: u32 = 256;
-
 /// Values that a series without any takes, in the units of a [`Budget`]: its place in two tables.
 const SERIES_VALUES: usize = 16;
+
+/// Values that a piece takes, in the same units.
+const FOLD_VALUES: usize = 3;
 
 /// So many parts are read before another thread is worth its start: they take some milliseconds.
 const PARTS_ALONE: usize = 8;
@@ -62,8 +62,12 @@ pub struct Read {
 }
 
 impl Reading<'_> {
-    /// Reads what is selected.
+    /// Reads what is selected, or what of it there is time for: then the budget is spent.
     pub fn read(&self, select: &LogSelect) -> Result<Read, Error> {
+        pace::within(self.budget.until(), || self.read_now(select))
+    }
+
+    fn read_now(&self, select: &LogSelect) -> Result<Read, Error> {
         let stops = AtomicBool::new(false);
         let mut reader = Reader::new(self, &stops);
         if needs_order(self.op) {
@@ -74,9 +78,9 @@ impl Reading<'_> {
         }
         let parts = self.logs.parts(select);
         let is_over = reader.read(&*parts, PARTS_ALONE)?;
-        let n_helpers = if is_over { 0 } else { pace::n_helpers() };
+        let n_helpers = if is_over { 0 } else { threads::n_helpers() };
         let first = Mutex::new(Some(reader));
-        let reads = pace::with_helpers(n_helpers, "log-reader", || {
+        let reads = threads::with_helpers(n_helpers, "log-reader", || {
             let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
             let mut reader = first.unwrap_or_else(|| Reader::new(self, &stops));
             reader.read(&*parts, usize::MAX)?;
@@ -94,7 +98,7 @@ struct Reader<'a> {
     scratch: Scratch,
     keys: SeriesKeys,
     res: Read,
-    n_lines: u32,
+    watch: Watch,
     fault: Option<Error>,
 }
 
@@ -102,7 +106,7 @@ impl<'a> Reader<'a> {
     fn new(reading: &'a Reading<'a>, stops: &'a AtomicBool) -> Self {
         let keys = SeriesKeys::new(reading.grouping, reading.unwrap);
         let (scratch, res) = (Scratch::default(), Read::default());
-        Reader { reading, stops, scratch, keys, res, n_lines: 0, fault: None }
+        Reader { reading, stops, scratch, keys, res, watch: Watch::default(), fault: None }
     }
 
     /// Reads so many parts; returns true when there are no more of them.
@@ -132,12 +136,9 @@ impl<'a> Reader<'a> {
     fn fold(&mut self, line: LineRef<'_>) -> Result<(), Error> {
         let Reading { pipeline, op, value, windows, budget, .. } = *self.reading;
         let spent = |spent| Error::spent(spent, budget);
-        self.n_lines = self.n_lines.wrapping_add(1);
-        if self.n_lines.is_multiple_of(LINES_A_CHECK) {
-            budget.check().map_err(spent)?;
-            if self.stops.load(Ordering::Relaxed) {
-                return Err(Error::Canceled);
-            }
+        self.watch.line(pipeline.work_bytes(&line), budget).map_err(spent)?;
+        if self.stops.load(Ordering::Relaxed) {
+            return Err(Error::Canceled);
         }
         let Some(mut entry) = pipeline.run(line, &mut self.scratch) else { return Ok(()) };
         let Some(value) = value.of(&mut entry) else { return Ok(()) };
@@ -150,7 +151,8 @@ impl<'a> Reader<'a> {
         let sample = Sample { at_ns: entry.line.at.0, value };
         match self.res.series[place].1.add(&windows, sample) {
             0 => Ok(()),
-            n_values => budget.hold(3 * n_values).map_err(spent),
+            n_values if needs_all(op) => budget.hold(n_values).map_err(spent),
+            n_values => budget.hold(FOLD_VALUES * n_values).map_err(spent),
         }
     }
 

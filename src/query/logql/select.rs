@@ -7,7 +7,7 @@
 
 use super::ast::{LabelFilter, LineMatch, LineOp, LogExpr, Stage};
 use super::entry::{DETECTED_LEVEL, level_word};
-use super::error::ERROR_LABEL;
+use super::error::{ERROR_DETAILS_LABEL, ERROR_LABEL, PRESERVE_ERROR_LABEL};
 use super::extract::{EXTRACTED_SUFFIX, PatternFilter};
 use crate::clock::UnixNanos;
 use crate::record::pattern::Pattern;
@@ -22,7 +22,9 @@ pub fn select(log: &LogExpr, from: UnixNanos, to: UnixNanos, direction: Directio
     let mut res = LogSelect::new(log.matchers.clone(), from, to, direction);
     res.contains = contained(&log.stages);
     each_early_equality(&log.stages, &mut |matcher| {
-        if matcher.name == DETECTED_LEVEL {
+        if is_of_errors(&matcher.name) {
+            // Stages before may have set it.
+        } else if matcher.name == DETECTED_LEVEL {
             res.levels = both(res.levels, levels(matcher));
         } else if let MatchOp::Equal(value) = &matcher.op
             && !value.is_empty()
@@ -66,7 +68,7 @@ fn contained(stages: &[Stage]) -> Vec<String> {
     let mut res = Vec::new();
     let mut is_parsed = false;
     for (idx, stage) in stages.iter().enumerate() {
-        if matches!(stage, Stage::Json | Stage::Unpack) && !is_parsed && refuses_errors(&stages[idx + 1..]) {
+        if matches!(stage, Stage::Json) && !is_parsed && refuses_errors(&stages[idx + 1..]) {
             // What has no object is no JSON, and that is an error.
             res.push("{".to_string());
         }
@@ -81,6 +83,11 @@ fn contained(stages: &[Stage]) -> Vec<String> {
     }
     res.retain(|text| !text.is_empty());
     res
+}
+
+/// Returns true for a label that says what a stage could not do.
+fn is_of_errors(name: &str) -> bool {
+    matches!(name, ERROR_LABEL | ERROR_DETAILS_LABEL | PRESERVE_ERROR_LABEL)
 }
 
 fn is_parser(stage: &Stage) -> bool {
@@ -225,7 +232,7 @@ mod tests {
         for stages in [
             r#"| json | __error__="""#,
             r#"| json | status >= 500 | b="c" and __error__="""#,
-            r#"| unpack | __error__="" | json"#,
+            r#"|= "" | json | drop a | __error__="""#,
         ] {
             assert_eq!(contains(stages), ["{"], "{stages}");
         }
@@ -235,6 +242,7 @@ mod tests {
             r#"| json | __error__="" or a="b""#,
             r#"| json | __error__="JSONParserErr""#,
             r#"| json | drop __error__ | __error__="""#,
+            r#"| unpack | __error__="""#,
             r#"| logfmt | json | __error__="""#,
             r#"| line_format "x" | json | __error__="""#,
         ] {
@@ -248,6 +256,7 @@ mod tests {
         let expect =
             [("trace_id", "t"), ("b", "c")].map(|(name, value)| (name.to_string(), value.to_string()));
         assert_eq!(select.having, expect);
+        assert!(selected(r#"{a="1"} | size > 5 | __error__="LabelFilterErr""#).having.is_empty());
     }
 
     #[test]

@@ -33,6 +33,11 @@ impl Windows {
         (self.first_ns.saturating_sub(self.range_ns).saturating_add(1), last.saturating_add(1))
     }
 
+    /// Returns where the last window begins; that moment does not belong to it.
+    fn last_begin_ns(&self) -> i64 {
+        self.end(self.count.saturating_sub(1)).saturating_sub(self.range_ns)
+    }
+
     /// How far the beginning of a window lies behind the end of another one before it.
     fn shift_ns(&self) -> i64 {
         (-(self.range_ns % self.step_ns)).rem_euclid(self.step_ns)
@@ -40,7 +45,12 @@ impl Windows {
 
     /// Returns the number of the piece that a time falls into. Piece `2k` lies behind the end number
     /// `k - 1` up to where a window begins; `2k + 1` from there to the end number `k`.
+    ///
+    /// Where all windows are, none ends or begins: that is one piece, however short the steps are.
     fn piece(&self, at_ns: i64) -> i64 {
+        let last_begin_ns = self.last_begin_ns();
+        let is_in_all = last_begin_ns < at_ns && at_ns <= self.first_ns;
+        let at_ns = if is_in_all { last_begin_ns + 1 } else { at_ns };
         // Ends belong to the piece before them.
         let behind = i128::from(at_ns) - i128::from(self.first_ns) + i128::from(self.step_ns) - 1;
         let step = i128::from(self.step_ns);
@@ -53,6 +63,10 @@ impl Windows {
     /// Returns the times that lie in a piece: behind the first and up to the second; nothing where
     /// numbers do not suffice.
     fn edges(&self, no: i64) -> (i64, i64) {
+        let last_begin_ns = self.last_begin_ns();
+        if last_begin_ns < self.first_ns && no == self.piece(self.first_ns) {
+            return (last_begin_ns, self.first_ns);
+        }
         let end = |idx: i64| self.step_ns.checked_mul(idx)?.checked_add(self.first_ns);
         let edges = || {
             let before = end(no.div_euclid(2) - 1)?;
@@ -274,6 +288,19 @@ mod tests {
                 };
                 prop_assert_eq!(value, expect);
             }
+        }
+    }
+
+    #[test]
+    fn one_long_window_and_many_short_steps_have_few_pieces() {
+        for (step_ns, count, n_max) in [(1, 1, 1), (10, 50, 200)] {
+            let windows = Windows { first_ns: 0, step_ns, count, range_ns: 1_000_000 };
+            let mut pieces = Pieces::new(RangeOp::Count);
+            let (from, to) = windows.covered();
+            let n_held: usize =
+                (from..to).map(|at_ns| pieces.add(&windows, Sample { at_ns, value: 1.0 })).sum();
+            assert!(n_held <= n_max, "{n_held} of {count}");
+            assert_eq!(pieces.values(&windows, 0.0), vec![1_000_000.0; count]);
         }
     }
 

@@ -10,16 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::block::Block;
 use super::open::OpenBlock;
-use super::search::{Opened, Places, Sealed, Search};
+use super::search::{LINES_A_TURN, Opened, Places, Sealed, Search};
 use crate::pace::give_way;
 use crate::record::Labels;
 use crate::record::read::{LineRef, LogParts, LogReadStats, LogSelect, ReadError};
 use crate::store::disk::numbers::Numbers;
 use crate::store::disk::partition::Partition;
 use crate::store::state::Shared;
-
-/// After so many lines others may have a turn.
-const LINES_A_TURN: usize = 256;
 
 /// The blocks of a selection.
 pub struct Parts<'a> {

@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::block::Block;
 use super::open::OpenBlock;
 use super::part::BlockHead;
-use super::search::{Opened, Places, Sealed, Search};
+use super::search::{LINES_A_TURN, Opened, Places, Sealed, Search};
 use crate::clock::UnixNanos;
-use crate::pace::{self, give_way};
+use crate::pace::{give_way, threads};
 use crate::record::Labels;
 use crate::record::read::{
     Content, Direction, LineRef, LogReadStats, LogSelect, Matcher, ReadError, StreamVolume,
@@ -24,13 +24,10 @@ use crate::record::read::{
 use crate::store::disk::partition::Partition;
 use crate::store::state::Shared;
 
-/// Memory of the blocks at hand, one that is being shown aside. Blocks that overlap in time
+/// Memory of the blocks at hand, those aside that are being shown or were just searched. Blocks that overlap in time
 /// were open together, so an ordinary walk holds less; where lines came in wild disorder,
 /// those that are wanted last are let go, unpacked and searched once more.
 const UNPACKED_MAX_BYTES: usize = 24 << 20;
-
-/// After so many lines others may have a turn.
-const LINES_A_TURN: usize = 64;
 
 /// Most blocks that are unpacked before the lines of the first one are shown. It begins with one, so
 /// that what is read for nothing is less than what was needed.
@@ -139,10 +136,10 @@ struct Searched {
 
 /// Looks into blocks, by several threads.
 fn searched(shared: &Shared, search: &Search<'_>, blocks: Vec<Sealed>) -> Vec<Searched> {
-    let n_helpers = pace::n_helpers().min(blocks.len().saturating_sub(1));
+    let n_helpers = threads::n_helpers().min(blocks.len().saturating_sub(1));
     let left = Mutex::new(blocks.into_iter());
     let take = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let all = pace::with_helpers(n_helpers, "log-searcher", || {
+    let all = threads::with_helpers(n_helpers, "log-searcher", || {
         let look = |sealed: Sealed| {
             let block = sealed.unpack(shared)?;
             let lines = search.lines(&block);

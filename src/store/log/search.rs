@@ -18,6 +18,10 @@ use crate::store::error::PartitionError;
 use crate::store::facts::Facts;
 use crate::store::state::Shared;
 
+/// After so many lines others may have a turn: to show one takes less than a microsecond, and who is
+/// shown it looks at the time where more is to be done.
+pub const LINES_A_TURN: usize = 64;
+
 /// A partition whose blocks are looked at.
 pub struct Opened {
     /// Where the blocks are.

@@ -228,7 +228,7 @@ impl Followers {
     }
 
     fn run(&self) {
-        if let Err(fault) = pace::give_everything_else_way() {
+        if let Err(fault) = pace::threads::give_everything_else_way() {
             tracing::warn!("the log is followed at the priority of pages: {fault}");
         }
         while let Some(Round { batch, dropped, mut followers }) = self.next() {
