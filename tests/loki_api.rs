@@ -145,8 +145,11 @@ fn a_grafana_data_source_is_answered_as_by_loki() {
         let values =
             parsed(&get(&vitrine, &format!("detected_field/n/values?query={selector}&{range}&limit=3")));
         assert_eq!(values, json!({"values": ["0", "1", "2"], "limit": 3}));
-        let patterns = parsed(&get(&vitrine, &format!("patterns?query={selector}&{range}&step=60s")));
-        assert_eq!(patterns, json!({"status": "success", "data": []}));
+        let patterns = parsed(&get(&vitrine, &format!("patterns?query={selector}&{range}")));
+        let patterns = patterns["data"].as_array().unwrap().iter();
+        let patterns: Vec<_> = patterns.map(|one| (&one["pattern"], &one["level"])).collect();
+        let expect = [json!(r#"{"n":<_>,"level":"warn","took":"<_>"}"#), json!("same <_>")];
+        assert_eq!(patterns, [(&expect[0], &json!("warn")), (&expect[1], &json!("unknown"))]);
         let names = parsed(&get(&vitrine, &format!("loki/api/v1/labels?query={selector}&{range}")));
         assert_eq!(names, json!({"status": "success", "data": ["job", "service_name"]}));
         let jobs = parsed(&get(&vitrine, &format!("label/job/values?query={selector}&{range}")));
@@ -159,6 +162,63 @@ fn a_grafana_data_source_is_answered_as_by_loki() {
     assert!(parsed(&get(&vitrine, "status/buildinfo"))["version"].as_str().unwrap().starts_with("3."));
     let pretty = parsed(&get(&vitrine, &format!("format_query?query={}", escaped("{ a = `b` }|json"))));
     assert_eq!(pretty["data"], r#"{a="b"} | json"#);
+}
+
+#[test]
+fn patterns_are_mined_of_the_lines_and_find_them_again() {
+    let vitrine = Vitrine::start();
+    let minute = 60_000_000_000;
+    let begin = now_ns() / minute * minute - 10 * minute;
+    let line = |n: i64| match n {
+        0..12 => format!("level=info msg=\"order {n} paid\" took={n}ms"),
+        12..20 => format!("GET /carts/{n} 200"),
+        _ => format!(r#"{{"id":"x{n}","level":"error","message":"payment {n} refused"}}"#),
+    };
+    // The odd ones two minutes later.
+    for n in 0..25 {
+        push(&vitrine, begin + n % 2 * 2 * minute + n * 1_000_000, &[&line(n)]);
+    }
+    let selector = r#"{job="shop"}"#;
+    let range = format!("start={}&end={}", begin - minute, now_ns());
+    let ask =
+        |query: &str, more: &str| get(&vitrine, &format!("patterns?query={}&{range}{more}", escaped(query)));
+    let seconds = |minutes: i64| (begin + minutes * minute) / 1_000_000_000;
+    let sample = |minutes: i64, n: u32| json!([seconds(minutes), n]);
+    let expect = [
+        (
+            12,
+            "info",
+            "level=info msg=\"order <_> paid\" took=<_>",
+            [sample(0, 6), sample(1, 0), sample(2, 6)],
+        ),
+        (8, "unknown", "GET <_> 200", [sample(0, 4), sample(1, 0), sample(2, 4)]),
+        (5, "error", r#"<_>"message":"payment <_> refused"<_>"#, [sample(0, 3), sample(1, 0), sample(2, 2)]),
+    ];
+    let told = |(_, level, pattern, samples): &(i64, &str, &str, [Value; 3])| json!({"pattern": pattern, "level": level, "samples": samples});
+    let answer = parsed(&ask(selector, "&step=60s"));
+    assert_eq!(answer, json!({"status": "success", "data": expect.iter().map(told).collect::<Vec<_>>()}));
+    for (n_lines, _, pattern, _) in &expect {
+        let query = format!("{selector} |> {}", json!(pattern));
+        let path = format!("query_range?query={}&{range}&limit=100", escaped(&query));
+        assert_eq!(lines_of(&parsed(&get(&vitrine, &path))).len() as i64, *n_lines, "{query}");
+    }
+    let filtered = parsed(&ask(r#"{job="shop"} |= "GET" | detected_level="unknown""#, ""));
+    assert_eq!(filtered["data"].as_array().unwrap().len(), 1);
+    // No step is shorter than ten seconds.
+    let short = parsed(&ask(selector, "&step=1s"));
+    assert_eq!(short["data"][0]["samples"][0], sample(0, 6));
+
+    assert_eq!(parsed(&ask(r#"{job="other"}"#, "")), json!({"status": "success", "data": []}));
+    for (query, more, text) in [
+        ("", "", "parse error"),
+        ("{}", "", "queries require at least one regexp or equality matcher"),
+        (r#"count_over_time({job="shop"}[1m])"#, "", "only log selector is supported"),
+        (selector, "&step=0", "zero or negative query resolution"),
+        (selector, "&step=x", "to a valid duration"),
+    ] {
+        let answer = ask(query, more);
+        assert!(answer.status == 400 && answer.text().contains(text), "{query}: {}", answer.text());
+    }
 }
 
 #[test]

@@ -91,6 +91,11 @@ impl<'a> Budget<'a> {
         self.held.store(held, Ordering::Relaxed);
     }
 
+    /// Takes away values that are held no more, whatever others hold.
+    pub fn let_go(&self, n_values: usize) {
+        self.held.fetch_sub(n_values, Ordering::Relaxed);
+    }
+
     /// Adds values that are held from now on.
     pub fn hold(&self, n_values: usize) -> Result<(), Spent> {
         self.fits(n_values)?;
@@ -106,11 +111,12 @@ impl<'a> Budget<'a> {
 
     /// Refuses to go on when the time is over or nobody waits any more.
     pub fn check(&self) -> Result<(), Spent> {
-        if self.cancel.is_cancelled() || give_way().is_break() {
-            return Err(Spent::Canceled);
-        }
+        // Work within this time is told to end by its time, too; that is not to say that nobody waits.
+        let ends = give_way().is_break();
         match self.until {
+            _ if self.cancel.is_cancelled() => Err(Spent::Canceled),
             Some(until) if Instant::now() >= until => Err(Spent::Time),
+            _ if ends => Err(Spent::Canceled),
             _ => Ok(()),
         }
     }
@@ -127,6 +133,8 @@ mod tests {
         assert_eq!(budget.hold(8), Ok(()));
         assert_eq!((budget.fits(2), budget.hold(3), budget.held()), (Ok(()), Err(Spent::Memory), 8));
         assert_eq!(budget.hold(usize::MAX), Err(Spent::Memory));
+        budget.let_go(3);
+        assert_eq!((budget.held(), budget.hold(5)), (5, Ok(())));
         budget.set_held(0);
         assert_eq!((budget.hold(10), budget.check()), (Ok(()), Ok(())));
         cancel.cancel();

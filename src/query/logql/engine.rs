@@ -6,6 +6,7 @@ use super::ast::{LogExpr, Metric, VectorOp};
 use super::error::Error;
 use super::eval::{Evaluator, Moments, Output};
 use super::lines::{self, LogAnswer, LogRange};
+use super::patterns::{self, PatternAnswer, PatternRange};
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::query::algebra::{Row, is_absent};
 use crate::query::budget::{Budget, Cancel, Spent};
@@ -128,6 +129,20 @@ impl Engine {
     ) -> Result<LogAnswer, Error> {
         let budget = Budget::new(self.limits.held_max, self.limits.timeout, cancel);
         lines::read(logs, log, range, now, &budget)
+    }
+
+    /// Returns the patterns by which the lines that a query selects are built. Templates take `now` for
+    /// the time.
+    pub fn patterns(
+        &self,
+        logs: &dyn LogRead,
+        log: &LogExpr,
+        range: &PatternRange,
+        now: UnixNanos,
+        cancel: &Cancel,
+    ) -> Result<PatternAnswer, Error> {
+        let budget = Budget::new(self.limits.held_max, self.limits.timeout, cancel);
+        patterns::read(logs, log, range, now, &budget)
     }
 
     /// Returns the numbers that a query makes of lines. Templates take `now` for the time.

@@ -1,4 +1,4 @@
-//! What lines seem to hold: labels, fields and their values, patterns.
+//! What lines seem to hold: labels, fields and their values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,11 +84,4 @@ pub(super) fn field_values(asked: &Asked, queries: &LogQueries) -> Result<Answer
     let values = fields.into_iter().find(|field| field.label == asked.name).map(|field| field.values);
     let values: Vec<String> = values.unwrap_or_default().into_iter().take(limit).collect();
     Ok(Answered::bare(&json!({"values": values, "limit": limit})))
-}
-
-/// `patterns`: none are mined so far, and clients show that there are none.
-pub(super) fn patterns(asked: &Asked, _: &LogQueries) -> Result<Answered, Refused> {
-    asked.range()?;
-    parse_log(asked.text("query"))?;
-    Ok(Answered::of(&json!([])))
 }

@@ -12,6 +12,7 @@ mod entries;
 mod follow;
 mod json;
 mod names;
+mod patterns;
 mod query;
 mod tail;
 mod volume;
@@ -93,7 +94,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
         ("/detected_labels", detected::labels),
         ("/detected_fields", detected::fields),
         ("/detected_field/{name}/values", detected::field_values),
-        ("/patterns", detected::patterns),
+        ("/patterns", patterns::patterns),
         ("/drilldown-limits", names::drilldown_limits),
         ("/rules", names::rules),
         ("/status/buildinfo", names::build_info),

@@ -103,7 +103,7 @@ pub(super) fn drilldown_limits(_: &Asked, _: &LogQueries) -> Result<Answered, Re
             "volume_enabled": true,
             "volume_max_series": 1_000,
         },
-        "pattern_ingester_enabled": false,
+        "pattern_ingester_enabled": true,
         "version": LIKE_LOKI,
         "maxDetectedFields": 1_000,
         "maxDetectedValues": 1_000,

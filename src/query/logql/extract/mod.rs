@@ -22,6 +22,7 @@ pub use json::{Json, JsonExpressions};
 pub use line_pattern::LinePattern;
 pub use logfmt::{Logfmt, LogfmtExpressions, LogfmtFlags};
 pub use pattern_filter::PatternFilter;
+pub use pattern_text::has_capture;
 pub use regexp::RegexpFields;
 pub use unpack::Unpack;
 

@@ -48,6 +48,11 @@ pub(super) fn check_apart(pieces: &[Piece<'_>]) -> Result<(), ExtractError> {
     Ok(())
 }
 
+/// Returns true when a text has what would be read as a capture.
+pub fn has_capture(text: &str) -> bool {
+    text.match_indices('<').any(|(at, _)| capture_name(&text[at..]).is_some())
+}
+
 /// Returns the name when a capture begins here.
 fn capture_name(text: &str) -> Option<&str> {
     let (name, _) = text.strip_prefix('<')?.split_once('>')?;
@@ -68,6 +73,7 @@ mod tests {
         check("<<a>>", &[Text("<"), Capture("a"), Text(">")]);
         check("<1a> <a-b> <> <a", &[Text("<1a> <a-b> <> <a")]);
         check("", &[]);
+        assert!(has_capture("<<_>") && has_capture("a <b> c") && !has_capture("<1> <a b> >x<"));
         let refused = check_apart(&pieces("x<a><_>")).unwrap_err().to_string();
         assert_eq!(refused, "found consecutive capture '<a><_>': invalid expression");
     }
