@@ -18,6 +18,7 @@ use opentelemetry::metrics::{Meter, MeterProvider, noop::NoopMeterProvider};
 
 use super::{Config, OpenError, Store};
 use crate::clock::{Clock, UnixMillis, UnixNanos};
+use crate::pace::threads::with_helpers;
 use crate::record::read::{Direction, LogRead, LogSelect, Matcher, MetricRead, SeriesSelect};
 use crate::record::{Labels, LogRecord, Point, Scrape, Series, Severity};
 
@@ -106,20 +107,24 @@ fn assert_same_lines(mut found: Vec<LogRecord>, mut expect: Vec<LogRecord>) {
     assert_eq!(found, expect);
 }
 
-/// Lines by parts, each of which is of one stream.
+/// Lines by parts, each of which is of one stream, read by several threads.
 fn read_parts(store: &Store, select: &LogSelect) -> Vec<LogRecord> {
-    let (parts, mut res) = (store.parts(select), Vec::<LogRecord>::new());
-    loop {
-        let n_before = res.len();
-        let read = parts.next(&mut |line| {
-            res.push(line.to_record());
-            ControlFlow::Continue(())
-        });
-        if read.unwrap().is_none() {
-            return res;
+    let parts = store.parts(select);
+    let read = || {
+        let mut res = Vec::<LogRecord>::new();
+        loop {
+            let n_before = res.len();
+            let read = parts.next(&mut |line| {
+                res.push(line.to_record());
+                ControlFlow::Continue(())
+            });
+            if read.unwrap().is_none() {
+                return res;
+            }
+            assert!(res[n_before..].windows(2).all(|pair| pair[0].stream == pair[1].stream));
         }
-        assert!(res[n_before..].windows(2).all(|pair| pair[0].stream == pair[1].stream));
-    }
+    };
+    with_helpers(3, "reader", read).concat()
 }
 
 fn names_in(dir: &Path) -> Vec<String> {

@@ -9,6 +9,7 @@
 
 mod arithmetic;
 pub mod ast;
+mod by_parts;
 pub mod bytes;
 mod decolorize;
 pub mod detect;

@@ -1,14 +1,12 @@
 //! The lines of a range, folded into the series that they belong to.
 //!
-//! Lines are read in the parts that the store has them in, by several threads when there are many of
-//! them: most functions do not ask which line came first. Those that do read in the order of time.
+//! Most functions do not ask which line came first: their lines are read by parts. Those that do read in
+//! the order of time.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::ast::{Conversion, Grouping, RangeOp, Unwrap};
+use super::by_parts::{self, Reader};
 use super::engine::ReadStats;
 use super::entry::{Entry, Scratch};
 use super::error::Error;
@@ -18,19 +16,16 @@ use super::pipeline::Pipeline;
 use super::series_key::SeriesKeys;
 use super::unwrap::SAMPLE_EXTRACTION_ERROR;
 use super::windows::{Pieces, Windows};
-use crate::pace::{self, threads};
+use crate::pace;
 use crate::query::budget::{Budget, Watch};
 use crate::record::Labels;
-use crate::record::read::{Direction, LineRef, LogParts, LogRead, LogSelect, ReadError};
+use crate::record::read::{Direction, LineRef, LogRead, LogSelect};
 
 /// Values that a series without any takes, in the units of a [`Budget`]: its place in two tables.
 const SERIES_VALUES: usize = 16;
 
 /// Values that a piece takes, in the same units.
 const FOLD_VALUES: usize = 3;
-
-/// So many parts are read before another thread is worth its start: they take some milliseconds.
-const PARTS_ALONE: usize = 8;
 
 /// What is read of a range, and how.
 pub struct Reading<'a> {
@@ -68,129 +63,70 @@ impl Reading<'_> {
     }
 
     fn read_now(&self, select: &LogSelect) -> Result<Read, Error> {
-        let stops = AtomicBool::new(false);
-        let mut reader = Reader::new(self, &stops);
-        if needs_order(self.op) {
+        let new = || Folding::new(self);
+        let by_parts::Read { readers, stats } = if needs_order(self.op) {
             let select = LogSelect { direction: Direction::Forward, ..select.clone() };
-            let read = self.logs.lines(&select, &mut |line| reader.line(line))?;
-            reader.res.stats.add(&read);
-            return reader.finish();
+            by_parts::read_in_order(self.logs, &select, new())?
+        } else {
+            by_parts::read(self.logs, select, "log-reader", new)?
+        };
+        let mut res = Read { series: Vec::new(), stats };
+        let mut places: HashMap<Labels, usize> = HashMap::new();
+        for (labels, pieces) in readers.into_iter().flat_map(|folding| folding.series) {
+            match places.get(&labels) {
+                Some(place) => res.series[*place].1.merge(pieces),
+                None => {
+                    places.insert(labels.clone(), res.series.len());
+                    res.series.push((labels, pieces));
+                }
+            }
         }
-        let parts = self.logs.parts(select);
-        let is_over = reader.read(&*parts, PARTS_ALONE)?;
-        let n_helpers = if is_over { 0 } else { threads::n_helpers() };
-        let first = Mutex::new(Some(reader));
-        let reads = threads::with_helpers(n_helpers, "log-reader", || {
-            let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let mut reader = first.unwrap_or_else(|| Reader::new(self, &stops));
-            reader.read(&*parts, usize::MAX)?;
-            reader.finish()
-        });
-        joined(reads.into_iter())
+        res.series.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(res)
     }
 }
 
-/// What one thread reads.
-struct Reader<'a> {
+/// What one thread folds.
+struct Folding<'a> {
     reading: &'a Reading<'a>,
-    /// Set when any of the threads cannot go on.
-    stops: &'a AtomicBool,
     scratch: Scratch,
     keys: SeriesKeys,
-    res: Read,
+    series: Vec<(Labels, Pieces)>,
     watch: Watch,
-    fault: Option<Error>,
 }
 
-impl<'a> Reader<'a> {
-    fn new(reading: &'a Reading<'a>, stops: &'a AtomicBool) -> Self {
-        let keys = SeriesKeys::new(reading.grouping, reading.unwrap);
-        let (scratch, res) = (Scratch::default(), Read::default());
-        Reader { reading, stops, scratch, keys, res, watch: Watch::default(), fault: None }
-    }
-
-    /// Reads so many parts; returns true when there are no more of them.
-    fn read(&mut self, parts: &dyn LogParts, n_max: usize) -> Result<bool, ReadError> {
-        for _ in 0..n_max {
-            if self.fault.is_some() {
-                return Ok(true);
-            }
-            let read = parts.next(&mut |line| self.line(line)).inspect_err(|_| self.stop())?;
-            let Some(read) = read else { return Ok(true) };
-            self.res.stats.add(&read);
-        }
-        Ok(false)
-    }
-
-    fn line(&mut self, line: LineRef<'_>) -> ControlFlow<()> {
-        match self.fold(line) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(fault) => {
-                self.fault = Some(fault);
-                self.stop();
-                ControlFlow::Break(())
-            }
+impl<'a> Folding<'a> {
+    fn new(reading: &'a Reading<'a>) -> Self {
+        Folding {
+            reading,
+            scratch: Scratch::default(),
+            keys: SeriesKeys::new(reading.grouping, reading.unwrap),
+            series: Vec::new(),
+            watch: Watch::default(),
         }
     }
+}
 
-    fn fold(&mut self, line: LineRef<'_>) -> Result<(), Error> {
+impl Reader for Folding<'_> {
+    fn line(&mut self, line: LineRef<'_>) -> Result<(), Error> {
         let Reading { pipeline, op, value, windows, budget, .. } = *self.reading;
         let spent = |spent| Error::spent(spent, budget);
         self.watch.line(pipeline.work_bytes(&line), budget).map_err(spent)?;
-        if self.stops.load(Ordering::Relaxed) {
-            return Err(Error::Canceled);
-        }
         let Some(mut entry) = pipeline.run(line, &mut self.scratch) else { return Ok(()) };
         let Some(value) = value.of(&mut entry) else { return Ok(()) };
         let (place, new) = self.keys.place(&entry);
         if let Some(labels) = new {
             let n_values = SERIES_VALUES + 2 * labels.size_bytes() / size_of::<Sample>();
             budget.hold(n_values).map_err(spent)?;
-            self.res.series.push((labels, Pieces::new(op)));
+            self.series.push((labels, Pieces::new(op)));
         }
         let sample = Sample { at_ns: entry.line.at.0, value };
-        match self.res.series[place].1.add(&windows, sample) {
+        match self.series[place].1.add(&windows, sample) {
             0 => Ok(()),
             n_values if needs_all(op) => budget.hold(n_values).map_err(spent),
             n_values => budget.hold(FOLD_VALUES * n_values).map_err(spent),
         }
     }
-
-    fn stop(&self) {
-        self.stops.store(true, Ordering::Relaxed);
-    }
-
-    fn finish(self) -> Result<Read, Error> {
-        self.fault.map_or(Ok(self.res), Err)
-    }
-}
-
-/// Puts together what the threads read; of several faults the one that made the others stop is told.
-fn joined(reads: impl Iterator<Item = Result<Read, Error>>) -> Result<Read, Error> {
-    let mut res = Read::default();
-    let mut places: HashMap<Labels, usize> = HashMap::new();
-    let mut fault = None;
-    for read in reads {
-        match read {
-            Err(Error::Canceled) if fault.is_some() => {}
-            Err(error) if fault.is_none() || matches!(fault, Some(Error::Canceled)) => fault = Some(error),
-            Err(_) => {}
-            Ok(read) => {
-                res.stats.merge(&read.stats);
-                for (labels, pieces) in read.series {
-                    match places.get(&labels) {
-                        Some(place) => res.series[*place].1.merge(pieces),
-                        None => {
-                            places.insert(labels.clone(), res.series.len());
-                            res.series.push((labels, pieces));
-                        }
-                    }
-                }
-            }
-        }
-    }
-    res.series.sort_by(|(one, _), (other, _)| one.cmp(other));
-    fault.map_or(Ok(res), Err)
 }
 
 /// What number a line stands for.

@@ -1,17 +1,14 @@
 //! One thread's part: lines to shapes, within what may be held.
 
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::cut::Cutter;
 use super::shape::{Shape, Shapes, level_place};
 use super::{PATTERNS_MAX, tree};
 use crate::query::budget::{Budget, Watch};
-use crate::query::logql::engine::ReadStats;
+use crate::query::logql::by_parts::Reader;
 use crate::query::logql::entry::{DETECTED_LEVEL, Scratch};
 use crate::query::logql::error::Error;
 use crate::query::logql::pipeline::Pipeline;
-use crate::record::read::{LineRef, LogParts};
+use crate::record::read::LineRef;
 
 /// Most shapes that a thread tells apart: a program has some hundred, and so many are put together
 /// within some ten milliseconds.
@@ -30,8 +27,6 @@ pub(super) struct Miner<'a> {
     pipeline: &'a Pipeline,
     step_ns: i64,
     budget: &'a Budget<'a>,
-    /// Set when any of the threads cannot go on.
-    stops: &'a AtomicBool,
     scratch: Scratch,
     cutter: Cutter,
     shapes: Shapes,
@@ -40,88 +35,27 @@ pub(super) struct Miner<'a> {
     /// Above this they are put together.
     held_max: usize,
     watch: Watch,
-    /// What it read.
-    pub(super) stats: ReadStats,
-    fault: Option<Error>,
 }
 
 impl<'a> Miner<'a> {
     /// Begins with nothing.
-    pub(super) fn new(
-        pipeline: &'a Pipeline,
-        step_ns: i64,
-        budget: &'a Budget<'a>,
-        stops: &'a AtomicBool,
-    ) -> Self {
+    pub(super) fn new(pipeline: &'a Pipeline, step_ns: i64, budget: &'a Budget<'a>) -> Self {
         Miner {
             pipeline,
             step_ns,
             budget,
-            stops,
             scratch: Scratch::default(),
             cutter: Cutter::new(),
             shapes: Shapes::default(),
             held: 0,
             held_max: budget.held_max() / BUDGET_PART,
             watch: Watch::default(),
-            stats: ReadStats::default(),
-            fault: None,
         }
-    }
-
-    /// Reads so many parts; returns true when there are no more of them.
-    pub(super) fn read(&mut self, parts: &dyn LogParts, n_max: usize) -> Result<bool, Error> {
-        for _ in 0..n_max {
-            let read = parts.next(&mut |line| self.line(line)).map_err(|fault| self.stopped(fault))?;
-            if let Some(fault) = self.fault.take() {
-                return Err(self.stopped(fault));
-            }
-            let Some(read) = read else { return Ok(true) };
-            self.stats.add(&read);
-        }
-        Ok(false)
     }
 
     /// Returns what it found.
     pub(super) fn into_shapes(mut self) -> impl Iterator<Item = Shape> + use<> {
         self.shapes.take()
-    }
-
-    fn stopped<E: Into<Error>>(&self, fault: E) -> Error {
-        self.stops.store(true, Ordering::Relaxed);
-        fault.into()
-    }
-
-    fn line(&mut self, line: LineRef<'_>) -> ControlFlow<()> {
-        match self.mine(line) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(fault) => {
-                self.fault = Some(fault);
-                ControlFlow::Break(())
-            }
-        }
-    }
-
-    fn mine(&mut self, line: LineRef<'_>) -> Result<(), Error> {
-        let spent = |spent| Error::spent(spent, self.budget);
-        self.watch
-            .line(self.pipeline.work_bytes(&line).max(line.body().len()), self.budget)
-            .map_err(spent)?;
-        if self.stops.load(Ordering::Relaxed) {
-            return Err(Error::Canceled);
-        }
-        let Some(entry) = self.pipeline.run(line, &mut self.scratch) else { return Ok(()) };
-        let level = level_place(entry.label(DETECTED_LEVEL).unwrap_or_default());
-        let cut = self.cutter.cut(entry.text());
-        let n_values = self.shapes.add(level, cut, &self.cutter, line.at.0.div_euclid(self.step_ns));
-        if n_values > 0 {
-            self.budget.hold(n_values).map_err(spent)?;
-            self.held += n_values;
-            if self.shapes.len() >= SHAPES_MAX || self.held > self.held_max {
-                self.put_together();
-            }
-        }
-        Ok(())
     }
 
     /// Goes on with the patterns of what was found so far.
@@ -142,5 +76,25 @@ impl<'a> Miner<'a> {
         self.held = held;
         // What is there now may be much, by its many steps; it is not put together at every line.
         self.held_max = self.held_max.max(2 * held);
+    }
+}
+
+impl Reader for Miner<'_> {
+    fn line(&mut self, line: LineRef<'_>) -> Result<(), Error> {
+        let spent = |spent| Error::spent(spent, self.budget);
+        let n_bytes = self.pipeline.work_bytes(&line).max(line.body().len());
+        self.watch.line(n_bytes, self.budget).map_err(spent)?;
+        let Some(entry) = self.pipeline.run(line, &mut self.scratch) else { return Ok(()) };
+        let level = level_place(entry.label(DETECTED_LEVEL).unwrap_or_default());
+        let cut = self.cutter.cut(entry.text());
+        let n_values = self.shapes.add(level, cut, &self.cutter, line.at.0.div_euclid(self.step_ns));
+        if n_values > 0 {
+            self.budget.hold(n_values).map_err(spent)?;
+            self.held += n_values;
+            if self.shapes.len() >= SHAPES_MAX || self.held > self.held_max {
+                self.put_together();
+            }
+        }
+        Ok(())
     }
 }

@@ -24,28 +24,24 @@ mod tree;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
 
 use self::miner::Miner;
 use self::shape::{LEVELS, Shape, Shapes};
 use self::steps::Steps;
 use super::ast::LogExpr;
+use super::by_parts;
 use super::engine::ReadStats;
 use super::entry::DETECTED_LEVEL;
 use super::error::Error;
 use super::pipeline::{Numbers, Pipeline};
 use super::select;
 use crate::clock::UnixNanos;
-use crate::pace::{self, threads};
+use crate::pace;
 use crate::query::budget::Budget;
 use crate::record::read::{Direction, LogRead};
 
 /// Most patterns of an answer, as in Loki.
 pub const PATTERNS_MAX: usize = 300;
-
-/// So many parts are read before another thread is worth its start: they take some milliseconds.
-const PARTS_ALONE: usize = 8;
 
 /// Which lines of those that a query selects are mined, and how they are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,45 +89,15 @@ pub(super) fn read(
     let pipeline = Pipeline::of_numbers(&select::left(&log.stages), numbers, now)?;
     let mut select = select::select(log, range.from, range.to, Direction::Forward);
     select::keep_only_metadata(&mut select, logs)?;
-    let stops = AtomicBool::new(false);
     let step_ns = range.step_ns.max(1);
-    let miner = || Miner::new(&pipeline, step_ns, budget, &stops);
-    let (shapes, stats) = pace::within(budget.until(), || {
-        let parts = logs.parts(&select);
-        let mut first = miner();
-        let is_over = first.read(&*parts, PARTS_ALONE)?;
-        let n_helpers = if is_over { 0 } else { threads::n_helpers() };
-        let first = Mutex::new(Some(first));
-        let mined = threads::with_helpers(n_helpers, "log-miner", || {
-            let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let mut miner = first.unwrap_or_else(miner);
-            miner.read(&*parts, usize::MAX)?;
-            Ok(miner)
-        });
-        joined(mined.into_iter())
-    })?;
+    let miner = || Miner::new(&pipeline, step_ns, budget);
+    let by_parts::Read { readers: miners, stats } =
+        pace::within(budget.until(), || by_parts::read(logs, &select, "log-miner", miner))?;
     // The walk ends early, too, when there is no time left for it.
     budget.check().map_err(|spent| Error::spent(spent, budget))?;
-    Ok(PatternAnswer { patterns: told(tree::grown(shapes), step_ns, budget)?, stats })
-}
-
-/// Puts together what the threads found; of several faults the one that made the others stop is told.
-fn joined<'a>(
-    miners: impl Iterator<Item = Result<Miner<'a>, Error>>,
-) -> Result<(impl Iterator<Item = Shape>, ReadStats), Error> {
     let mut shapes = Shapes::default();
-    let (mut stats, mut fault) = (ReadStats::default(), None);
-    for miner in miners {
-        match miner {
-            Ok(miner) => {
-                stats.merge(&miner.stats);
-                miner.into_shapes().for_each(|shape| shapes.merge(shape));
-            }
-            Err(error) if matches!(fault, None | Some(Error::Canceled)) => fault = Some(error),
-            Err(_) => {}
-        }
-    }
-    fault.map_or_else(|| Ok((shapes.take(), stats)), Err)
+    miners.into_iter().flat_map(Miner::into_shapes).for_each(|shape| shapes.merge(shape));
+    Ok(PatternAnswer { patterns: told(tree::grown(shapes.take()), step_ns, budget)?, stats })
 }
 
 /// Writes patterns, those of most lines first. Samples are held beside what was counted.
