@@ -185,6 +185,7 @@ impl Side {
 }
 
 /// What is asked of both.
+#[derive(Clone)]
 struct Question {
     /// Which it is: `written`, or its seed.
     name: String,
@@ -355,13 +356,22 @@ impl Found {
             if let Some(texts) = compare::refusals(&reference, &ours) {
                 res.texts.insert(texts);
             }
-            match compare::difference(&reference, &ours, question.asked) {
-                None => {}
-                Some(_) if MEANT.iter().any(|meant| (meant.is_it)(question)) => res.n_meant += 1,
-                Some(difference) => {
-                    res.differences.push(format!("{}: {}\n    {difference}", question.name, question.shown));
+            let difference = compare::difference(&reference, &ours, question.asked);
+            let is_meant = |question: &Question| MEANT.iter().any(|meant| (meant.is_it)(question));
+            let unmeant = match difference {
+                Some(_) if is_meant(question) => {
+                    res.n_meant += 1;
+                    // Where the categories of labels are excused, the labels themselves are not.
+                    let plain = Question { is_categorised: false, ..question.clone() };
+                    let ask_plain = question.is_categorised && !is_meant(&plain);
+                    let answers = ask_plain.then(|| [0, 1].map(|idx| sides[idx].ask(&plain)));
+                    answers.and_then(|[reference, ours]| compare::difference(&reference, &ours, plain.asked))
                 }
-            }
+                difference => difference,
+            };
+            res.differences.extend(
+                unmeant.map(|difference| format!("{}: {}\n    {difference}", question.name, question.shown)),
+            );
         }
         res
     }
