@@ -131,8 +131,12 @@ enum Command {
     /// Asks the running vitrine by LogQL, or the store of one that is stopped
     ///
     /// Prints lines, the oldest first: time, level, whose, text; of an expression that makes numbers
-    /// the numbers. The store of a stopped one is read and nothing of it changed; while another
-    /// process holds it, it is refused with that one's pid.
+    /// the numbers.
+    ///
+    /// The store of a stopped one is opened as the next start would open it: it is locked, its
+    /// books are kept, and after a crash the write-ahead log is replayed into it; no record is added
+    /// and none goes. So only its owner may, and root has to become that user: `sudo -u USER vitrine logs`.
+    /// While another process holds the store, it is refused with that one's pid.
     Logs {
         /// The expression, such as `{job="access"} |= "GET" | http_response_status_code >= 500`
         expr: String,

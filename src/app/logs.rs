@@ -1,26 +1,27 @@
 //! `vitrine logs`: LogQL against the running process, or against the store of one that is stopped,
 //! and the answer as people or programs read it.
 
+mod stopped;
+
 use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 use url::form_urlencoded;
 
+use super::Failure;
 use super::control::{self, AskError, Word};
 use super::query::in_words;
-use super::{Failure, STORE_DIR};
 use crate::clock::{Clock, UnixNanos};
 use crate::config::{self, Layers};
 use crate::http::api::LogQueries;
 use crate::query::logql::ast::Expr;
 use crate::query::logql::parse;
 use crate::query::promql::parse_duration;
-use crate::store::{self, Retention, Store};
+use crate::store::Store;
 
 /// Between two looks at what came in: a line is shown within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -33,9 +34,6 @@ const FOLLOW_LINES: usize = 5_000;
 
 /// Longest wait for a store to be closed again.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
-
-/// Longer than anything is kept: reading a stopped store removes nothing.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// What is asked.
 pub struct Asked {
@@ -96,7 +94,10 @@ pub fn run(layers: &Layers, asked: &Asked) -> Result<(), Failure> {
             )
             .into());
         }
-        Err(AskError::NotRunning(_)) => Source::Stopped(Box::new(stopped(&loaded.config)?)),
+        // Whoever may not ask is not the owner, most likely, and is told so.
+        Err(AskError::NotRunning(_) | AskError::NotAllowed(_)) => {
+            Source::Stopped(Box::new(stopped::open(&loaded.config)?))
+        }
         Err(fault) => return Err(anyhow::Error::from(fault).into()),
     };
     let printer = Printer { as_json: asked.as_json, has_colours: has_colours() };
@@ -110,30 +111,6 @@ pub fn run(layers: &Layers, asked: &Asked) -> Result<(), Failure> {
         opened.1.close(CLOSE_DEADLINE).context("close the store")?;
     }
     Ok(told?)
-}
-
-/// Opens the store of a process that is stopped, so that nothing is added and nothing goes.
-fn stopped(config: &config::Config) -> anyhow::Result<(LogQueries, Store)> {
-    let dir = config.data.join(STORE_DIR);
-    if !dir.is_dir() {
-        return Err(anyhow!(
-            "there is no store in {}: name another data directory with --data",
-            config.data.display()
-        ));
-    }
-    let keep = || Retention { max_age: FOREVER, max_bytes: u64::MAX };
-    let bounds = store::Config {
-        metrics: keep(),
-        minutes_max_age: FOREVER,
-        hours_max_age: FOREVER,
-        logs: keep(),
-        spans: keep(),
-        reserve_bytes: 0,
-        ..config.store.clone()
-    };
-    let meter = opentelemetry::global::meter("logs");
-    let store = Store::open(&dir, bounds, Clock::system(), &meter)?;
-    Ok((LogQueries::new(Arc::new(store.clone())), store))
 }
 
 fn form(asked: &Asked, more: &[(&str, String)]) -> String {
