@@ -28,9 +28,8 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 pub(super) fn open(config: &config::Config) -> anyhow::Result<(LogQueries, Store)> {
     let dir = config.data.join(STORE_DIR);
     let owner = owner(&config.data, &dir)?;
-    let own = rustix::process::geteuid().as_raw();
-    if owner != own {
-        return Err(anyhow!("{}", refusal(&dir, &account(owner), own)));
+    if owner != rustix::process::geteuid().as_raw() {
+        return Err(anyhow!("{}", refusal(&dir, &account(owner))));
     }
     data::keep_private();
     let keep = || Retention { max_age: FOREVER, max_bytes: u64::MAX };
@@ -63,11 +62,10 @@ fn owner(data: &Path, dir: &Path) -> anyhow::Result<u32> {
     }
 }
 
-fn refusal(dir: &Path, owner: &str, own: u32) -> String {
-    let own = account(own);
+fn refusal(dir: &Path, owner: &str) -> String {
     let quoted = if owner.starts_with('#') { format!("'{owner}'") } else { owner.to_string() };
     format!(
-        "the store {} belongs to {owner}, who could not start on what {own} writes into it: run it as `sudo -u {quoted} vitrine logs …`",
+        "the store {} belongs to {owner}, and nobody else may open it: run it as `sudo -u {quoted} vitrine logs …`",
         dir.display()
     )
 }
@@ -91,7 +89,7 @@ mod tests {
     #[test]
     fn the_owner_is_named_with_what_to_do() {
         let check = |owner: &str, ending: &str| {
-            let text = refusal(Path::new("/data/store"), owner, u32::MAX - 1);
+            let text = refusal(Path::new("/data/store"), owner);
             assert!(text.starts_with(&format!("the store /data/store belongs to {owner}, ")), "{text}");
             assert!(text.ends_with(ending), "{text}");
         };
