@@ -131,7 +131,7 @@ enum Command {
     /// Asks the running vitrine by LogQL, or the store of one that is stopped
     ///
     /// Prints lines, the oldest first: time, level, whose, text; of an expression that makes numbers
-    /// the numbers of this moment.
+    /// the numbers of this moment. On a terminal control characters in a text are escaped.
     ///
     /// The store of a stopped one is opened as the next start would open it: it is locked, its
     /// books are kept, and after a crash the write-ahead log is replayed into it; no record is added

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Folders, PATIENCE, Vitrine};
+use crate::harness::{Folders, PATIENCE, Vitrine, run};
 use crate::line::{BINARY, Line};
 use crate::loki_api::{now_ns, push};
 
@@ -197,4 +197,24 @@ fn what_cannot_be_is_refused_and_nothing_found_is_said() {
     let ended = vitrine.dir().run(&["logs", SHOP, "--since", "5m"]);
     assert_eq!((ended.code, &*ended.out), (0, ""));
     assert_eq!(ended.err, "no lines in the last 5m; --since looks further back\n");
+}
+
+#[test]
+fn a_line_does_not_steer_the_terminal_that_shows_it() {
+    let vitrine = Vitrine::start();
+    push(&vitrine, now_ns(), &["a\u{1b}[2J\u{7}\r\nb\tc"]);
+    let piped = vitrine.dir().run(&["logs", SHOP]);
+    assert!(piped.out.ends_with("  a\u{1b}[2J\u{7}\r\nb\tc\n"), "{piped:?}");
+
+    // script(1) is a terminal.
+    if Command::new("script").arg("--version").output().is_err() {
+        println!("skipped: there is no script");
+        return;
+    }
+    let mut command = Command::new("script");
+    let line = format!("{BINARY} logs '{SHOP}' --data {}", vitrine.dir().data().display());
+    command.args(["-qec", &line, "/dev/null"]).current_dir(vitrine.dir().site());
+    command.env("SHELL", "/bin/sh").env("NO_COLOR", "1").stdin(Stdio::null());
+    let shown = run(command);
+    assert!(shown.out.trim_end().ends_with("  a\\u{1b}[2J\\u{7}\\r\\nb\tc"), "{shown:?}");
 }

@@ -1,5 +1,10 @@
 //! An answer as people or programs read it.
+//!
+//! What others wrote never steers a terminal: there control characters are escaped, so that no line
+//! clears the screen, hides itself or looks like two. What goes to a file or another program goes as
+//! it is.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
@@ -11,6 +16,7 @@ use crate::app::query::in_words;
 /// How to print.
 pub(super) struct Printer {
     as_json: bool,
+    to_terminal: bool,
     has_colours: bool,
 }
 
@@ -51,7 +57,7 @@ impl Printer {
     pub fn new(as_json: bool) -> Self {
         let to_terminal = io::stdout().is_terminal();
         let wants_colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Printer { as_json, has_colours: to_terminal && wants_colours }
+        Printer { as_json, to_terminal, has_colours: to_terminal && wants_colours }
     }
 
     /// Prints numbers.
@@ -74,9 +80,14 @@ impl Printer {
         write(&text)
     }
 
-    /// JSON in one line.
+    /// JSON in one line. What it leaves raw in a string, `DEL` and C1, it may escape too.
     fn whole(&self, value: &Value) -> String {
-        format!("{value}\n")
+        let text = value.to_string();
+        if !self.to_terminal || !text.contains(char::is_control) {
+            return text + "\n";
+        }
+        let escape = |c: char| if c.is_control() { format!("\\u{:04x}", c as u32) } else { c.to_string() };
+        text.chars().map(escape).chain(["\n".to_string()]).collect()
     }
 
     /// The time, the level, whose line it is, and the line.
@@ -86,8 +97,18 @@ impl Printer {
         let whose =
             ["job", "service_name"].iter().find_map(|name| line.stream[*name].as_str()).unwrap_or("-");
         let (begin, end) = if self.has_colours { (colour(level), "\u{1b}[0m") } else { ("", "") };
-        let level = if level == "unknown" { "-" } else { level };
-        format!("{at} {begin}{level:<5}{end} {whose}  {}\n", line.text)
+        let level = self.seen(if level == "unknown" { "-" } else { level });
+        format!("{at} {begin}{level:<5}{end} {}  {}\n", self.seen(whose), self.seen(line.text))
+    }
+
+    /// A text as it may be seen here.
+    fn seen<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let steers = |c: char| c.is_control() && c != '\t';
+        if !self.to_terminal || !text.contains(steers) {
+            return text.into();
+        }
+        let escape = |c: char| if steers(c) { c.escape_default().to_string() } else { c.to_string() };
+        text.chars().map(escape).collect::<String>().into()
     }
 }
 
@@ -126,8 +147,8 @@ fn write(text: &str) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
-    const PIPED: Printer = Printer { as_json: false, has_colours: false };
-    const TERMINAL: Printer = Printer { as_json: false, has_colours: true };
+    const PIPED: Printer = Printer { as_json: false, to_terminal: false, has_colours: false };
+    const TERMINAL: Printer = Printer { as_json: false, to_terminal: true, has_colours: true };
 
     fn printed(printer: &Printer, level: &str, text: &str) -> String {
         let line = Line {
@@ -148,10 +169,22 @@ mod tests {
     }
 
     #[test]
+    fn only_a_terminal_is_spared_what_would_steer_it() {
+        let text = "a\u{1b}[2J\u{7}\tb\r\nc\u{9b}2Jé";
+        assert!(printed(&PIPED, "info", text).ends_with(&format!("  {text}\n")));
+        let seen = printed(&TERMINAL, "info", text);
+        assert!(seen.ends_with("  a\\u{1b}[2J\\u{7}\tb\\r\\nc\\u{9b}2Jé\n"), "{seen:?}");
+        let seen = printed(&TERMINAL, "\u{1b}c", text);
+        assert!(!seen.contains("\u{1b}c"), "{seen:?}");
+    }
+
+    #[test]
     fn an_object_has_the_line_with_all_its_labels() {
         let text = "\"x\"\n\u{9b}";
         let raw = printed(&Printer { as_json: true, ..PIPED }, "info", text);
         let expect = r#"{"labels":{"a":"b","detected_level":"info","job":"access","service_name":"vitrine"},"line":"\"x\"\nC1","timestamp":"2025-11-22T08:26:40.123456789Z"}"#;
         assert_eq!(raw, expect.replace("C1", "\u{9b}") + "\n");
+        let seen = printed(&Printer { as_json: true, ..TERMINAL }, "info", text);
+        assert_eq!(seen, expect.replace("C1", "\\u009b") + "\n");
     }
 }
