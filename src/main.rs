@@ -131,21 +131,26 @@ enum Command {
     /// Asks the running vitrine by LogQL, or the store of one that is stopped
     ///
     /// Prints lines, the oldest first: time, level, whose, text; of an expression that makes numbers
-    /// the numbers. The store of a stopped one is read and nothing of it changed; while another
-    /// process holds it, it is refused with that one's pid.
+    /// the numbers of this moment. On a terminal control characters in a text are escaped.
+    ///
+    /// The store of a stopped one is opened as the next start would open it: it is locked, its
+    /// books are kept, and after a crash the write-ahead log is replayed into it; no record is added
+    /// and none goes. So only its owner may, and root has to become that user: `sudo -u USER vitrine logs`.
+    /// While another process holds the store, it is refused with that one's pid.
     Logs {
         /// The expression, such as `{job="access"} |= "GET" | http_response_status_code >= 500`
         expr: String,
-        /// How far back
+        /// How far back lines are looked for; numbers look as far back as the expression says
         #[arg(long, value_name = "DURATION", default_value = "1h")]
         since: String,
-        /// Most lines, the newest ones; 5000 at most
+        /// Most lines, the newest ones; 5000 at most. Does not count for numbers
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: usize,
-        /// Goes on with lines as they come in, until it is interrupted
+        /// Goes on with lines as they come in, until it is interrupted; not with numbers
         #[arg(long, short)]
         follow: bool,
-        /// Prints the answers of the API as they are
+        /// Prints the answer of the API as it is; with --follow an object a line, as logcli's jsonl:
+        /// {"labels":{…},"line":"…","timestamp":"…"}
         #[arg(long)]
         json: bool,
         #[command(flatten)]

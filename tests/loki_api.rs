@@ -1,4 +1,4 @@
-//! Loki's API as Grafana and others ask it, its live tail, and `vitrine logs`.
+//! Loki's API as Grafana and others ask it, and its live tail.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -22,12 +22,12 @@ fn parsed(response: &Response) -> Value {
     serde_json::from_str(&response.text()).unwrap_or_else(|_| panic!("no JSON: {}", response.text()))
 }
 
-fn now_ns() -> i64 {
+pub fn now_ns() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64
 }
 
 /// Pushes lines of the stream `{job="shop", service_name="shop"}`, a millisecond apart.
-fn push(vitrine: &Vitrine, first_ns: i64, lines: &[&str]) {
+pub fn push(vitrine: &Vitrine, first_ns: i64, lines: &[&str]) {
     let at = |idx: usize| (first_ns + idx as i64 * 1_000_000).to_string();
     let values: Vec<Value> = lines.iter().enumerate().map(|(idx, line)| json!([at(idx), line])).collect();
     let stream = json!({"job": "shop", "service_name": "shop"});
@@ -511,21 +511,4 @@ fn followers_that_do_not_read_lose_lines_and_cost_no_memory() {
     // 30 clients may each have a quarter of a megabyte and a message waiting.
     assert!(grown_mb < 64, "grown by {grown_mb} MB");
     assert_eq!(vitrine.get("/").status, 200);
-}
-
-#[test]
-fn the_command_asks_a_running_vitrine_and_the_store_of_a_stopped_one() {
-    let vitrine = Vitrine::start();
-    push(&vitrine, now_ns() - 1_000_000_000, &["level=warn first", "level=info second"]);
-    let ended = vitrine.dir().run(&["logs", r#"{job="shop"} | detected_level="warn""#]);
-    assert!(ended.code == 0 && ended.out.ends_with(" warn  shop  level=warn first\n"), "{ended:?}");
-    let count = vitrine.dir().run(&["logs", r#"sum(count_over_time({job="shop"}[1h]))"#]);
-    assert_eq!(count.out, "2  {}\n");
-    let wrong = vitrine.dir().run(&["logs", r#"{job="shop"} | by"#]);
-    assert!(wrong.code == 1 && wrong.err.ends_with("{job=\"shop\"} | by\n               ^^\n"), "{wrong:?}");
-    let dir: Folders = vitrine.stop();
-    let ended = dir.run(&["logs", r#"{job="shop"}"#, "--limit", "1"]);
-    assert!(ended.code == 0 && ended.out.ends_with(" info  shop  level=info second\n"), "{ended:?}");
-    let follow = dir.run(&["logs", r#"{job="shop"}"#, "--follow"]);
-    assert!(follow.code == 1 && follow.err.contains("no vitrine runs on"), "{follow:?}");
 }

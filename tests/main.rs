@@ -18,6 +18,7 @@ mod import;
 mod life;
 mod line;
 mod logql_differential;
+mod logs;
 mod loki_api;
 mod observers;
 mod packaging;

@@ -301,6 +301,9 @@ pub enum AskError {
     /// Nobody listens.
     #[error("no vitrine runs on the data directory {}: start it, or name another with --data", .0.display())]
     NotRunning(PathBuf),
+    /// Somebody may listen, and not to us.
+    #[error("the data directory {} lets only its owner and root ask: run it as that user, with sudo", .0.display())]
+    NotAllowed(PathBuf),
     /// Something else.
     #[error("talk to the running vitrine over {}: {reason}", path.display())]
     Talk {
@@ -328,6 +331,7 @@ pub fn send(data: &Path, word: &Word) -> Result<Answer, AskError> {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 return AskError::NotRunning(data.to_path_buf());
             }
+            io::ErrorKind::PermissionDenied => return AskError::NotAllowed(data.to_path_buf()),
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 format!("it did not answer within {:?}", word.answer_timeout())
             }

@@ -26,6 +26,11 @@ pub struct CvFile {
     pub bytes: Vec<u8>,
 }
 
+/// Everything that this process makes from here on is for its owner only: lines may hold addresses.
+pub fn keep_private() {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+}
+
 /// Makes sure that the data directory exists and can be written.
 pub fn prepare(data: &Path) -> anyhow::Result<()> {
     let advice = || {
@@ -34,8 +39,7 @@ pub fn prepare(data: &Path) -> anyhow::Result<()> {
             data.display()
         )
     };
-    // Everything made from here on is for its owner only: lines may hold addresses.
-    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    keep_private();
     fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(advice)?;
     // A directory that somebody made for us may have been open to all. One that belongs to
     // somebody else keeps its mode: it is theirs, and what matters is what lies in it.

@@ -1,41 +1,32 @@
 //! `vitrine logs`: LogQL against the running process, or against the store of one that is stopped,
 //! and the answer as people or programs read it.
 
-use std::collections::HashSet;
-use std::io::{self, IsTerminal, Write};
+mod follow;
+mod print;
+mod stopped;
+
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 use url::form_urlencoded;
 
+use self::follow::Follow;
+use self::print::{Printer, lines_of};
+use super::Failure;
 use super::control::{self, AskError, Word};
-use super::query::in_words;
-use super::{Failure, STORE_DIR};
-use crate::clock::{Clock, UnixNanos};
+use crate::clock::Clock;
 use crate::config::{self, Layers};
 use crate::http::api::LogQueries;
 use crate::query::logql::ast::Expr;
 use crate::query::logql::parse;
 use crate::query::promql::parse_duration;
-use crate::store::{self, Retention, Store};
-
-/// Between two looks at what came in: a line is shown within a second.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// Lines may come this much after their time and are shown still.
-const LATE: Duration = Duration::from_secs(10);
-
-/// Lines of one look; more than a terminal shows in the time.
-const FOLLOW_LINES: usize = 5_000;
+use crate::record::read::Direction;
+use crate::store::Store;
 
 /// Longest wait for a store to be closed again.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
-
-/// Longer than anything is kept: reading a stopped store removes nothing.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// What is asked.
 pub struct Asked {
@@ -47,7 +38,7 @@ pub struct Asked {
     pub limit: usize,
     /// Goes on with what comes in.
     pub follows: bool,
-    /// The answers of the API as they are.
+    /// The answer of the API as it is; what is followed as an object a line.
     pub as_json: bool,
 }
 
@@ -57,22 +48,39 @@ enum Source<'a> {
     Stopped(Box<(LogQueries, Store)>),
 }
 
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum NoAnswer {
+    /// Nobody answers at this moment, as when one process hands over to the next.
+    #[error(transparent)]
+    Momentary(anyhow::Error),
+    /// To ask again would not help.
+    #[error(transparent)]
+    Lasting(#[from] anyhow::Error),
+}
+
 impl Source<'_> {
-    fn ask(&self, form: String) -> anyhow::Result<Value> {
+    fn ask(&self, form: String) -> Result<Value, NoAnswer> {
         let text = match self {
             Source::Running(data) => {
-                let answer = control::send(data, &Word::Logs(form))?;
-                if !answer.ok {
-                    return Err(anyhow!("{}", answer.message.trim_end()));
+                let answer = control::send(data, &Word::Logs(form)).map_err(|fault| match fault {
+                    AskError::NotRunning(_) | AskError::Talk { .. } => NoAnswer::Momentary(fault.into()),
+                    AskError::NotAllowed(_) => NoAnswer::Lasting(fault.into()),
+                })?;
+                let fault = || anyhow!("{}", answer.message.trim_end());
+                match (answer.ok, answer.refused) {
+                    (true, _) => answer.message,
+                    (false, true) => return Err(NoAnswer::Momentary(fault())),
+                    (false, false) => return Err(NoAnswer::Lasting(fault())),
                 }
-                answer.message
             }
             Source::Stopped(opened) => {
                 let body = opened.0.answer(Clock::system().now(), &form);
-                String::from_utf8(body.map_err(|fault| anyhow!("{}", fault.trim_end()))?)?
+                let body = body.map_err(|fault| anyhow!("{}", fault.trim_end()))?;
+                String::from_utf8(body).context("read the answer")?
             }
         };
-        serde_json::from_str(&text).context("read the answer")
+        Ok(serde_json::from_str(&text).context("read the answer")?)
     }
 }
 
@@ -83,8 +91,13 @@ pub fn run(layers: &Layers, asked: &Asked) -> Result<(), Failure> {
         let excerpt = fault.excerpt(&asked.expr).map_or(String::new(), |excerpt| format!("\n\n{excerpt}"));
         anyhow!("{fault}{excerpt}")
     })?;
-    let since = parse_duration(&asked.since)
-        .map_err(|fault| anyhow!("--since {:?}: {fault}; write it as 90s, 5m or 1h", asked.since))?;
+    if matches!(expr, Expr::Metric(_)) && asked.follows {
+        return Err(anyhow!(
+            "--follow shows lines, and this expression makes numbers: leave out --follow, or what makes the numbers"
+        )
+        .into());
+    }
+    let since_ns = since_ns(&asked.since)?;
     let loaded = config::load(layers)?;
     let data = &loaded.config.data;
     let source = match control::send(data, &Word::Vitals) {
@@ -96,15 +109,16 @@ pub fn run(layers: &Layers, asked: &Asked) -> Result<(), Failure> {
             )
             .into());
         }
-        Err(AskError::NotRunning(_)) => Source::Stopped(Box::new(stopped(&loaded.config)?)),
+        // Whoever may not ask is not the owner, most likely, and is told so.
+        Err(AskError::NotRunning(_) | AskError::NotAllowed(_)) => {
+            Source::Stopped(Box::new(stopped::open(&loaded.config)?))
+        }
         Err(fault) => return Err(anyhow::Error::from(fault).into()),
     };
-    let printer = Printer { as_json: asked.as_json, has_colours: has_colours() };
+    let printer = Printer::new(asked.as_json);
     let told = match expr {
-        Expr::Metric(_) => {
-            source.ask(form(asked, &[("instant", "1".into())])).and_then(|answer| printer.numbers(&answer))
-        }
-        Expr::Log(_) => lines(&source, asked, since, &printer),
+        Expr::Metric(_) => numbers(&source, asked, &printer),
+        Expr::Log(_) => lines(&source, asked, since_ns, &printer),
     };
     if let Source::Stopped(opened) = source {
         opened.1.close(CLOSE_DEADLINE).context("close the store")?;
@@ -112,190 +126,100 @@ pub fn run(layers: &Layers, asked: &Asked) -> Result<(), Failure> {
     Ok(told?)
 }
 
-/// Opens the store of a process that is stopped, so that nothing is added and nothing goes.
-fn stopped(config: &config::Config) -> anyhow::Result<(LogQueries, Store)> {
-    let dir = config.data.join(STORE_DIR);
-    if !dir.is_dir() {
-        return Err(anyhow!(
-            "there is no store in {}: name another data directory with --data",
-            config.data.display()
-        ));
+/// Reads how far back is looked, and returns nanoseconds.
+fn since_ns(text: &str) -> anyhow::Result<i64> {
+    match parse_duration(text) {
+        Ok(0) => Err(anyhow!("--since {text:?}: must be longer than nothing")),
+        Ok(ms) => Ok(i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000_000)),
+        Err(fault) => Err(anyhow!("--since {text:?}: {fault}; write it as 90s, 5m, 1h or 30d, 292y at most")),
     }
-    let keep = || Retention { max_age: FOREVER, max_bytes: u64::MAX };
-    let bounds = store::Config {
-        metrics: keep(),
-        minutes_max_age: FOREVER,
-        hours_max_age: FOREVER,
-        logs: keep(),
-        spans: keep(),
-        reserve_bytes: 0,
-        ..config.store.clone()
-    };
-    let meter = opentelemetry::global::meter("logs");
-    let store = Store::open(&dir, bounds, Clock::system(), &meter)?;
-    Ok((LogQueries::new(Arc::new(store.clone())), store))
 }
 
-fn form(asked: &Asked, more: &[(&str, String)]) -> String {
+/// Asks for the numbers of this moment and prints them.
+fn numbers(source: &Source<'_>, asked: &Asked, printer: &Printer) -> anyhow::Result<()> {
+    printer.numbers(&source.ask(form(&asked.expr, &[("instant", "1".to_string())]))?)
+}
+
+/// Which lines are asked for.
+struct Range {
+    /// The first moment.
+    start_ns: i64,
+    /// The first moment behind.
+    end_ns: i64,
+    /// Most lines.
+    limit: usize,
+    /// From which end on.
+    direction: Direction,
+}
+
+impl Range {
+    fn form(&self, expr: &str) -> String {
+        let direction = match self.direction {
+            Direction::Forward => "forward",
+            Direction::Backward => "backward",
+        };
+        let range = [
+            ("start", self.start_ns.to_string()),
+            ("end", self.end_ns.to_string()),
+            ("limit", self.limit.to_string()),
+            ("direction", direction.to_string()),
+        ];
+        form(expr, &range)
+    }
+}
+
+fn form(expr: &str, more: &[(&str, String)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("query", &asked.expr);
+    form.append_pair("query", expr);
     more.iter().for_each(|(name, value)| _ = form.append_pair(name, value));
     form.finish()
 }
 
-fn lines(source: &Source<'_>, asked: &Asked, since_ms: u64, printer: &Printer) -> anyhow::Result<()> {
+fn lines(source: &Source<'_>, asked: &Asked, since_ns: i64, printer: &Printer) -> anyhow::Result<()> {
     let now = Clock::system().now();
-    let since_ns = i64::try_from(since_ms).unwrap_or(i64::MAX).saturating_mul(1_000_000);
-    let range = [
-        ("start", now.0.saturating_sub(since_ns).to_string()),
-        ("end", now.0.saturating_add(1).to_string()),
-        ("limit", asked.limit.to_string()),
-    ];
-    let answer = source.ask(form(asked, &range))?;
-    let mut shown = Shown { until: now, known: HashSet::new() };
-    printer.lines(&answer, &mut shown)?;
+    let range = Range {
+        start_ns: now.0.saturating_sub(since_ns),
+        end_ns: now.0.saturating_add(1),
+        limit: asked.limit,
+        direction: Direction::Backward,
+    };
+    let answer = source.ask(range.form(&asked.expr))?;
+    for warning in answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        eprintln!("{warning}");
+    }
+    let lines = lines_of(&answer);
+    if lines.is_empty() {
+        let advice = if asked.follows { "new ones are shown" } else { "--since looks further back" };
+        eprintln!("no lines in the last {}; {advice}", asked.since);
+    }
     if !asked.follows {
-        return Ok(());
+        return printer.answer(&answer);
     }
-    // Ends with the process: by Ctrl-C, or when whoever reads it goes away.
-    loop {
-        std::thread::sleep(LOOK_EVERY);
-        let now = Clock::system().now();
-        let late_ns = LATE.as_nanos() as i64;
-        let range = [
-            ("start", (shown.until.0 - late_ns).to_string()),
-            ("end", now.0.saturating_add(1).to_string()),
-            ("limit", FOLLOW_LINES.to_string()),
-        ];
-        let answer = source.ask(form(asked, &range))?;
-        shown.until = now;
-        printer.lines(&answer, &mut shown)?;
-    }
-}
-
-/// Which lines were shown of the time that is looked at again.
-struct Shown {
-    until: UnixNanos,
-    known: HashSet<(i64, String)>,
-}
-
-fn has_colours() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-struct Printer {
-    as_json: bool,
-    has_colours: bool,
-}
-
-/// A line of an answer.
-struct Line<'a> {
-    at_ns: i64,
-    text: &'a str,
-    stream: &'a Value,
-    categories: &'a Value,
-}
-
-impl Printer {
-    fn numbers(&self, answer: &Value) -> anyhow::Result<()> {
-        let text = if self.as_json { format!("{answer}\n") } else { in_words(&answer["data"]) };
-        write(&text)
-    }
-
-    fn lines(&self, answer: &Value, shown: &mut Shown) -> anyhow::Result<()> {
-        for warning in answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            eprintln!("{warning}");
-        }
-        let mut lines: Vec<Line<'_>> = Vec::new();
-        for stream in list(&answer["data"]["result"]) {
-            lines.extend(list(&stream["values"]).map(|value| Line {
-                at_ns: value[0].as_str().and_then(|at| at.parse().ok()).unwrap_or_default(),
-                text: value[1].as_str().unwrap_or_default(),
-                stream: &stream["stream"],
-                categories: &value[2],
-            }));
-        }
-        lines.sort_by_key(|line| line.at_ns);
-        let key = |line: &Line<'_>| (line.at_ns, format!("{}{}", line.stream, line.text));
-        let is_new = |line: &Line<'_>| !shown.known.contains(&key(line));
-        let new: Vec<&Line<'_>> = lines.iter().filter(|line| is_new(line)).collect();
-        let text: String = match self.as_json {
-            true if !shown.known.is_empty() && new.is_empty() => String::new(),
-            true => format!("{answer}\n"),
-            false => new.iter().map(|line| self.in_words(line)).collect(),
-        };
-        let known = lines.iter().map(key).collect();
-        shown.known = known;
-        write(&text)
-    }
-
-    /// The time, the level, whose line it is, and the line.
-    fn in_words(&self, line: &Line<'_>) -> String {
-        let at = jiff::Timestamp::from_nanosecond(line.at_ns.into())
-            .map_or_else(|_| line.at_ns.to_string(), |at| format!("{at:.3}"));
-        let level = line.categories["structuredMetadata"]["detected_level"].as_str().unwrap_or("unknown");
-        let whose =
-            ["job", "service_name"].iter().find_map(|name| line.stream[*name].as_str()).unwrap_or("-");
-        let (begin, end) = if self.has_colours { (colour(level), "\u{1b}[0m") } else { ("", "") };
-        let level = if level == "unknown" { "-" } else { level };
-        format!("{at} {begin}{level:<5}{end} {whose}  {}\n", line.text)
-    }
-}
-
-/// Colours that also tell by how bright they are.
-fn colour(level: &str) -> &'static str {
-    match level {
-        "fatal" => "\u{1b}[1;31m",
-        "error" => "\u{1b}[31m",
-        "warn" => "\u{1b}[33m",
-        "info" => "\u{1b}[32m",
-        "debug" | "trace" => "\u{1b}[2m",
-        _ => "",
-    }
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn write(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("write to standard output")
+    printer.lines(&lines)?;
+    let is_full = lines.len() >= asked.limit || !answer["warnings"].is_null();
+    Follow::behind(&lines, &range, is_full).run(source, &asked.expr, printer)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    fn line(has_colours: bool, level: &str) -> String {
-        let categories = json!({"structuredMetadata": {"detected_level": level}});
-        let line = Line {
-            at_ns: 1_763_800_000_123_456_789,
-            text: "GET / 200",
-            stream: &json!({"job": "access", "service_name": "vitrine"}),
-            categories: &categories,
-        };
-        Printer { as_json: false, has_colours }.in_words(&line)
-    }
-
-    #[test]
-    fn a_line_says_when_how_bad_and_whose() {
-        assert_eq!(line(false, "info"), "2025-11-22T08:26:40.123Z info  access  GET / 200\n");
-        assert_eq!(line(false, "unknown"), "2025-11-22T08:26:40.123Z -     access  GET / 200\n");
-        assert!(line(true, "error").contains("\u{1b}[31merror\u{1b}[0m access"));
-    }
 
     #[test]
     fn a_form_has_the_expression_and_the_range() {
-        let asked = Asked {
-            expr: "{job=\"a\"}".into(),
-            since: "1h".into(),
-            limit: 1,
-            follows: false,
-            as_json: false,
+        let range = Range { start_ns: 1, end_ns: 2, limit: 3, direction: Direction::Forward };
+        let expect = "query=%7Bjob%3D%22a%22%7D&start=1&end=2&limit=3&direction=forward";
+        assert_eq!(range.form(r#"{job="a"}"#), expect);
+    }
+
+    #[test]
+    fn how_far_back_has_its_bounds() {
+        assert_eq!(since_ns("90s").unwrap(), 90_000_000_000);
+        let check = |text: &str, expect: &str| {
+            let fault = since_ns(text).unwrap_err().to_string();
+            assert!(fault.starts_with(&format!("--since {text:?}: ")) && fault.contains(expect), "{fault}");
         };
-        assert_eq!(form(&asked, &[("limit", "1".into())]), "query=%7Bjob%3D%22a%22%7D&limit=1");
+        check("0s", "longer than nothing");
+        check("300y", "292y at most");
+        check("soon", "write it as 90s, 5m, 1h or 30d");
     }
 }
