@@ -96,6 +96,7 @@ fn main() -> ExitCode {
         peers.iter().for_each(|peer| peer.push(&body));
     }
     peers.iter().for_each(Peer::settle);
+    peers.iter_mut().for_each(|peer| peer.look("the push"));
     let sections = [of_questions(&extent, &feed, &mut peers), of_peers(&extent, &feed, &mut peers)];
     table::print(&sections);
     let n_missed: usize = sections.iter().map(Section::n_missed).sum();
@@ -118,7 +119,7 @@ fn of_questions(extent: &Extent, feed: &Feed, peers: &mut [Peer]) -> Section {
                 times.push(Asked::of(&question, peer, feed).took);
             }
         }
-        peers.iter_mut().for_each(Peer::look);
+        peers.iter_mut().for_each(|peer| peer.look(question.what));
         let warm: Vec<Duration> = warm.into_iter().map(median).collect();
         let expect = (question.expect)(feed.told()).unwrap_or(cold[0].n_lines);
         let first_name = peers[0].name;
@@ -165,10 +166,12 @@ fn of_peers(extent: &Extent, feed: &Feed, peers: &mut [Peer]) -> Section {
     for peer in peers {
         peer.stop();
         let (resident, proportional) = peer.memory();
-        let row = Row::new(format!("highest memory, {}", peer.name), table::bytes(resident))
-            .note(format!("{} proportional, after a question", table::bytes(proportional)));
+        let row = Row::new(format!("highest memory, {}", peer.name), table::bytes(resident.n_bytes));
+        let proportional =
+            format!("{} proportional after {}", table::bytes(proportional.n_bytes), proportional.after);
+        let row = row.note(format!("seen after {}; {proportional}", resident.after));
         section.push(if peer.name == "vitrine" && extent.has_budgets {
-            row.budget(format!("≤ {}", table::bytes(MEMORY_MAX_BYTES)), resident <= MEMORY_MAX_BYTES)
+            row.budget(format!("≤ {}", table::bytes(MEMORY_MAX_BYTES)), resident.n_bytes <= MEMORY_MAX_BYTES)
         } else {
             row
         });

@@ -108,7 +108,7 @@ impl Encoding {
 const FILES_MIN: u64 = 4_096;
 
 fn main() -> ExitCode {
-    vitrine::app::heap::tune();
+    vitrine::heap::tune();
     if child::is_child() {
         return ExitCode::SUCCESS;
     }

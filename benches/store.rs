@@ -121,7 +121,7 @@ fn scale(text: &str) -> Result<f64, String> {
 }
 
 fn main() -> ExitCode {
-    vitrine::app::heap::tune();
+    vitrine::heap::tune();
     if child::is_child() {
         return ExitCode::SUCCESS;
     }

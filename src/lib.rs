@@ -24,7 +24,7 @@
 //! | 4 | [`http`]: visitors and operators; [`telemetry`]: observers; [`release`]: the next version, and its installation |
 //! | 5 | [`query`]: PromQL and LogQL over one vector algebra, and rules; [`ingest`]: other programs' formats |
 //! | 6 | [`pages`]: view structs to markup; [`balancer`]: worker tasks; [`store`]: sled |
-//! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time; [`pace`]: whose turn it is; [`files`]: whole after a crash |
+//! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time; [`pace`]: whose turn it is; [`files`]: whole after a crash; [`heap`]: memory given back |
 //!
 //! # Invariants
 //!
@@ -97,5 +97,6 @@ pub mod store;
 pub mod clock;
 pub mod cv;
 pub mod files;
+pub mod heap;
 pub mod pace;
 pub mod record;

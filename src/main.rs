@@ -301,7 +301,7 @@ impl Settings {
 }
 
 fn main() -> ExitCode {
-    vitrine::app::heap::tune();
+    vitrine::heap::tune();
     let cli = Cli::parse();
     let outcome = match cli.command {
         None => commands::serve(cli.settings.layers_to_serve()),

@@ -11,7 +11,7 @@ const ROWS: &[&[&str]] = &[
     &["http", "telemetry", "release"],
     &["query", "ingest"],
     &["pages", "balancer", "store"],
-    &["cv", "record", "clock", "pace", "files"],
+    &["cv", "record", "clock", "pace", "files", "heap"],
 ];
 
 /// `record` and `cv` may use `clock`, which imports nothing; the lowest row has no other exception.

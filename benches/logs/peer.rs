@@ -34,8 +34,21 @@ pub struct Peer {
     dir: PathBuf,
     agent: ureq::Agent,
     running: Option<(Process, String)>,
-    peak_bytes: u64,
-    peak_pss_bytes: u64,
+    peak: Peak,
+    peak_pss: Peak,
+}
+
+/// The most memory that was seen, and what it was seen after.
+#[derive(Clone, Copy, Default)]
+pub struct Peak {
+    pub n_bytes: u64,
+    pub after: &'static str,
+}
+
+impl Peak {
+    fn or(self, n_bytes: u64, after: &'static str) -> Peak {
+        if n_bytes > self.n_bytes { Peak { n_bytes, after } } else { self }
+    }
 }
 
 impl Peer {
@@ -54,7 +67,16 @@ impl Peer {
             fs::create_dir_all(&dir).unwrap();
             let agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None);
             let agent = agent.http_status_as_error(false).build().into();
-            Some(Peer { name, kind, program, dir, agent, running: None, peak_bytes: 0, peak_pss_bytes: 0 })
+            Some(Peer {
+                name,
+                kind,
+                program,
+                dir,
+                agent,
+                running: None,
+                peak: Peak::default(),
+                peak_pss: Peak::default(),
+            })
         };
         let this = Some(env!("CARGO_BIN_EXE_vitrine").to_string());
         let (loki, victoria) = (find("LOKI_BIN", "loki"), find("VICTORIA_LOGS_BIN", "victoria-logs"));
@@ -93,9 +115,8 @@ impl Peer {
         }
     }
 
-    /// Ends it in order, and keeps the highest memory that it had.
+    /// Ends it in order.
     pub fn stop(&mut self) {
-        self.look();
         self.running = None;
     }
 
@@ -117,21 +138,21 @@ impl Peer {
         }
     }
 
-    /// Looks at its memory.
-    pub fn look(&mut self) {
+    /// Looks at its memory, now that something was done.
+    pub fn look(&mut self, after: &'static str) {
         let Some((process, _)) = &self.running else { return };
         let pid = process.pid();
-        self.peak_bytes = self.peak_bytes.max(peak_rss_bytes(pid as u32).unwrap_or(0));
+        self.peak = self.peak.or(peak_rss_bytes(pid as u32).unwrap_or(0), after);
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
         let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
         let pss = pss.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0);
-        self.peak_pss_bytes = self.peak_pss_bytes.max(pss << 10);
+        self.peak_pss = self.peak_pss.or(pss << 10, after);
     }
 
     /// Returns the highest resident set size that it had, and the highest proportional one that
-    /// was seen after a question.
-    pub fn memory(&self) -> (u64, u64) {
-        (self.peak_bytes, self.peak_pss_bytes)
+    /// was seen after something was done.
+    pub fn memory(&self) -> (Peak, Peak) {
+        (self.peak, self.peak_pss)
     }
 
     /// Returns what it takes on disk, without what it may as well forget now.

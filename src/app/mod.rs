@@ -15,7 +15,6 @@ mod durable;
 mod events;
 mod forward;
 mod hand_over;
-pub mod heap;
 pub mod logs;
 mod pipeline;
 pub mod promtest;

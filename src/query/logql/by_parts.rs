@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::engine::ReadStats;
 use super::error::Error;
+use crate::heap;
 use crate::pace::threads;
 use crate::record::read::{LineRef, LogParts, LogRead, LogSelect};
 
@@ -45,6 +46,9 @@ pub fn read<R: Reader>(
             first.unwrap_or_else(|| Thread { reader: new(), stats: ReadStats::default(), stops: &stops });
         thread.read(&*parts, usize::MAX).map(|_| thread)
     });
+    if n_helpers > 0 {
+        heap::give_back();
+    }
     let mut res = Read { readers: Vec::new(), stats: ReadStats::default() };
     let mut fault = None;
     for thread in threads {

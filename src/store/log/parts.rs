@@ -18,6 +18,9 @@ use crate::store::disk::numbers::Numbers;
 use crate::store::disk::partition::Partition;
 use crate::store::state::Shared;
 
+/// Partitions that readers may be in: the next one is begun before the one before it is done.
+const OPEN_MAX: usize = 2;
+
 /// The blocks of a selection.
 pub struct Parts<'a> {
     shared: &'a Shared,
@@ -29,6 +32,8 @@ pub struct Parts<'a> {
 struct Left {
     /// Partitions, and at last the one that is being written.
     sealed: VecDeque<Arc<Partition>>,
+    /// Those whose blocks were handed out last.
+    recent: VecDeque<Arc<Partition>>,
     active: Option<Arc<Opened>>,
     /// The blocks of the partition at hand.
     blocks: VecDeque<Sealed>,
@@ -81,11 +86,23 @@ impl Left {
                 return Some(Part::Sealed(sealed));
             }
             let opened = match self.sealed.pop_front() {
-                Some(partition) => shared.known(&partition, None).map(|facts| Opened::new(partition, facts)),
+                Some(partition) => {
+                    self.close_before(&partition, shared);
+                    shared.known(&partition, None).map(|facts| Opened::new(partition, facts))
+                }
                 None if self.active.is_some() => self.active.take(),
                 None => return self.open.pop_front().map(Part::Open),
             };
             self.blocks.extend(opened.iter().flat_map(|opened| search.blocks(opened)));
+        }
+    }
+
+    /// Closes what nobody reads any more when another partition comes: an open one takes twelve
+    /// megabytes, which is more than all that the readers have of it.
+    fn close_before(&mut self, next: &Arc<Partition>, shared: &Shared) {
+        self.recent.push_back(next.clone());
+        if self.recent.len() > OPEN_MAX {
+            self.recent.pop_front().iter().for_each(|partition| shared.handles.forget(partition));
         }
     }
 
@@ -143,6 +160,7 @@ impl<'a> Parts<'a> {
         sealed.sort_by_key(|partition| partition.name);
         let left = Left {
             sealed: sealed.into(),
+            recent: VecDeque::new(),
             active,
             blocks: VecDeque::new(),
             open: open.into(),

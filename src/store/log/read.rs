@@ -16,6 +16,7 @@ use super::open::OpenBlock;
 use super::part::BlockHead;
 use super::search::{LINES_A_TURN, Opened, Places, Sealed, Search};
 use crate::clock::UnixNanos;
+use crate::heap;
 use crate::pace::{give_way, threads};
 use crate::record::Labels;
 use crate::record::read::{
@@ -28,6 +29,9 @@ use crate::store::state::Shared;
 /// were open together, so an ordinary walk holds less; where lines came in wild disorder,
 /// those that are wanted last are let go, unpacked and searched once more.
 const UNPACKED_MAX_BYTES: usize = 24 << 20;
+
+/// What so many blocks leave in the heap is worth some milliseconds: they took a tenth of a second.
+const HELPED_MANY: usize = 256;
 
 /// Most blocks that are unpacked before the lines of the first one are shown. It begins with one, so
 /// that what is read for nothing is less than what was needed.
@@ -124,6 +128,8 @@ struct Walk<'a> {
     unpacked_bytes: usize,
     /// Blocks to be unpacked at once the next time.
     n_ahead: usize,
+    /// Blocks that helpers had a part in.
+    n_helped: usize,
     stats: LogReadStats,
 }
 
@@ -159,6 +165,9 @@ pub fn lines(
     let mut walk = Walk::begin(shared, select);
     // Broken off or at the end, it is the same to the caller.
     let _ = walk.run(visit);
+    if walk.n_helped > HELPED_MANY {
+        heap::give_back();
+    }
     Ok(walk.stats)
 }
 
@@ -221,6 +230,7 @@ impl<'a> Walk<'a> {
             queue: Queue::default(),
             unpacked_bytes: 0,
             n_ahead: 1,
+            n_helped: 0,
             stats: LogReadStats::default(),
         };
         let Places { sealed, active, open } = Places::of(shared, select);
@@ -285,6 +295,7 @@ impl<'a> Walk<'a> {
             }
         }
         self.n_ahead = (2 * self.n_ahead).min(AHEAD_MAX);
+        self.n_helped += wanted.len() - wanted.len().min(1);
         for Searched { sealed, block, lines } in searched(self.shared, &self.search, wanted) {
             self.stats.n_unpacked += 1;
             let stream = sealed.stream().clone();

@@ -29,3 +29,16 @@ pub fn tune() {
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_MAX_BYTES);
     }
 }
+
+/// Gives back what is free anywhere in the heap, in some milliseconds. For after long work by threads of
+/// its own: glibc lets each of them allocate in an arena, of which only the end goes back by itself, and
+/// what others keep from there holds on to the rest. Without it, fifteen queries over 1 GB of log lines
+/// left 165 MB behind.
+pub fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[expect(unsafe_code, reason = "no crate has a safe malloc_trim")]
+    // SAFETY: it may be called at any time by any thread, see malloc_trim(3).
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
