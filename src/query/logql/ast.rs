@@ -61,6 +61,22 @@ pub enum Stage {
     Keep(Vec<Named>),
 }
 
+impl Stage {
+    /// Returns true for a stage that finds labels in the text of a line.
+    pub fn parses(&self) -> bool {
+        matches!(
+            self,
+            Stage::Json
+                | Stage::JsonLabels(_)
+                | Stage::Logfmt(_)
+                | Stage::LogfmtLabels(..)
+                | Stage::Regexp(_)
+                | Stage::Pattern(_)
+                | Stage::Unpack
+        )
+    }
+}
+
 /// The operator of a line filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineOp {

@@ -36,14 +36,14 @@ pub fn read<R: Reader>(
     new: impl Fn() -> R + Sync,
 ) -> Result<Read<R>, Error> {
     let (parts, stops) = (logs.parts(select), AtomicBool::new(false));
-    let mut first = Thread { reader: new(), stats: ReadStats::default(), stops: &stops };
+    let thread = || Thread { reader: new(), stats: ReadStats::default(), stops: &stops };
+    let mut first = thread();
     let is_over = first.read(&*parts, PARTS_ALONE)?;
     let n_helpers = if is_over { 0 } else { threads::n_helpers() };
     let first = Mutex::new(Some(first));
     let threads = threads::with_helpers(n_helpers, name, || {
         let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut thread =
-            first.unwrap_or_else(|| Thread { reader: new(), stats: ReadStats::default(), stops: &stops });
+        let mut thread = first.unwrap_or_else(thread);
         thread.read(&*parts, usize::MAX).map(|_| thread)
     });
     if n_helpers > 0 {

@@ -8,6 +8,7 @@ use super::eval::{Evaluator, Moments, Output};
 use super::lines::{self, LogAnswer, LogRange};
 use super::patterns::{self, PatternAnswer, PatternRange};
 use crate::clock::{UnixMillis, UnixNanos};
+use crate::pace;
 use crate::query::algebra::{Row, is_absent};
 use crate::query::budget::{Budget, Cancel, Spent};
 use crate::query::promql::{InstantSample, Value};
@@ -128,7 +129,7 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<LogAnswer, Error> {
         let budget = Budget::new(self.limits.held_max, self.limits.timeout, cancel);
-        lines::read(logs, log, range, now, &budget)
+        pace::within(budget.until(), || lines::read(logs, log, range, now, &budget))
     }
 
     /// Returns the patterns by which the lines that a query selects are built. Templates take `now` for
@@ -142,7 +143,7 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<PatternAnswer, Error> {
         let budget = Budget::new(self.limits.held_max, self.limits.timeout, cancel);
-        patterns::read(logs, log, range, now, &budget)
+        pace::within(budget.until(), || patterns::read(logs, log, range, now, &budget))
     }
 
     /// Returns the numbers that a query makes of lines. Templates take `now` for the time.
@@ -157,8 +158,9 @@ impl Engine {
         let moments = when.moments();
         let budget = Budget::new(self.limits.held_max, self.limits.timeout, cancel);
         budget.fits(moments.count).map_err(|spent| Error::spent(spent, &budget))?;
+        let until = budget.until();
         let mut evaluator = Evaluator { logs, moments, budget, now, stats: ReadStats::default() };
-        let output = evaluator.eval(metric)?;
+        let output = pace::within(until, || evaluator.eval(metric))?;
         let stats = evaluator.stats;
         let value = match when {
             When::Instant(at) => instant_value(output, at.to_millis(), keeps_order(metric)),

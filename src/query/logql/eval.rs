@@ -209,8 +209,8 @@ impl Evaluator<'_> {
         let numbers = Numbers { grouping, named: named_behind(range.unwrap.as_ref()), counts_bytes };
         let pipeline = Pipeline::of_numbers(&select::left(&range.log.stages), numbers, self.now)?;
         let (from, to) = windows.covered();
-        let mut select = select::select(&range.log, UnixNanos(from), UnixNanos(to), Direction::Forward);
-        select::keep_only_metadata(&mut select, self.logs)?;
+        let (from, to) = (UnixNanos(from), UnixNanos(to));
+        let mut select = select::select(self.logs, &range.log, from, to, Direction::Forward)?;
         select.reads_text = counts_bytes || pipeline.reads_text();
         let reading = Reading {
             logs: self.logs,

@@ -9,7 +9,6 @@ use super::error::Error;
 use super::pipeline::Pipeline;
 use super::select;
 use crate::clock::UnixNanos;
-use crate::pace;
 use crate::query::budget::{Budget, Watch};
 use crate::record::Labels;
 use crate::record::read::{Direction, LineRef, LogRead, accepted};
@@ -109,8 +108,7 @@ pub(super) fn read(
     if range.limit == 0 {
         return Ok(res);
     }
-    let mut select = select::select(log, range.from, range.to, range.direction);
-    select::keep_only_metadata(&mut select, logs)?;
+    let select = select::select(logs, log, range.from, range.to, range.direction)?;
     let spent = |spent| Error::spent(spent, budget);
     let mut scratch = Scratch::default();
     let (mut watch, mut n_bytes, mut fault) = (Watch::default(), 0, None);
@@ -133,7 +131,7 @@ pub(super) fn read(
         res.lines.push(line);
         if res.lines.len() == range.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let read = pace::within(budget.until(), || logs.lines(&select, &mut visit))?;
+    let read = logs.lines(&select, &mut visit)?;
     res.stats.add(&read);
     if fault.is_none() && res.lines.len() < range.limit && !res.is_cut_off {
         // The walk ends early, too, when nobody waits for it.

@@ -230,17 +230,7 @@ impl Pipeline {
 
 /// Returns true for a stage that looks at the text of a line.
 fn reads_line(stage: &Stage) -> bool {
-    matches!(
-        stage,
-        Stage::Line(_)
-            | Stage::Json
-            | Stage::JsonLabels(_)
-            | Stage::Logfmt(_)
-            | Stage::LogfmtLabels(..)
-            | Stage::Regexp(_)
-            | Stage::Pattern(_)
-            | Stage::Unpack
-    )
+    matches!(stage, Stage::Line(_)) || stage.parses()
 }
 
 /// Runs a stage that leaves no line out.

@@ -16,7 +16,6 @@ use super::pipeline::Pipeline;
 use super::series_key::SeriesKeys;
 use super::unwrap::SAMPLE_EXTRACTION_ERROR;
 use super::windows::{Pieces, Windows};
-use crate::pace;
 use crate::query::budget::{Budget, Watch};
 use crate::record::Labels;
 use crate::record::read::{Direction, LineRef, LogRead, LogSelect};
@@ -59,10 +58,6 @@ pub struct Read {
 impl Reading<'_> {
     /// Reads what is selected, or what of it there is time for: then the budget is spent.
     pub fn read(&self, select: &LogSelect) -> Result<Read, Error> {
-        pace::within(self.budget.until(), || self.read_now(select))
-    }
-
-    fn read_now(&self, select: &LogSelect) -> Result<Read, Error> {
         let new = || Folding::new(self);
         let by_parts::Read { readers, stats } = if needs_order(self.op) {
             let select = LogSelect { direction: Direction::Forward, ..select.clone() };

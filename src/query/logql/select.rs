@@ -18,7 +18,20 @@ use crate::record::{Levels, Severity};
 const WORDS_MAX: usize = 16;
 
 /// Returns what a store has to hand over for a query.
-pub fn select(log: &LogExpr, from: UnixNanos, to: UnixNanos, direction: Direction) -> LogSelect {
+pub fn select(
+    logs: &dyn LogRead,
+    log: &LogExpr,
+    from: UnixNanos,
+    to: UnixNanos,
+    direction: Direction,
+) -> Result<LogSelect, ReadError> {
+    let mut res = said(log, from, to, direction);
+    keep_only_metadata(&mut res, logs)?;
+    Ok(res)
+}
+
+/// Reads off what the stages say of lines as stored.
+fn said(log: &LogExpr, from: UnixNanos, to: UnixNanos, direction: Direction) -> LogSelect {
     let mut res = LogSelect::new(log.matchers.clone(), from, to, direction);
     res.contains = contained(&log.stages);
     each_early_equality(&log.stages, &mut |matcher| {
@@ -37,7 +50,7 @@ pub fn select(log: &LogExpr, from: UnixNanos, to: UnixNanos, direction: Directio
 
 /// Lets go of conditions on metadata whose name is a label of some selected stream: there the
 /// stream's label is meant.
-pub fn keep_only_metadata(select: &mut LogSelect, logs: &dyn LogRead) -> Result<(), ReadError> {
+fn keep_only_metadata(select: &mut LogSelect, logs: &dyn LogRead) -> Result<(), ReadError> {
     if select.having.is_empty() && select.levels == Levels::ALL {
         return Ok(());
     }
@@ -75,7 +88,7 @@ fn contained(stages: &[Stage]) -> Vec<String> {
         if changes_line(stage) {
             break;
         }
-        is_parsed |= is_parser(stage);
+        is_parsed |= stage.parses();
         match whole_text(stage) {
             Some(text) => res.push(text.to_string()),
             None => res.extend(longest_text(stage)),
@@ -88,19 +101,6 @@ fn contained(stages: &[Stage]) -> Vec<String> {
 /// Returns true for a label that says what a stage could not do.
 fn is_of_errors(name: &str) -> bool {
     matches!(name, ERROR_LABEL | ERROR_DETAILS_LABEL | PRESERVE_ERROR_LABEL)
-}
-
-fn is_parser(stage: &Stage) -> bool {
-    matches!(
-        stage,
-        Stage::Json
-            | Stage::JsonLabels(_)
-            | Stage::Logfmt(_)
-            | Stage::LogfmtLabels(..)
-            | Stage::Pattern(_)
-            | Stage::Regexp(_)
-            | Stage::Unpack
-    )
 }
 
 /// Returns true when no line stays of which a stage before these said that something is wrong.
@@ -207,7 +207,7 @@ mod tests {
 
     fn selected(query: &str) -> LogSelect {
         let Expr::Log(log) = parse(query).unwrap() else { panic!("{query} has numbers") };
-        select(&log, UnixNanos(0), UnixNanos(1), Direction::Forward)
+        said(&log, UnixNanos(0), UnixNanos(1), Direction::Forward)
     }
 
     #[test]

@@ -25,9 +25,9 @@ use crate::record::read::{
 use crate::store::disk::partition::Partition;
 use crate::store::state::Shared;
 
-/// Memory of the blocks at hand, those aside that are being shown or were just searched. Blocks that overlap in time
-/// were open together, so an ordinary walk holds less; where lines came in wild disorder,
-/// those that are wanted last are let go, unpacked and searched once more.
+/// Memory of the blocks at hand, those aside that are being shown or were just searched. Blocks
+/// that overlap in time were open together, so an ordinary walk holds less; where lines came in
+/// wild disorder, those that are wanted last are let go, unpacked and searched once more.
 const UNPACKED_MAX_BYTES: usize = 24 << 20;
 
 /// What so many blocks leave in the heap is worth some milliseconds: they took a tenth of a second.
@@ -295,7 +295,7 @@ impl<'a> Walk<'a> {
             }
         }
         self.n_ahead = (2 * self.n_ahead).min(AHEAD_MAX);
-        self.n_helped += wanted.len() - wanted.len().min(1);
+        self.n_helped += wanted.len().saturating_sub(1);
         for Searched { sealed, block, lines } in searched(self.shared, &self.search, wanted) {
             self.stats.n_unpacked += 1;
             let stream = sealed.stream().clone();

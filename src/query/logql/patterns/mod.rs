@@ -36,7 +36,6 @@ use super::error::Error;
 use super::pipeline::{Numbers, Pipeline};
 use super::select;
 use crate::clock::UnixNanos;
-use crate::pace;
 use crate::query::budget::Budget;
 use crate::record::read::{Direction, LogRead};
 
@@ -87,12 +86,10 @@ pub(super) fn read(
 ) -> Result<PatternAnswer, Error> {
     let numbers = Numbers { grouping: None, named: vec![DETECTED_LEVEL.to_string()], counts_bytes: true };
     let pipeline = Pipeline::of_numbers(&select::left(&log.stages), numbers, now)?;
-    let mut select = select::select(log, range.from, range.to, Direction::Forward);
-    select::keep_only_metadata(&mut select, logs)?;
+    let select = select::select(logs, log, range.from, range.to, Direction::Forward)?;
     let step_ns = range.step_ns.max(1);
     let miner = || Miner::new(&pipeline, step_ns, budget);
-    let by_parts::Read { readers: miners, stats } =
-        pace::within(budget.until(), || by_parts::read(logs, &select, "log-miner", miner))?;
+    let by_parts::Read { readers: miners, stats } = by_parts::read(logs, &select, "log-miner", miner)?;
     // The walk ends early, too, when there is no time left for it.
     budget.check().map_err(|spent| Error::spent(spent, budget))?;
     let mut shapes = Shapes::default();
