@@ -52,6 +52,7 @@ pub fn open(
     let state = AdminState::new(Parts {
         metrics: Arc::new(reloader.store.clone()),
         logs: Arc::new(reloader.store.clone()),
+        journal: reloader.shared.journal.clone(),
         status: status(reloader.clone(), release.clone(), clock.clone()),
         reload: reload(requests),
         control: control(reloader.shared.balancer.clone()),

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::files::{PRIVATE, write_durably};
 use crate::pace::paced;
 use crate::query::budget::Cancel;
+use crate::query::journal::{Door, Journal, Recorder};
 use crate::query::promql::{Engine, Error, InstantSample, Limits, Moments, Value};
 use crate::query::rules::{self, Group, Query, RulesView, SAVE_INTERVAL, Saved, Schedule, World, observe};
 use crate::record::{Labels, Scrape};
@@ -59,11 +60,12 @@ struct Shared {
     view: ArcSwap<Vec<Arc<rules::GroupView>>>,
     is_stopping: AtomicBool,
     cancel: Cancel,
+    recorder: Recorder,
 }
 
 impl Evaluator {
     /// Evaluates nothing yet: a predecessor may still.
-    pub fn new(config: &Config, store: &Store, clock: &Clock, meter: &Meter) -> Self {
+    pub fn new(config: &Config, store: &Store, clock: &Clock, meter: &Meter, journal: &Arc<Journal>) -> Self {
         let schedule = Schedule::new(clock.clone(), &config.rules.groups, &Saved::default());
         let shared = Arc::new(Shared {
             store: store.clone(),
@@ -73,6 +75,7 @@ impl Evaluator {
             view: ArcSwap::new(schedule.view()),
             is_stopping: AtomicBool::new(false),
             cancel: Cancel::default(),
+            recorder: journal.recorder(Door::Rules),
         });
         observe(meter, &shared, |shared| shared.view.load_full());
         Evaluator { shared, thread: Mutex::default() }
@@ -139,8 +142,13 @@ impl Shared {
         self.is_stopping.load(Ordering::Relaxed)
     }
 
+    fn engine(&self) -> Engine {
+        let limits = Limits { timeout: EVALUATION_MAX, ..Limits::default() };
+        Engine { limits, recorder: Some(self.recorder.clone()) }
+    }
+
     fn run(&self, schedule: &mut Schedule) {
-        let world = OnStore { store: &self.store, cancel: &self.cancel, engine: engine() };
+        let world = OnStore { store: &self.store, cancel: &self.cancel, engine: self.engine() };
         let mut saved_at = self.clock.elapsed();
         while !self.is_stopping() {
             let news = lock(&self.news).take();
@@ -195,10 +203,6 @@ fn read(path: &Path) -> Result<Saved, String> {
     };
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_string())?;
     Saved::from_json(&text)
-}
-
-fn engine() -> Engine {
-    Engine { limits: Limits { timeout: EVALUATION_MAX, ..Limits::default() } }
 }
 
 /// The store as rules see it.

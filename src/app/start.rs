@@ -30,6 +30,7 @@ use crate::http::assets::Assets;
 use crate::http::tls::Tls;
 use crate::http::{self, STAGE_SPANS, Shared, Switches};
 use crate::ingest::forward::Switches as ForwardSwitches;
+use crate::query::journal::Journal;
 use crate::record::ring::{Receiver, ring};
 use crate::record::{AccessRecord, LogRecord, Span};
 use crate::release::handover::{Predecessor, Program, ProgramError};
@@ -119,8 +120,9 @@ impl Base {
 
         let keeper = Keeper::new(store.clone(), self.telemetry.clone(), self.clock.clone());
         keeper.apply(&config.push);
-        let rules = Arc::new(Evaluator::new(&config, &store, &self.clock, &meter));
-        let (shared, rings) = self.shared(&site, &store, &status, &keeper, &rules);
+        let journal = Journal::new(self.clock.clone(), &meter);
+        let rules = Arc::new(Evaluator::new(&config, &store, &self.clock, &meter, &journal));
+        let (shared, rings) = self.shared(&site, &store, &status, &keeper, (&rules, journal));
         let (release, clock) = (self.release.clone(), self.clock.clone());
         let switches = ForwardSwitches::new(config.forward.clone());
         let mut sockets = Sockets::given(predecessor.as_mut());
@@ -203,7 +205,7 @@ impl Base {
         store: &Store,
         status: &Status,
         keeper: &Arc<Keeper>,
-        rules: &Arc<Evaluator>,
+        (rules, journal): (&Arc<Evaluator>, Arc<Journal>),
     ) -> (Arc<Shared>, Rings) {
         let config = &self.loaded.config;
         let meter = self.telemetry.meter();
@@ -215,7 +217,7 @@ impl Base {
         self.telemetry.count_drops(telemetry::Signal::Traces, "stage_ring", move || counted.dropped());
         let balancer =
             Balancer::new(balancer_config(config), Arc::new(http::answer), self.clock.clone(), &meter);
-        let log_queries = http::api::LogQueries::new(Arc::new(store.clone()));
+        let log_queries = http::api::LogQueries::new(Arc::new(store.clone()), Some(journal.clone()));
         let followers = log_queries.followers.clone();
         store.on_logs(move |records| followers.offer(records));
         let shared = Arc::new(Shared {
@@ -225,7 +227,12 @@ impl Base {
             spans,
             clock: self.clock.clone(),
             collect: collect(&self.telemetry),
-            queries: http::api::Queries::new(Arc::new(store.clone()), self.clock.now().to_millis()),
+            queries: http::api::Queries::new(
+                Arc::new(store.clone()),
+                journal.clone(),
+                self.clock.now().to_millis(),
+            ),
+            journal,
             log_queries,
             rules: view(rules),
             push: http::api::Push::new(keeper.clone(), self.clock.clone(), &meter),

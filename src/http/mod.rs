@@ -45,6 +45,7 @@ use opentelemetry::metrics::Meter;
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::cv::BaseUrl;
+use crate::query::journal::Journal;
 use crate::record::ring::Sender;
 use crate::record::sampling::Sampling;
 use crate::record::trace::TraceContext;
@@ -135,6 +136,8 @@ pub struct Shared {
     pub meter: Meter,
     /// Reads all instruments, for `/metrics`.
     pub collect: api::Collect,
+    /// Notes what queries take, whichever way they come.
+    pub journal: Arc<Journal>,
     /// Answers queries by Prometheus's API.
     pub queries: api::Queries,
     /// Answers queries by Loki's API.

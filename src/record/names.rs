@@ -234,6 +234,8 @@ instruments! {
         "Partitions on disk, by signal.";
     STORE_UNREADABLE = "vitrine.store.unreadable", "{partition}", Gauge,
         "Partitions that failed and are left out of reads until the next start, by signal.";
+    STORE_RECORDS = "vitrine.store.records", "{record}", Gauge,
+        "Samples, steps of roll-ups, lines and spans on disk, by kind of history.";
     STORE_SERIES = "vitrine.store.series", "{series}", Gauge,
         "Series in the open chunks.";
     STORE_STREAMS = "vitrine.store.streams", "{stream}", Gauge,
@@ -252,6 +254,9 @@ instruments! {
         "Time since a flush last succeeded, or since the start; beyond ten seconds someone should look.";
     STORE_FLUSH_DURATION = "vitrine.store.flush.duration", "s", Histogram,
         "Time of one flush; with the flush interval it bounds what a crash can lose.";
+
+    QUERY_DURATION = "vitrine.query.duration", "s", Histogram,
+        "Time that the evaluation of a query took, by language.";
 
     TELEMETRY_DROPPED = "vitrine.telemetry.dropped", "{record}", Counter,
         "Records dropped because a ring was full, by signal.";
@@ -346,6 +351,8 @@ pub mod keys {
     pub const SEVERITY: &str = "severity";
     /// The file and the name of a group of rules.
     pub const RULE_GROUP: &str = "rule_group";
+    /// `promql` or `logql`.
+    pub const QUERY_LANGUAGE: &str = "query.language";
     /// The version of the binary.
     pub const VERSION: &str = "version";
     /// The release that the binary was shipped as.

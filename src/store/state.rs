@@ -70,6 +70,11 @@ impl Tier {
         self.partitions().filter(|partition| partition.failed.load(Ordering::Relaxed)).count()
     }
 
+    /// Returns how many records are on disk.
+    pub fn n_records(&self) -> u64 {
+        self.partitions().map(|partition| partition.summary().n_records).sum()
+    }
+
     /// Returns the allocated bytes of all partitions, as last measured.
     pub fn size_bytes(&self) -> u64 {
         self.partitions().map(|partition| partition.size_bytes.load(Ordering::Relaxed)).sum()

@@ -311,13 +311,14 @@ impl Shared {
 /// Registers the instruments; their callbacks end with the store.
 pub fn register(meter: &Meter, shared: &Arc<Shared>) -> Histogram<f64> {
     type Read = fn(&Shared, Kind) -> u64;
-    let gauges: [(Instrument, Read); 4] = [
+    let gauges: [(Instrument, Read); 5] = [
         (names::STORE_SIZE, |shared, kind| match kind {
             Kind::Wal => shared.counters.wal_bytes.load(Ordering::Relaxed),
             _ => shared.state().tier(kind).size_bytes(),
         }),
         (names::STORE_SIZE_MAX, |shared, kind| shared.config().retention(kind).max_bytes),
         (names::STORE_PARTITIONS, |shared, kind| shared.state().tier(kind).partitions().count() as u64),
+        (names::STORE_RECORDS, |shared, kind| shared.state().tier(kind).n_records()),
         (names::STORE_UNREADABLE, |shared, kind| shared.state().tier(kind).n_unreadable() as u64),
     ];
     for (instrument, read) in gauges {

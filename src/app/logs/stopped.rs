@@ -44,7 +44,7 @@ pub(super) fn open(config: &config::Config) -> anyhow::Result<(LogQueries, Store
     };
     let meter = opentelemetry::global::meter("logs");
     let store = Store::open(&dir, bounds, Clock::system(), &meter)?;
-    Ok((LogQueries::new(Arc::new(store.clone())), store))
+    Ok((LogQueries::new(Arc::new(store.clone()), None), store))
 }
 
 /// Returns the user who owns the store; its data directory's where that lets nobody else look.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::AdminState;
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::query::budget::Cancel;
+use crate::query::journal::{Door, Recorder};
 use crate::query::logql::{self, LogAnswer, LogRange, When};
 use crate::query::promql::{self, Moments, Value};
 use crate::record::read::{Direction, LogRead, MetricRead};
@@ -73,6 +74,7 @@ pub(super) type Row = (Labels, Vec<Option<f64>>);
 pub(super) struct Ask<'a> {
     metrics: &'a dyn MetricRead,
     logs: &'a dyn LogRead,
+    recorder: Recorder,
     now: UnixNanos,
 }
 
@@ -80,7 +82,8 @@ impl AdminState {
     /// Returns what asks the store as of now.
     pub(super) fn ask(&self) -> Ask<'_> {
         let parts = &self.parts;
-        Ask { metrics: &*parts.metrics, logs: &*parts.logs, now: parts.clock.now() }
+        let (now, recorder) = (parts.clock.now(), parts.journal.recorder(Door::Page));
+        Ask { metrics: &*parts.metrics, logs: &*parts.logs, recorder, now }
     }
 }
 
@@ -158,11 +161,13 @@ impl Ask<'_> {
     }
 
     fn promql(&self) -> promql::Engine {
-        promql::Engine { limits: promql::Limits { timeout: PATIENCE, ..promql::Limits::default() } }
+        let limits = promql::Limits { timeout: PATIENCE, ..promql::Limits::default() };
+        promql::Engine { limits, recorder: Some(self.recorder.clone()) }
     }
 
     fn logql(&self) -> logql::Engine {
-        logql::Engine { limits: logql::Limits { timeout: PATIENCE, ..logql::Limits::default() } }
+        let limits = logql::Limits { timeout: PATIENCE, ..logql::Limits::default() };
+        logql::Engine { limits, recorder: Some(self.recorder.clone()) }
     }
 }
 

@@ -53,6 +53,7 @@ use super::stage::Stages;
 use crate::balancer::{ControlError, Lane, WorkerId};
 use crate::clock::Clock;
 use crate::pages::admin::{Assets, StatusView};
+use crate::query::journal::Journal;
 use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead};
 use crate::record::ring::Sender;
@@ -124,6 +125,8 @@ pub struct Parts {
     pub metrics: Arc<dyn MetricRead>,
     /// Where lines come from.
     pub logs: Arc<dyn LogRead>,
+    /// Notes what queries take.
+    pub journal: Arc<Journal>,
     /// State that is not in the store.
     pub status: Status,
     /// Reload by button and by API.

@@ -66,6 +66,7 @@ fn case_with(config: Config) -> Case {
         base_url: Arc::new(|| Some("https://cv.example.com".into())),
         metrics: store.clone(),
         logs: store.clone(),
+        journal: crate::query::journal::Journal::new(clock.clone(), &opentelemetry::global::meter("test")),
         status: Arc::new(move || status.clone()),
         reload,
         control: Arc::new(move |command| {

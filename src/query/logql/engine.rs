@@ -1,5 +1,6 @@
 //! Queries to answers, within limits.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::ast::{LogExpr, Metric, VectorOp};
@@ -11,6 +12,7 @@ use crate::clock::{UnixMillis, UnixNanos};
 use crate::pace;
 use crate::query::algebra::{Row, is_absent};
 use crate::query::budget::{Budget, Cancel, Spent};
+use crate::query::journal::{Effort, Language, Recorder};
 use crate::query::promql::{InstantSample, Value};
 use crate::record::read::{LogRead, LogReadStats};
 use crate::record::{Labels, Sample, Series};
@@ -116,6 +118,8 @@ impl When {
 pub struct Engine {
     /// What each query may take.
     pub limits: Limits,
+    /// Who notes what each took, if anybody does.
+    pub recorder: Option<Recorder>,
 }
 
 impl Engine {
@@ -129,7 +133,8 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<LogAnswer, Error> {
         let budget = Budget::new(self.limits.held_max, self.limits.timeout, cancel);
-        pace::within(budget.until(), || lines::read(logs, log, range, now, &budget))
+        let read = || pace::within(budget.until(), || lines::read(logs, log, range, now, &budget));
+        self.measured(log, |answer: &LogAnswer| answer.stats, read)
     }
 
     /// Returns the patterns by which the lines that a query selects are built. Templates take `now` for
@@ -143,7 +148,8 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<PatternAnswer, Error> {
         let budget = Budget::new(self.limits.held_max, self.limits.timeout, cancel);
-        pace::within(budget.until(), || patterns::read(logs, log, range, now, &budget))
+        let read = || pace::within(budget.until(), || patterns::read(logs, log, range, now, &budget));
+        self.measured(log, |answer: &PatternAnswer| answer.stats, read)
     }
 
     /// Returns the numbers that a query makes of lines. Templates take `now` for the time.
@@ -159,14 +165,31 @@ impl Engine {
         let budget = Budget::new(self.limits.held_max, self.limits.timeout, cancel);
         budget.fits(moments.count).map_err(|spent| Error::spent(spent, &budget))?;
         let until = budget.until();
-        let mut evaluator = Evaluator { logs, moments, budget, now, stats: ReadStats::default() };
-        let output = pace::within(until, || evaluator.eval(metric))?;
-        let stats = evaluator.stats;
-        let value = match when {
-            When::Instant(at) => instant_value(output, at.to_millis(), keeps_order(metric)),
-            When::Range { .. } => range_value(output, moments),
+        let evaluate = || {
+            let mut evaluator = Evaluator { logs, moments, budget, now, stats: ReadStats::default() };
+            let output = pace::within(until, || evaluator.eval(metric))?;
+            let stats = evaluator.stats;
+            let value = match when {
+                When::Instant(at) => instant_value(output, at.to_millis(), keeps_order(metric)),
+                When::Range { .. } => range_value(output, moments),
+            };
+            Ok(MetricAnswer { value, stats })
         };
-        Ok(MetricAnswer { value, stats })
+        self.measured(metric, |answer: &MetricAnswer| answer.stats, evaluate)
+    }
+
+    fn measured<T>(
+        &self,
+        query: &impl Display,
+        stats: impl FnOnce(&T) -> ReadStats,
+        evaluate: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let effort = |answer: &T| {
+            let ReadStats { n_lines, n_bytes, .. } = stats(answer);
+            Effort { n_lines, n_bytes, ..Effort::default() }
+        };
+        let text = || query.to_string();
+        Recorder::measured(self.recorder.as_ref(), Language::LogQl, text, effort, evaluate)
     }
 }
 

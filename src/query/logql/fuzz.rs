@@ -116,7 +116,7 @@ fn store() -> MemoryStore {
 
 /// Answers a query if it is one, by limits that a large answer meets.
 fn answered(query: &str) -> Result<(), Error> {
-    let engine = Engine { limits: Limits { held_max: 10_000, ..Limits::default() } };
+    let engine = Engine { limits: Limits { held_max: 10_000, ..Limits::default() }, ..Engine::default() };
     let (store, cancel, now) = (store(), Cancel::default(), UnixNanos(7_000_000_000));
     match parse(query)? {
         Expr::Log(log) => {

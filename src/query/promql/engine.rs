@@ -9,6 +9,7 @@ use super::plan::{self, Node, Range};
 use crate::clock::UnixMillis;
 use crate::query::algebra::{Grid, Row, SameLabels, is_absent, without_metric};
 use crate::query::budget::Cancel;
+use crate::query::journal::{Effort, Language, Recorder};
 use crate::record::read::MetricRead;
 use crate::record::{Labels, Resolution, Sample, Series};
 
@@ -96,6 +97,8 @@ pub struct Answer {
 pub struct Engine {
     /// What each query may take.
     pub limits: Limits,
+    /// Who notes what each took, if anybody does.
+    pub recorder: Option<Recorder>,
 }
 
 impl Engine {
@@ -107,6 +110,21 @@ impl Engine {
 
     /// Evaluates a query that was parsed before; `query` is its text, for places in notes.
     pub fn evaluate(
+        &self,
+        store: &dyn MetricRead,
+        query: &str,
+        expr: &Expr,
+        moments: Moments,
+        cancel: &Cancel,
+    ) -> Result<Answer, Error> {
+        let effort = |answer: &Answer| Effort { n_samples: answer.n_samples, ..Effort::default() };
+        let text = || query.to_string();
+        Recorder::measured(self.recorder.as_ref(), Language::PromQl, text, effort, || {
+            self.answer(store, query, expr, moments, cancel)
+        })
+    }
+
+    fn answer(
         &self,
         store: &dyn MetricRead,
         query: &str,

@@ -201,7 +201,7 @@ fn check(store: &MemoryStore, text: &str) {
     assert_eq!(again.to_string(), printed);
     assert!(parse(&pretty(&expr)).is_ok(), "{text}");
     let limits = Limits { samples_max: 20_000, timeout: Duration::from_millis(500), ..Limits::default() };
-    let engine = Engine { limits };
+    let engine = Engine { limits, ..Engine::default() };
     let range = |from, to, step_ms| Moments { from: UnixMillis(from), to: UnixMillis(to), step_ms };
     let far = i64::MAX / 4;
     let began = Instant::now();

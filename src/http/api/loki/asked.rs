@@ -3,6 +3,7 @@
 use super::json::Refused;
 use crate::clock::UnixNanos;
 use crate::http::api::reply::Parameters;
+use crate::query::journal::Door;
 use crate::query::logql::go_duration::parse_duration;
 use crate::record::read::Direction;
 
@@ -33,6 +34,8 @@ pub(super) struct Asked {
     pub now: UnixNanos,
     /// Labels are wanted by where they come from.
     pub categorizes: bool,
+    /// Which way it came.
+    pub door: Door,
 }
 
 impl Asked {

@@ -53,7 +53,8 @@ fn detected(asked: &Asked, queries: &LogQueries) -> Result<(Vec<Field>, usize), 
     let n_lines = asked.number("line_limit", LINES)?.min(LINES_MAX);
     let log = parse_log(asked.text("query"))?;
     let range = LogRange { from, to, direction: Direction::Backward, limit: n_lines, interval_ns: 0 };
-    let answer = queries.engine().lines(&*queries.logs, &log, &range, asked.now, &Cancel::default())?;
+    let answer =
+        queries.engine(asked.door).lines(&*queries.logs, &log, &range, asked.now, &Cancel::default())?;
     let mut detector = Detector::new(&log, limit.min(FIELDS));
     answer.lines.iter().for_each(|line| detector.add(line));
     Ok((detector.into_fields().collect(), limit))

@@ -31,6 +31,7 @@ use super::reply::{self, Parameters};
 use crate::clock::UnixNanos;
 use crate::http::Shared;
 use crate::http::admin::{self, AdminState};
+use crate::query::journal::{Door, Journal};
 use crate::query::logql::{Engine, Limits};
 use crate::record::read::LogRead;
 
@@ -44,14 +45,16 @@ const CATEGORIZE_LABELS: &str = "categorize-labels";
 pub struct LogQueries {
     logs: Arc<dyn LogRead>,
     limits: ArcSwap<Limits>,
+    journal: Option<Arc<Journal>>,
     /// Who follows what comes in.
     pub followers: Arc<Followers>,
 }
 
 impl LogQueries {
-    /// Answers from a store, by the default limits until [`LogQueries::apply`].
-    pub fn new(logs: Arc<dyn LogRead>) -> Self {
-        LogQueries { logs, limits: ArcSwap::default(), followers: Arc::default() }
+    /// Answers from a store, by the default limits until [`LogQueries::apply`]; the journal, if
+    /// there is one, notes what each query took.
+    pub fn new(logs: Arc<dyn LogRead>, journal: Option<Arc<Journal>>) -> Self {
+        LogQueries { logs, limits: ArcSwap::default(), journal, followers: Arc::default() }
     }
 
     /// Takes over what a reload may change.
@@ -60,16 +63,19 @@ impl LogQueries {
         self.limits.store(Arc::new(Limits { held_max, timeout: config.timeout }));
     }
 
-    fn engine(&self) -> Engine {
-        Engine { limits: (**self.limits.load()).clone() }
+    /// Returns what evaluates the queries that come through a door.
+    pub fn engine(&self, door: Door) -> Engine {
+        let recorder = self.journal.as_ref().map(|journal| journal.recorder(door));
+        Engine { limits: (**self.limits.load()).clone(), recorder }
     }
 
-    /// Answers `query_range` or, of a form with `instant`, `query`, from a form as the API takes it;
+    /// Answers a command by `query_range` or, of a form with `instant`, `query`, as the API would;
     /// blocks for as long as it takes. The fault is a sentence.
     pub fn answer(&self, now: UnixNanos, form: &str) -> Result<Vec<u8>, String> {
         let parameters = Parameters::of_form(form.as_bytes());
         let is_instant = !parameters.all("instant").is_empty();
-        let asked = Asked { parameters, name: String::new(), now, categorizes: true };
+        let (name, door) = (String::new(), Door::Command);
+        let asked = Asked { parameters, name, now, categorizes: true, door };
         let answered = if is_instant { query::query(&asked, self) } else { query::query_range(&asked, self) };
         answered.map(|answered| answered.body).map_err(|refused| refused.message)
     }
@@ -142,6 +148,7 @@ async fn answer(
         name: request.match_info().query("name").to_string(),
         now: shared.clock.now(),
         categorizes: flags.unwrap_or_default().split(',').any(|flag| flag.trim() == CATEGORIZE_LABELS),
+        door: Door::Api,
     };
     let lane = shared.lanes.heavy.clone();
     let run = move || json::reply(endpoint(&asked, &shared.log_queries));

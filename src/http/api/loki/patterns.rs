@@ -22,7 +22,8 @@ pub(super) fn patterns(asked: &Asked, queries: &LogQueries) -> Result<Answered, 
         return Err(Refused::bad_request("only log selector is supported"));
     };
     let range = PatternRange { from, to, step_ns };
-    let answer = queries.engine().patterns(&*queries.logs, &log, &range, asked.now, &Cancel::default())?;
+    let answer =
+        queries.engine(asked.door).patterns(&*queries.logs, &log, &range, asked.now, &Cancel::default())?;
     Ok(written(&answer.patterns))
 }
 

@@ -23,7 +23,7 @@ pub(super) fn query(asked: &Asked, queries: &LogQueries) -> Result<Answered, Ref
     match parse(asked.text("query"))? {
         Expr::Log(_) => Err(Refused::bad_request(NOT_FOR_INSTANTS)),
         Expr::Metric(metric) => {
-            let (engine, logs) = (queries.engine(), &*queries.logs);
+            let (engine, logs) = (queries.engine(asked.door), &*queries.logs);
             let answer = engine.numbers(logs, &metric, When::Instant(at), asked.now, &Cancel::default())?;
             Ok(numbers(answer, begun.elapsed()))
         }
@@ -38,7 +38,7 @@ pub(super) fn query_range(asked: &Asked, queries: &LogQueries) -> Result<Answere
     let step_ns = asked.step(from, to)?;
     let interval_ns = asked.duration("interval")?;
     let begun = Instant::now();
-    let (engine, logs, cancel) = (queries.engine(), &*queries.logs, Cancel::default());
+    let (engine, logs, cancel) = (queries.engine(asked.door), &*queries.logs, Cancel::default());
     match parse(asked.text("query"))? {
         Expr::Log(log) => {
             let range = LogRange { from, to, direction, limit, interval_ns };

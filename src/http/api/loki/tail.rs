@@ -18,6 +18,7 @@ use crate::http::Shared;
 use crate::http::admin::{self, AdminState};
 use crate::http::api::reply::{self, Parameters};
 use crate::query::budget::Cancel;
+use crate::query::journal::Door;
 use crate::query::logql::ast::{Expr, LogExpr};
 use crate::query::logql::{Line, Live, LogRange, parse};
 use crate::record::read::Direction;
@@ -52,6 +53,7 @@ pub(super) async fn tail(
         name: String::new(),
         now: shared.clock.now(),
         categorizes: false,
+        door: Door::Api,
     };
     let (log, range, live) = match prepared(&asked) {
         Ok(prepared) => prepared,
@@ -105,7 +107,7 @@ async fn past(
     let queries = shared.clone();
     let read = shared.lanes.heavy.run(move || {
         let queries = &queries.log_queries;
-        let answer = queries.engine().lines(&*queries.logs, &log, &range, now, &Cancel::default());
+        let answer = queries.engine(Door::Api).lines(&*queries.logs, &log, &range, now, &Cancel::default());
         answer.map(|answer| answer.lines.into_iter().rev().collect::<Vec<_>>())
     });
     match read.await {

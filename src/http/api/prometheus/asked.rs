@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::json::Refused;
 use crate::clock::UnixMillis;
 use crate::http::api::reply::Parameters;
+use crate::query::journal::Door;
 use crate::query::promql::{FAR_MS, parse_duration, parse_selector};
 use crate::record::read::Matcher;
 
@@ -16,6 +17,8 @@ pub(super) struct Asked {
     pub label: String,
     /// When it was asked.
     pub now: UnixMillis,
+    /// Which way it came.
+    pub door: Door,
 }
 
 impl Asked {

@@ -58,7 +58,7 @@ fn evaluated(
     moments: Moments,
     limit: Option<usize>,
 ) -> Result<Answered, Refused> {
-    let Engine { mut limits } = queries.engine();
+    let Engine { mut limits, recorder } = queries.engine(asked.door);
     if let Some(timeout) = asked.duration("timeout")? {
         limits.timeout = limits.timeout.min(timeout);
     }
@@ -70,7 +70,7 @@ fn evaluated(
     let query = asked.text("query");
     let begun = Instant::now();
     let expr = parse(query).map_err(|error| Refused::invalid("query", error))?;
-    let engine = Engine { limits };
+    let engine = Engine { limits, recorder };
     let answer = engine.evaluate(&*queries.metrics, query, &expr, moments, &Cancel::default())?;
     let stats = (!asked.text("stats").is_empty()).then(|| stats(begun.elapsed(), answer.n_samples));
     // A scalar is one whatever the limit.

@@ -28,6 +28,7 @@ use super::reply::{self, Parameters};
 use crate::clock::UnixMillis;
 use crate::http::Shared;
 use crate::http::admin::{self, AdminState};
+use crate::query::journal::{Door, Journal};
 use crate::query::promql::{Engine, Limits};
 use crate::record::read::MetricRead;
 
@@ -51,13 +52,15 @@ impl Default for Config {
 pub struct Queries {
     metrics: Arc<dyn MetricRead>,
     limits: ArcSwap<Limits>,
+    journal: Arc<Journal>,
     started: UnixMillis,
 }
 
 impl Queries {
-    /// Answers from a store, by the default limits until [`Queries::apply`].
-    pub fn new(metrics: Arc<dyn MetricRead>, started: UnixMillis) -> Self {
-        Queries { metrics, limits: ArcSwap::default(), started }
+    /// Answers from a store, by the default limits until [`Queries::apply`]; the journal notes
+    /// what each query took.
+    pub fn new(metrics: Arc<dyn MetricRead>, journal: Arc<Journal>, started: UnixMillis) -> Self {
+        Queries { metrics, limits: ArcSwap::default(), journal, started }
     }
 
     /// Takes over what a reload may change.
@@ -66,16 +69,17 @@ impl Queries {
         self.limits.store(Arc::new(Limits { timeout: config.timeout, samples_max, ..Limits::default() }));
     }
 
-    fn engine(&self) -> Engine {
-        Engine { limits: (**self.limits.load()).clone() }
+    /// Returns what evaluates the queries that come through a door.
+    pub fn engine(&self, door: Door) -> Engine {
+        Engine { limits: (**self.limits.load()).clone(), recorder: Some(self.journal.recorder(door)) }
     }
 
-    /// Answers a query, or one over a range, from a form as the API takes it, with the
-    /// API's JSON; blocks for as long as it takes.
+    /// Answers a query of a command, or one over a range, from a form as the API takes it, with
+    /// the API's JSON; blocks for as long as it takes.
     pub fn answer(&self, now: UnixMillis, form: &str) -> Vec<u8> {
         let parameters = Parameters::of_form(form.as_bytes());
         let is_range = !parameters.all("step").is_empty();
-        let asked = Asked { parameters, label: String::new(), now };
+        let asked = Asked { parameters, label: String::new(), now, door: Door::Command };
         let answered =
             if is_range { evaluate::query_range(&asked, self) } else { evaluate::query(&asked, self) };
         json::reply(answered).body
@@ -176,7 +180,7 @@ async fn answer(
         Err(fault) => return reply::send(json::reply(Err(Refused::bad_data(fault)))),
     };
     let label = request.match_info().query("label").to_string();
-    let asked = Asked { parameters, label, now: shared.clock.now().to_millis() };
+    let asked = Asked { parameters, label, now: shared.clock.now().to_millis(), door: Door::Api };
     if work.is_quick {
         return reply::send(json::reply((work.run)(&asked, &shared.queries)));
     }

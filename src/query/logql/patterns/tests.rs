@@ -152,7 +152,7 @@ fn hostile_lines_are_bounded() {
 #[test]
 fn what_may_be_held_and_the_time_are_kept_to() {
     let lines: Vec<String> = (0..3_000).map(|n| format!("{} {n}", "a, ".repeat(n % 100))).collect();
-    let engine = |held_max, timeout| Engine { limits: Limits { held_max, timeout } };
+    let engine = |held_max, timeout| Engine { limits: Limits { held_max, timeout }, ..Engine::default() };
     let ask = |engine: Engine| asked(&engine, &store(&lines), r#"{job="app"}"#);
     let second = Duration::from_secs(60);
     assert!(matches!(ask(engine(100, second)), Err(Error::TooMuch { .. })));
