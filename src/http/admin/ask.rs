@@ -74,16 +74,23 @@ pub(super) type Row = (Labels, Vec<Option<f64>>);
 pub(super) struct Ask<'a> {
     metrics: &'a dyn MetricRead,
     logs: &'a dyn LogRead,
-    recorder: Recorder,
+    recorder: Option<Recorder>,
     now: UnixNanos,
+}
+
+impl<'a> Ask<'a> {
+    /// Asks these stores as of a moment, and notes nothing.
+    pub(super) fn new(metrics: &'a dyn MetricRead, logs: &'a dyn LogRead, now: UnixNanos) -> Self {
+        Ask { metrics, logs, recorder: None, now }
+    }
 }
 
 impl AdminState {
     /// Returns what asks the store as of now.
     pub(super) fn ask(&self) -> Ask<'_> {
         let parts = &self.parts;
-        let (now, recorder) = (parts.clock.now(), parts.journal.recorder(Door::Page));
-        Ask { metrics: &*parts.metrics, logs: &*parts.logs, recorder, now }
+        let recorder = Some(parts.journal.recorder(Door::Page));
+        Ask { recorder, ..Ask::new(&*parts.metrics, &*parts.logs, parts.clock.now()) }
     }
 }
 
@@ -162,12 +169,12 @@ impl Ask<'_> {
 
     fn promql(&self) -> promql::Engine {
         let limits = promql::Limits { timeout: PATIENCE, ..promql::Limits::default() };
-        promql::Engine { limits, recorder: Some(self.recorder.clone()) }
+        promql::Engine { limits, recorder: self.recorder.clone() }
     }
 
     fn logql(&self) -> logql::Engine {
         let limits = logql::Limits { timeout: PATIENCE, ..logql::Limits::default() };
-        logql::Engine { limits, recorder: Some(self.recorder.clone()) }
+        logql::Engine { limits, recorder: self.recorder.clone() }
     }
 }
 

@@ -36,6 +36,7 @@ mod overview;
 pub mod password;
 mod sessions;
 mod throttle;
+mod uptime;
 mod workers;
 
 use std::fmt;
@@ -145,6 +146,8 @@ pub struct Parts {
     pub base_url: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Wall time for ranges, monotonic time for what expires.
     pub clock: Clock,
+    /// How often instruments are read.
+    pub sample_interval: Duration,
     /// Style and script.
     pub assets: Assets,
     /// Who is asking.
@@ -161,6 +164,7 @@ pub struct Parts {
 pub struct AdminState {
     parts: Parts,
     cache: overview::Cache,
+    status_pages: uptime::Kept,
     streams: Arc<Semaphore>,
 }
 
@@ -168,7 +172,12 @@ impl AdminState {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(parts.config.streams));
-        Arc::new(AdminState { parts, cache: overview::Cache::default(), streams })
+        Arc::new(AdminState {
+            parts,
+            cache: overview::Cache::default(),
+            status_pages: uptime::Kept::default(),
+            streams,
+        })
     }
 
     /// Returns where the stages of the request being answered are noted.

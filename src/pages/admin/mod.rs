@@ -15,6 +15,7 @@ mod logs;
 mod overview;
 mod panels;
 mod status;
+mod uptime;
 mod verdict;
 mod window;
 mod workers;
@@ -29,6 +30,7 @@ pub use overview::{
     Fragment, MachineNow, MachineView, OverviewView, Totals, TrafficView, chart_data, fragments, overview,
 };
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
+pub use uptime::{Day, Outage, UptimeView, uptime};
 pub use window::{Range, Window, address};
 pub use workers::{workers, workers_fragments};
 
