@@ -10,6 +10,8 @@
 
 pub mod ast;
 mod check;
+mod cursor;
+mod dimension;
 mod duration;
 mod engine;
 mod error;
@@ -25,6 +27,8 @@ mod pretty;
 mod print;
 pub mod signature;
 
+pub use cursor::{Cursor, Offer, cursor};
+pub use dimension::{Dimension, dimension};
 pub use duration::{format_duration, parse_duration};
 pub use engine::{Answer, Engine, InstantSample, Limits, Moments, Value};
 pub use error::{Error, ParseError};
@@ -32,3 +36,4 @@ pub use lex::{quoted_end, unquoted};
 pub use parse::{parse, parse_selector};
 pub use plan::{FAR_MS, depends_on_moment};
 pub use pretty::pretty;
+pub use print::condition;

@@ -16,7 +16,9 @@ use super::ParseError;
 use super::ast::{Expr, Span, VectorSelector};
 use super::check::check;
 use super::lex::{Kind, Lexer, Token};
+use crate::record::labels::METRIC_NAME;
 use crate::record::pattern::COST_MAX;
+use crate::record::read::{MatchOp, Matcher};
 
 /// Longest query in bytes: a megabyte is a hundred times the longest that people write, and what
 /// a form may post.
@@ -63,6 +65,20 @@ pub fn parse_selector(text: &str) -> Result<VectorSelector, ParseError> {
     };
     parser.expect_end()?;
     Ok(selector)
+}
+
+impl VectorSelector {
+    /// Returns the selector of some conditions, with the metric's name before the braces where it
+    /// can stand there.
+    pub fn of(matchers: Vec<Matcher>) -> VectorSelector {
+        let named = matchers.iter().find_map(|matcher| match &matcher.op {
+            MatchOp::Equal(name) if matcher.name == METRIC_NAME => Some(name.clone()),
+            _ => None,
+        });
+        let is_plain =
+            |name: &String| parse_selector(name).is_ok_and(|read| read.name.as_ref() == Some(name));
+        VectorSelector { name: named.filter(is_plain), matchers, offset_ms: 0, at: None, span: 0..0 }
+    }
 }
 
 /// A tree and its height, which is one for a leaf.

@@ -144,7 +144,7 @@ impl Display for Series<'_> {
             _ => false,
         };
         let mut matchers: Vec<String> =
-            matchers.iter().filter(|matcher| !is_name(matcher)).map(matcher).collect();
+            matchers.iter().filter(|matcher| !is_name(matcher)).map(condition).collect();
         if matchers.is_empty() {
             return Ok(());
         }
@@ -153,7 +153,8 @@ impl Display for Series<'_> {
     }
 }
 
-fn matcher(matcher: &Matcher) -> String {
+/// Writes a condition as it stands in a selector: `job=~"a|b"`.
+pub fn condition(matcher: &Matcher) -> String {
     let (op, value) = match &matcher.op {
         MatchOp::Equal(value) => ("=", value.as_str()),
         MatchOp::NotEqual(value) => ("!=", value.as_str()),

@@ -4,11 +4,9 @@ use super::super::ParseError;
 use super::super::ast::{BinaryOp, Span, VectorSelector};
 use super::super::lex::{Kind, Token, unquoted};
 use super::{PATTERNS_COST_MAX, PATTERNS_MAX, Parser};
+use crate::record::labels::METRIC_NAME;
 use crate::record::pattern::Pattern;
 use crate::record::read::{MatchOp, Matcher};
-
-/// The label that holds a metric's name.
-const METRIC_NAME: &str = "__name__";
 
 impl Parser<'_> {
     /// Reads a selector whose name was read, if it has one before the braces.

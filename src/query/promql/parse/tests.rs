@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::super::ast::{At, Expr};
+use super::super::ast::{At, Expr, VectorSelector};
 use super::super::{parse, parse_selector, pretty};
 use super::{HEIGHT_MAX, QUERY_LEN_MAX};
-use crate::record::read::MatchOp;
+use crate::record::read::{MatchOp, Matcher};
 
 fn printed(query: &str) -> String {
     parse(query).unwrap_or_else(|error| panic!("{query}: {error}")).to_string()
@@ -441,4 +441,22 @@ proptest! {
             prop_assert_eq!(grouped(&parse(&pretty(&expr)).unwrap()), grouped(&expr));
         }
     }
+}
+
+#[test]
+fn selectors_are_made_of_conditions() {
+    for (name, label, expect) in [
+        ("up", "job", r#"up{job="a\"b"}"#),
+        ("a:b", "job", r#"a:b{job="a\"b"}"#),
+        ("http.status", "job", r#"{__name__="http.status",job="a\"b"}"#),
+        // A number where an expression may begin.
+        ("inf", "job", r#"{__name__="inf",job="a\"b"}"#),
+        ("up", "http.status", r#"up{"http.status"="a\"b"}"#),
+    ] {
+        let matchers = vec![Matcher::equal("__name__", name), Matcher::equal(label, "a\"b")];
+        let text = VectorSelector::of(matchers).to_string();
+        assert_eq!(text, expect);
+        assert_eq!(parse_selector(&text).unwrap().to_string(), expect, "it reads back");
+    }
+    assert_eq!(VectorSelector::of(vec![Matcher::equal("__name__", "up")]).to_string(), "up");
 }
