@@ -10,12 +10,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::control::{Answer, Request, Word};
 use super::reload::Reloader;
 use super::status::LastReload;
+use super::store_facts::store_facts;
 use crate::balancer::{Balancer, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
 use crate::http::admin::{self, AdminState, Auth, Parts, WorkerCommand};
 use crate::http::assets::Assets;
-use crate::http::{Done, Job};
+use crate::http::{Done, Job, Shared};
 use crate::pages::admin as view;
+use crate::query::journal::Door;
 use crate::release::Release;
 use crate::store::{KindStats, Stats};
 
@@ -53,7 +55,9 @@ pub fn open(
         metrics: Arc::new(reloader.store.clone()),
         logs: Arc::new(reloader.store.clone()),
         journal: reloader.shared.journal.clone(),
+        samples_max: samples_max(reloader.shared.clone()),
         status: status(reloader.clone(), release.clone(), clock.clone()),
+        store: store_facts(reloader.clone()),
         reload: reload(requests),
         control: control(reloader.shared.balancer.clone()),
         heavy,
@@ -72,11 +76,20 @@ pub fn open(
     Ok((state, auth))
 }
 
+/// Returns how much a query may hold, as a reload left it.
+fn samples_max(shared: Arc<Shared>) -> Arc<dyn Fn() -> usize + Send + Sync> {
+    Arc::new(move || shared.queries.engine(Door::Page).limits.samples_max)
+}
+
 /// Returns where the pages find their style and their scripts.
 fn view_assets(assets: &Assets) -> view::Assets {
     let urls =
         |names: &[&str]| names.iter().map(|name| assets.url(&format!("admin/{name}")).into()).collect();
-    view::Assets { css: urls(&["uplot.css", "admin.css"]), js: urls(&["uplot.js", "charts.js", "admin.js"]) }
+    view::Assets {
+        css: urls(&["uplot.css", "admin.css"]),
+        js: urls(&["uplot.js", "charts.js", "admin.js"]),
+        of_views: vec![(view::Tab::Metrics, assets.url("admin/explore.js").into())],
+    }
 }
 
 /// Takes up the password that `vitrine password` stored, and says what came of it.

@@ -29,6 +29,7 @@ mod site;
 mod sockets;
 mod start;
 mod status;
+mod store_facts;
 mod tail;
 mod vitals;
 mod watch;

@@ -34,6 +34,11 @@ impl<T> Sender<T> {
         }
     }
 
+    /// Returns how many records wait, and how many may.
+    pub fn fill(&self) -> (usize, usize) {
+        (self.0.queue.len(), self.0.queue.capacity())
+    }
+
     /// Returns how many records were dropped since the start.
     pub fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
@@ -68,6 +73,7 @@ mod tests {
         for n in 0..5 {
             sender.send(n);
         }
+        assert_eq!(sender.fill(), (2, 2));
         assert_eq!(receiver.drain(10).collect::<Vec<_>>(), [0, 1]);
         assert_eq!(sender.dropped(), 3);
         sender.send(9);

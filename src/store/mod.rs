@@ -79,7 +79,9 @@ pub use disk::partition::Kind;
 pub use error::{CloseError, OpenError, SyncError};
 pub use lock::Token;
 pub use recovery::check_format;
-pub use stats::{DropReason, KindStats, LabelCardinality, PartitionStats, SeriesCardinality, Stats};
+pub use stats::{
+    DropReason, KindStats, LabelCardinality, PartitionStats, SeriesCardinality, SetAsideStats, Stats,
+};
 
 use config::{QUEUE_MAX_BYTES, QUEUE_MAX_MESSAGES};
 use lock::Lock;
@@ -328,6 +330,21 @@ impl Store {
     /// Returns every partition of history, by kind and then oldest first.
     pub fn partitions(&self) -> Vec<PartitionStats> {
         self.0.shared.partitions()
+    }
+
+    /// Returns what was moved out of the way because it could not be served; it reads the disk.
+    pub fn set_aside(&self) -> Vec<SetAsideStats> {
+        self.0.shared.set_aside()
+    }
+
+    /// Returns how many bytes wait for the writer, and how many may.
+    pub fn queue_fill(&self) -> (usize, usize) {
+        (self.0.queued_bytes.load(Ordering::Relaxed), QUEUE_MAX_BYTES)
+    }
+
+    /// Returns the free bytes of the disk that the store is on, none when they cannot be known.
+    pub fn free_bytes(&self) -> Option<u64> {
+        space::free_bytes(&self.0.shared.dir)
     }
 
     /// Returns how many series are being written and what makes them many; the lists have at

@@ -7,6 +7,7 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Histogram, Meter};
 
+use super::disk::aside;
 use super::disk::partition::Kind;
 use super::state::Shared;
 use crate::clock::{UnixMillis, UnixNanos};
@@ -130,8 +131,10 @@ impl Counters {
 pub struct KindStats {
     /// Allocated disk blocks.
     pub size_bytes: u64,
-    /// Where dropping begins.
+    /// Most that it may take.
     pub size_max_bytes: u64,
+    /// Room that is kept below that for the partition that is written.
+    pub room_bytes: u64,
     /// The age at which dropping begins.
     pub max_age: Duration,
     /// Partitions, the open one included.
@@ -170,6 +173,17 @@ pub struct PartitionStats {
     pub is_open: bool,
     /// Whether reads leave it out because of a fault.
     pub is_unreadable: bool,
+}
+
+/// Something that was moved to `set-aside`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAsideStats {
+    /// Its name there.
+    pub name: String,
+    /// Allocated disk blocks.
+    pub size_bytes: u64,
+    /// Whether it was ours and could not be read; else it is foreign.
+    pub is_damaged: bool,
 }
 
 /// How many series are being written, and what makes them many.
@@ -266,6 +280,16 @@ impl Shared {
         }
     }
 
+    /// Looks at what is set aside; it reads the disk.
+    pub fn set_aside(&self) -> Vec<SetAsideStats> {
+        let entry = |entry: aside::SetAside| SetAsideStats {
+            name: entry.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            size_bytes: entry.size_bytes,
+            is_damaged: entry.is_damaged,
+        };
+        aside::entries(&self.dir).into_iter().map(entry).collect()
+    }
+
     /// Returns every partition of history, by kind and then oldest first.
     pub fn partitions(&self) -> Vec<PartitionStats> {
         let state = self.state();
@@ -290,7 +314,8 @@ impl Shared {
     }
 
     fn kind(&self, kind: Kind) -> KindStats {
-        let retention = self.config().retention(kind);
+        let config = self.config();
+        let retention = config.retention(kind);
         let state = self.state();
         let tier = state.tier(kind);
         let summaries: Vec<_> = tier.partitions().map(|partition| partition.summary()).collect();
@@ -298,6 +323,7 @@ impl Shared {
         KindStats {
             size_bytes: tier.size_bytes(),
             size_max_bytes: retention.max_bytes,
+            room_bytes: config.roll_bytes(kind),
             max_age: retention.max_age,
             n_partitions: tier.partitions().count(),
             n_unreadable: tier.n_unreadable(),

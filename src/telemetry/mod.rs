@@ -44,7 +44,7 @@ pub use self::subscriber::LevelError;
 use self::subscriber::{LevelControl, Terminal};
 use crate::clock::Clock;
 use crate::record::names::{self, keys};
-use crate::record::ring::{self, Receiver};
+use crate::record::ring::{self, Receiver, Sender};
 use crate::record::{LogRecord, Metadata, Scrape, Span};
 
 /// Lines of our own that may wait for the writer, which comes every 100 ms: ten thousand
@@ -116,6 +116,7 @@ pub struct Telemetry {
     exporters: Arc<Exporters>,
     recorder: Arc<Recorder>,
     made: Receiver<Made>,
+    lines: Sender<LogRecord>,
     /// Held to add a counter or to read them all; never on the request path.
     drops: Arc<Mutex<Vec<DropSource>>>,
 }
@@ -172,7 +173,8 @@ impl Telemetry {
         let pipeline = Arc::new(Pipeline::new(&config.otlp, &identity, clock.clone()));
         let resource = pipeline::attributes(&config.otlp, &identity);
         let exporters = Arc::new(Exporters::new(pipeline.clone(), resource, recorder.clone(), clock));
-        let telemetry = Telemetry { level, pipeline, exporters, recorder, made, drops: Arc::default() };
+        let (lines, drops) = (sender.clone(), Arc::default());
+        let telemetry = Telemetry { level, pipeline, exporters, recorder, made, lines, drops };
         telemetry.count_drops(Signal::Logs, "app_ring", move || sender.dropped());
         telemetry.count_drops(Signal::Logs, "feedback_guard", move || guard.refused());
         telemetry.count_drops(Signal::Traces, "operations_ring", move || made_here.dropped());
@@ -272,6 +274,12 @@ impl Telemetry {
     /// Returns true when [`Telemetry::export_logs`] does anything.
     pub fn is_exporting_logs(&self) -> bool {
         self.exporters.is_exporting_logs()
+    }
+
+    /// Returns how many of our own lines wait, how many may, and how many found no room.
+    pub fn line_ring(&self) -> (usize, usize, u64) {
+        let (fill, capacity) = self.lines.fill();
+        (fill, capacity, self.lines.dropped())
     }
 
     /// Returns how the export of each signal goes.

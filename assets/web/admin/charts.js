@@ -48,8 +48,21 @@ const admin = (() => {
     return (percent < 9.95 ? mark(trimmed(percent.toFixed(1))) : percent.toFixed(0)) + SPACE + "%";
   }
 
+  function any(value) {
+    const size = Math.abs(value);
+    if (size && (size < 1e-4 || size >= 1e15)) {
+      return mark(value.toExponential(2).replace(/\.?0+e/, "e").replace("e+", "e"));
+    }
+    if (size && size < 0.01) return mark(trimmed(value.toFixed(2 - Math.floor(Math.log10(size)))));
+    for (const [unit, letter] of [[1e12, "T"], [1e9, "G"], [1e6, "M"]]) {
+      if (size >= unit * 0.9995) return number(value / unit) + SPACE + letter;
+    }
+    return number(value);
+  }
+
   const writers = {
     number,
+    any,
     bytes,
     seconds,
     share,
@@ -126,6 +139,9 @@ const admin = (() => {
     ctx.restore();
   }
 
+  // Where there is less than nothing the axis begins below.
+  const bottom = (chart) => chart.data.bottom || 0;
+
   function options(chart, width) {
     const soft = () => colour("soft");
     const font = "12px system-ui, sans-serif";
@@ -141,7 +157,7 @@ const admin = (() => {
         drag: { x: true, y: false, setScale: false },
         points: { size: 7 },
       },
-      scales: { x: { time: true }, y: { range: () => [0, chart.data.top] } },
+      scales: { x: { time: true }, y: { range: () => [bottom(chart), chart.data.top] } },
       axes: [
         {
           stroke: soft,
@@ -159,7 +175,7 @@ const admin = (() => {
           ticks: { show: false },
           size: 72,
           gap: 6,
-          splits: () => [0, chart.data.top / 2, chart.data.top],
+          splits: () => [bottom(chart), (bottom(chart) + chart.data.top) / 2, chart.data.top],
           values: (_, splits) => splits.map((split) => write(chart.data.unit, split)),
         },
       ],

@@ -10,7 +10,8 @@ use crate::clock::{UnixMillis, UnixNanos};
 use crate::query::budget::Cancel;
 use crate::query::journal::{Door, Recorder};
 use crate::query::logql::{self, LogAnswer, LogRange, When};
-use crate::query::promql::{self, Moments, Value};
+use crate::query::promql::ast::Expr;
+use crate::query::promql::{self, Answer, Moments, Value};
 use crate::record::read::{Direction, LogRead, MetricRead};
 use crate::record::{Labels, Sample};
 
@@ -50,12 +51,18 @@ impl Grid {
         usize::try_from((self.to.0 - self.from.0) / self.step_ms()).map_or(0, |n_steps| n_steps + 1)
     }
 
+    /// Returns one of the moments.
+    pub(super) fn moment(&self, idx: usize) -> UnixMillis {
+        let later = i64::try_from(idx).unwrap_or(i64::MAX).saturating_mul(self.step_ms());
+        UnixMillis(self.from.0.saturating_add(later))
+    }
+
     fn step_ms(&self) -> i64 {
         i64::try_from(self.step.as_millis()).unwrap_or(i64::MAX).max(1)
     }
 
     /// Puts samples, which lie on the moments, each in its place.
-    fn placed(&self, samples: &[Sample]) -> Vec<Option<f64>> {
+    pub(super) fn placed(&self, samples: &[Sample]) -> Vec<Option<f64>> {
         let mut res = vec![None; self.count()];
         for sample in samples {
             let idx = usize::try_from((sample.at.0 - self.from.0) / self.step_ms());
@@ -75,13 +82,15 @@ pub(super) struct Ask<'a> {
     metrics: &'a dyn MetricRead,
     logs: &'a dyn LogRead,
     recorder: Option<Recorder>,
+    samples_max: usize,
     now: UnixNanos,
 }
 
 impl<'a> Ask<'a> {
     /// Asks these stores as of a moment, and notes nothing.
     pub(super) fn new(metrics: &'a dyn MetricRead, logs: &'a dyn LogRead, now: UnixNanos) -> Self {
-        Ask { metrics, logs, recorder: None, now }
+        let samples_max = promql::Limits::default().samples_max;
+        Ask { metrics, logs, recorder: None, samples_max, now }
     }
 }
 
@@ -90,7 +99,8 @@ impl AdminState {
     pub(super) fn ask(&self) -> Ask<'_> {
         let parts = &self.parts;
         let recorder = Some(parts.journal.recorder(Door::Page));
-        Ask { recorder, ..Ask::new(&*parts.metrics, &*parts.logs, parts.clock.now()) }
+        let samples_max = (parts.samples_max)();
+        Ask { recorder, samples_max, ..Ask::new(&*parts.metrics, &*parts.logs, parts.clock.now()) }
     }
 }
 
@@ -131,7 +141,12 @@ impl Ask<'_> {
 
     /// Returns the vector that a PromQL query gives now.
     pub(super) fn numbers(&self, query: &str) -> Result<Vec<(Labels, f64)>, AskError> {
-        let answer = self.promql().query(self.metrics, query, Moments::instant(self.now.to_millis()))?;
+        self.numbers_at(query, self.now.to_millis())
+    }
+
+    /// Returns the vector that a PromQL query gives at a moment.
+    pub(super) fn numbers_at(&self, query: &str, at: UnixMillis) -> Result<Vec<(Labels, f64)>, AskError> {
+        let answer = self.promql().query(self.metrics, query, Moments::instant(at))?;
         vector(answer.value)
     }
 
@@ -140,6 +155,17 @@ impl Ask<'_> {
         let moments = Moments { from: grid.from, to: grid.to, step_ms: grid.step_ms() };
         let answer = self.promql().query(self.metrics, query, moments)?;
         matrix(answer.value, grid)
+    }
+
+    /// Evaluates a query that was parsed before at a moment, whatever it gives.
+    pub(super) fn at(&self, query: &str, expr: &Expr, at: UnixMillis) -> Result<Answer, promql::Error> {
+        self.promql().evaluate(self.metrics, query, expr, Moments::instant(at), &Cancel::default())
+    }
+
+    /// Evaluates a query that was parsed before over a grid; it gives series.
+    pub(super) fn over(&self, query: &str, expr: &Expr, grid: Grid) -> Result<Answer, promql::Error> {
+        let moments = Moments { from: grid.from, to: grid.to, step_ms: grid.step_ms() };
+        self.promql().evaluate(self.metrics, query, expr, moments, &Cancel::default())
     }
 
     /// Returns the only row that a PromQL query gives over a grid; without one no moment has
@@ -168,12 +194,13 @@ impl Ask<'_> {
     }
 
     fn promql(&self) -> promql::Engine {
-        let limits = promql::Limits { timeout: PATIENCE, ..promql::Limits::default() };
+        let limits =
+            promql::Limits { timeout: PATIENCE, samples_max: self.samples_max, ..promql::Limits::default() };
         promql::Engine { limits, recorder: self.recorder.clone() }
     }
 
     fn logql(&self) -> logql::Engine {
-        let limits = logql::Limits { timeout: PATIENCE, ..logql::Limits::default() };
+        let limits = logql::Limits { timeout: PATIENCE, held_max: self.samples_max };
         logql::Engine { limits, recorder: self.recorder.clone() }
     }
 }

@@ -4,6 +4,10 @@
 //! | --- | --- |
 //! | `GET /admin` | the overview; `range`, or `from` and `to`, in the query |
 //! | `GET /admin/logs` | lines; the same, and `q`, `level`, `all` and `before` |
+//! | `GET /admin/metrics` | metrics by PromQL; `q`, and the time as on the overview |
+//! | `GET /admin/metrics/complete`, `…/check` | what may come next in `q`, and what is wrong with it |
+//! | `GET /admin/metrics/cardinality` | what series there are; `match` and `label` |
+//! | `GET /admin/store` | the store, and the ways to it |
 //! | `GET /admin/workers` | the workers |
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
 //! | `POST /admin/logout` | ends the session |
@@ -25,7 +29,10 @@ mod api;
 mod ask;
 pub mod auth;
 mod browser;
+mod cardinality;
+mod complete;
 mod events;
+mod explore;
 mod form;
 mod gather;
 mod guard;
@@ -35,6 +42,7 @@ mod logs;
 mod overview;
 pub mod password;
 mod sessions;
+mod store;
 mod throttle;
 mod uptime;
 mod workers;
@@ -53,7 +61,7 @@ use super::links::Links;
 use super::stage::Stages;
 use crate::balancer::{ControlError, Lane, WorkerId};
 use crate::clock::Clock;
-use crate::pages::admin::{Assets, StatusView};
+use crate::pages::admin::{Assets, StatusView, StoreFacts};
 use crate::query::journal::Journal;
 use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead};
@@ -128,8 +136,12 @@ pub struct Parts {
     pub logs: Arc<dyn LogRead>,
     /// Notes what queries take.
     pub journal: Arc<Journal>,
+    /// Most values that one query holds in memory at once, as it is set now.
+    pub samples_max: Arc<dyn Fn() -> usize + Send + Sync>,
     /// State that is not in the store.
     pub status: Status,
+    /// What the store says of itself, and what is around it; called off the async threads.
+    pub store: Arc<dyn Fn() -> StoreFacts + Send + Sync>,
     /// Reload by button and by API.
     pub reload: Reload,
     /// Commands to the workers.
@@ -207,6 +219,11 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/logout").post(browser::logout))
         .service(web::resource("/language").post(language::choose))
         .service(web::resource("/logs").get(logs::page).head(logs::page))
+        .service(web::resource("/metrics").get(explore::page).head(explore::page))
+        .service(web::resource("/metrics/check").get(explore::check).head(explore::check))
+        .service(web::resource("/metrics/complete").get(complete::complete).head(complete::complete))
+        .service(web::resource("/metrics/cardinality").get(cardinality::page).head(cardinality::page))
+        .service(web::resource("/store").get(store::page).head(store::page))
         .service(web::resource("/workers").get(workers::page).head(workers::page))
         .service(web::resource("/links").get(links::page).head(links::page).post(links::create))
         .service(web::resource("/links/{id}/revoke").post(links::revoke))

@@ -21,6 +21,7 @@ use super::guard;
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::pages::admin::{
     self, MachineNow, MachineView, Mark, MarkKind, OverviewView, Tab, Totals, TrafficView, Window,
+    metrics_address,
 };
 use crate::query::QueryError;
 use crate::query::selection::{Function, Selection, Steps};
@@ -106,6 +107,10 @@ pub(super) async fn view(state: &Arc<AdminState>, window: Window) -> Result<Over
             traffic: kept.traffic.clone(),
             machine: kept.machine.clone(),
             marks: kept.marks.clone(),
+            queries: chart_queries(kept.traffic.step)
+                .into_iter()
+                .map(|(chart, query)| (chart, metrics_address(&query, window)))
+                .collect(),
         }
     })
     .await
@@ -169,15 +174,17 @@ fn read(state: &AdminState, window: Window, now: UnixMillis) -> Result<Kept, Rea
 /// A rate needs two samples, which come every 10 s; six of them do not jump.
 const RATE_MIN: Duration = Duration::from_secs(60);
 
+/// What the machine and this process do; `$w` is the time over which a rate is taken.
+const BUSY: &str = r#"sum(rate(system_cpu_time_seconds_total{cpu_mode!~"idle|iowait",job="vitrine"}[$w])) / sum(rate(system_cpu_time_seconds_total{job="vitrine"}[$w]))"#;
+const OWN_BUSY: &str = r#"sum(rate(process_cpu_time_seconds_total{job="vitrine"}[$w])) / sum(system_cpu_logical_count{job="vitrine"})"#;
+const MEMORY: &str = r#"sum(system_memory_usage_bytes{system_memory_state="used",job="vitrine"})"#;
+const OWN_MEMORY: &str = r#"sum(process_memory_usage_bytes{job="vitrine"})"#;
+const NETWORK: &str =
+    r#"sum(rate(system_network_io_bytes_total{network_io_direction="$d",job="vitrine"}[$w]))"#;
+const DISKS: &str = r#"sum(rate(system_disk_io_bytes_total{disk_io_direction="$d",job="vitrine"}[$w]))"#;
+
 /// Reads how the machine was and is.
 fn machine(ask: &Ask<'_>, grid: Grid) -> Result<MachineView, AskError> {
-    const BUSY: &str = r#"sum(rate(system_cpu_time_seconds_total{cpu_mode!~"idle|iowait",job="vitrine"}[$w])) / sum(rate(system_cpu_time_seconds_total{job="vitrine"}[$w]))"#;
-    const OWN_BUSY: &str = r#"sum(rate(process_cpu_time_seconds_total{job="vitrine"}[$w])) / sum(system_cpu_logical_count{job="vitrine"})"#;
-    const MEMORY: &str = r#"sum(system_memory_usage_bytes{system_memory_state="used",job="vitrine"})"#;
-    const OWN_MEMORY: &str = r#"sum(process_memory_usage_bytes{job="vitrine"})"#;
-    const NETWORK: &str =
-        r#"sum(rate(system_network_io_bytes_total{network_io_direction="$d",job="vitrine"}[$w]))"#;
-    const DISKS: &str = r#"sum(rate(system_disk_io_bytes_total{disk_io_direction="$d",job="vitrine"}[$w]))"#;
     let over = |query: &str, window: Duration| query.replace("$w", &format!("{}s", window.as_secs()));
     let row = |query: &str| ask.row(&over(query, grid.step.max(RATE_MIN)), grid);
     let number = |query: &str| ask.number(&over(query, RATE_MIN));
@@ -205,6 +212,38 @@ fn machine(ask: &Ask<'_>, grid: Grid) -> Result<MachineView, AskError> {
             disks: disks(ask)?,
         },
     })
+}
+
+/// Returns for each chart the query that gives about the same, at a distance of its points.
+fn chart_queries(step: Duration) -> Vec<(&'static str, String)> {
+    const VISITS: &str = r#"job="vitrine",http_route!~"/admin(/.*)?""#;
+    let window = format!("{}s", step.max(RATE_MIN).as_secs());
+    let requests = |more: &str| {
+        format!("sum(rate(http_server_request_duration_seconds_count{{{VISITS}{more}}}[{window}]))")
+    };
+    let both = |machine: &str, own: &str| {
+        let named = |query: &str, name: &str| {
+            format!(r#"label_replace({}, "of", "{name}", "", "")"#, query.replace("$w", &window))
+        };
+        format!("{} or {}", named(machine, "machine"), named(own, "vitrine"))
+    };
+    let flow = |counter: &str, direction: &str| {
+        format!(r#"sum by ({direction}) (rate({counter}{{job="vitrine"}}[{window}]))"#)
+    };
+    vec![
+        ("rate", requests("")),
+        ("errors", requests(r#",http_response_status_code=~"5..""#)),
+        (
+            "latency",
+            format!(
+                "histogram_quantiles(sum by (le) (rate(http_server_request_duration_seconds_bucket{{{VISITS}}}[{window}])), \"quantile\", 0.5, 0.95, 0.99)"
+            ),
+        ),
+        ("cpu", both(BUSY, OWN_BUSY)),
+        ("memory", both(MEMORY, OWN_MEMORY)),
+        ("network", flow("system_network_io_bytes_total", "network_io_direction")),
+        ("disk", flow("system_disk_io_bytes_total", "disk_io_direction")),
+    ]
 }
 
 /// Returns the file systems with the bytes in use and in all, by where they are mounted.
@@ -391,4 +430,73 @@ fn quantile_of(durations: &Matrix, quantile: f64) -> Vec<Option<f64>> {
     let res = durations.histogram_quantile(quantile);
     let values = res.rows.into_iter().next().map(|row| row.values);
     values.unwrap_or_else(|| vec![None; durations.steps.count()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::memory::MemoryStore;
+    use crate::query::promql::{Engine, Moments, Value};
+
+    const NOW: i64 = 1_795_000_000_000;
+
+    #[test]
+    fn every_chart_can_be_asked_for_by_a_query() {
+        let store = MemoryStore::default();
+        for age in 0..30 {
+            let (at, n) = (NOW - (29 - age) * 10_000, age as f64);
+            let put = |name: &str, labels: &[(&str, &str)], value: f64| {
+                let own = [("__name__", name), ("job", "vitrine"), ("instance", "i")];
+                let all: Vec<(&str, &str)> = own.iter().chain(labels).copied().collect();
+                store.sample(&all, at, value);
+            };
+            for (route, status) in [("/", "200"), ("/", "500"), ("/admin", "500"), ("/admin/logs", "200")] {
+                let labels = [("http_route", route), ("http_response_status_code", status)];
+                put("http_server_request_duration_seconds_count", &labels, n);
+                for le in ["0.1", "+Inf"] {
+                    let [route, status] = labels;
+                    put("http_server_request_duration_seconds_bucket", &[route, status, ("le", le)], n);
+                }
+            }
+            for mode in ["user", "idle"] {
+                put("system_cpu_time_seconds_total", &[("cpu_mode", mode)], n);
+            }
+            put("process_cpu_time_seconds_total", &[], n);
+            put("system_cpu_logical_count", &[], 2.0);
+            put("system_memory_usage_bytes", &[("system_memory_state", "used")], 100.0);
+            put("process_memory_usage_bytes", &[], 10.0);
+            for direction in ["receive", "transmit"] {
+                put("system_network_io_bytes_total", &[("network_io_direction", direction)], n * 100.0);
+            }
+            for direction in ["read", "write"] {
+                put("system_disk_io_bytes_total", &[("disk_io_direction", direction)], n * 100.0);
+            }
+        }
+        let asked = |query: &str| {
+            let moments = Moments::instant(UnixMillis(NOW));
+            match Engine::default().query(&store, query, moments).unwrap().value {
+                Value::Vector(rows) => {
+                    rows.iter().map(|row| (row.sample.value * 100.0).round() / 100.0).collect()
+                }
+                other => panic!("{query} gives {other:?}"),
+            }
+        };
+        let found: Vec<(&str, Vec<f64>)> = chart_queries(Duration::from_secs(10))
+            .iter()
+            .map(|(chart, query)| (*chart, asked(query)))
+            .collect();
+        let expect: [(&str, &[f64]); 7] = [
+            // Two series of visitors, each one request in ten seconds; the owner's are no visits.
+            ("rate", &[0.2]),
+            ("errors", &[0.1]),
+            ("latency", &[0.05, 0.1, 0.1]),
+            ("cpu", &[0.5, 0.05]),
+            ("memory", &[100.0, 10.0]),
+            ("network", &[10.0, 10.0]),
+            ("disk", &[10.0, 10.0]),
+        ];
+        for ((chart, values), (expected_chart, expected)) in found.iter().zip(expect) {
+            assert_eq!((*chart, values.as_slice()), (expected_chart, expected));
+        }
+    }
 }

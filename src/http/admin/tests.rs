@@ -15,9 +15,12 @@ use super::overview::read_traffic;
 use super::*;
 use crate::balancer::{ControlError, LaneSnapshot, Lanes, WorkerId};
 use crate::clock::{UnixMillis, UnixNanos};
-use crate::pages::admin::{Range, Window, WorkerView};
+use crate::pages::admin::{Range, Tab, Window, WorkerView};
 use crate::query::memory::MemoryStore;
 use crate::record::Severity;
+
+mod explore;
+mod store;
 
 const PASSWORD: &str = "correct horse";
 const NOW_MS: i64 = 1_795_000_000_000;
@@ -67,7 +70,9 @@ fn case_with(config: Config) -> Case {
         metrics: store.clone(),
         logs: store.clone(),
         journal: crate::query::journal::Journal::new(clock.clone(), &opentelemetry::global::meter("test")),
+        samples_max: Arc::new(|| 100_000),
         status: Arc::new(move || status.clone()),
+        store: Arc::new(store::facts),
         reload,
         control: Arc::new(move |command| {
             commands.lock().unwrap().push(command);
@@ -80,7 +85,11 @@ fn case_with(config: Config) -> Case {
         auth,
         clock: clock.clone(),
         sample_interval: Duration::from_secs(10),
-        assets: Assets { css: vec!["/assets/admin.1.css".into()], js: vec!["/assets/admin.1.js".into()] },
+        assets: Assets {
+            css: vec!["/assets/admin.1.css".into()],
+            js: vec!["/assets/admin.1.js".into()],
+            of_views: vec![(Tab::Metrics, "/assets/explore.1.js".into())],
+        },
         peer: Arc::new(|req| crate::http::client::peer(req, &["127.0.0.1/32".parse().unwrap()])),
         secure_place: Arc::new(|_| None),
         shutdown: stopped,

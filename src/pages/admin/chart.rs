@@ -85,6 +85,13 @@ pub enum MarkKind {
     Release,
 }
 
+/// The classes that tell lines apart by colour and dashes, in the order in which they are given
+/// out; a chart of more lines begins anew.
+pub const LINE_CLASSES: [&str; 8] = ["l1", "l2", "l3", "l5", "l6", "l7", "l4", "l8"];
+
+/// More lines than this have their legend below, where it may be long.
+const LEGEND_SHORT_MAX: usize = 4;
+
 impl MarkKind {
     /// Returns the kind of an event by its name in the log.
     pub fn from_event(name: &str) -> Option<MarkKind> {
@@ -118,6 +125,28 @@ impl MarkKind {
     }
 }
 
+/// More events than this are no longer read; the log has all of them.
+const MARKS_SHOWN_MAX: usize = 12;
+
+/// Says what the marks on the charts mean, the newest first.
+pub fn events(lang: Lang, marks: &[Mark]) -> Markup {
+    html! {
+        @if !marks.is_empty() {
+            details.events open[marks.len() <= 4] {
+                summary { (lang.trn(marks.len() as u64, "{n} event is marked", "{n} events are marked")) }
+                ol {
+                    @for mark in marks.iter().rev().take(MARKS_SHOWN_MAX) {
+                        li { (format::moment(mark.at)) " "
+                            span.mark-key.(mark.kind.class()) { (mark.kind.word(lang)) } " "
+                            span.text { (mark.text) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Chart<'_> {
     /// Draws the chart with its legend and its table.
     pub fn render(&self, lang: Lang) -> Markup {
@@ -127,14 +156,19 @@ impl Chart<'_> {
                 figcaption {
                     h3 { (self.title) }
                     @if let Some(query) = self.query {
-                        a.query href=(query) aria-label=(lang.trf("{title} as a query", &[("title", &self.title)])) { "PromQL" }
+                        a.query href=(query) aria-label={ "PromQL: " (self.title) } { "PromQL" }
                     }
-                    p.legend { @for line in &self.lines { (self.legend(lang, line)) } }
+                    @if !self.has_long_legend() {
+                        p.legend { @for line in &self.lines { (self.legend(lang, line)) } }
+                    }
                 }
                 @if is_empty {
                     p.empty { (self.empty) }
                 } @else {
                     (self.plot(lang))
+                    @if self.has_long_legend() {
+                        ul.legend.long tabindex="0" aria-label=(self.title) { @for line in &self.lines { li { (self.legend(lang, line)) } } }
+                    }
                     (self.table(lang))
                 }
             }
@@ -154,11 +188,16 @@ impl Chart<'_> {
             "from": self.at.first().map(|at| at.to_millis().0),
             "step": self.step.as_millis() as u64,
             "unit": self.unit.key(),
+            "bottom": self.bottom(),
             "top": self.top(),
             "lines": lines.collect::<Vec<_>>(),
             "marks": marks.collect::<Vec<_>>(),
             "logs": self.logs,
         })
+    }
+
+    fn has_long_legend(&self) -> bool {
+        self.lines.len() > LEGEND_SHORT_MAX
     }
 
     fn is_empty(&self) -> bool {
@@ -177,14 +216,14 @@ impl Chart<'_> {
     }
 
     fn plot(&self, lang: Lang) -> Markup {
-        let top = self.top();
+        let (bottom, top) = (self.bottom(), self.top());
         let (title_id, desc_id) = (format!("{}-title", self.id), format!("{}-desc", self.id));
         html! {
             div.plot {
                 div.y aria-hidden="true" {
                     span { (self.unit.write(lang, top)) }
-                    span { (self.unit.write(lang, top / 2.0)) }
-                    span { (self.unit.write(lang, 0.0)) }
+                    span { (self.unit.write(lang, (top + bottom) / 2.0)) }
+                    span { (self.unit.write(lang, bottom)) }
                 }
                 svg.lines viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img"
                     aria-labelledby={ (title_id) " " (desc_id) } {
@@ -197,10 +236,10 @@ impl Chart<'_> {
                         }
                     }
                     @if let Some(line) = self.lines.first() {
-                        path.area.(line.class) d=(path(line.values, top, Shape::Area)) {}
+                        path.area.(line.class) d=(path(line.values, (bottom, top), Shape::Area)) {}
                     }
                     @for line in self.lines.iter().rev() {
-                        path.line.(line.class) d=(path(line.values, top, Shape::Line)) {}
+                        path.line.(line.class) d=(path(line.values, (bottom, top), Shape::Line)) {}
                     }
                 }
                 div.x aria-hidden="true" {
@@ -279,11 +318,23 @@ impl Chart<'_> {
         [0, n / 2, n.saturating_sub(1)].iter().filter_map(|idx| self.at.get(*idx).copied()).collect()
     }
 
-    fn top(&self) -> f64 {
+    fn values(&self) -> impl Iterator<Item = f64> {
         let values = self.lines.iter().flat_map(|line| line.values.iter().flatten());
-        let highest = values.copied().filter(|value| value.is_finite()).fold(self.top_min, f64::max);
+        values.copied().filter(|value| value.is_finite())
+    }
+
+    /// The axis begins at zero, but where there is less than nothing.
+    fn bottom(&self) -> f64 {
+        let lowest = self.values().fold(0.0, f64::min);
+        if lowest < 0.0 { -nice_above(-lowest) } else { 0.0 }
+    }
+
+    fn top(&self) -> f64 {
+        let highest = self.values().fold(self.top_min, f64::max);
         match self.unit {
-            Unit::Number | Unit::Seconds => nice_above(highest),
+            // All of it lies below.
+            _ if highest <= 0.0 && self.bottom() < 0.0 => 0.0,
+            Unit::Number | Unit::Seconds | Unit::Any => nice_above(highest),
             // More than all of it there is not, unless there is.
             Unit::Share if highest > 0.6 && highest <= 1.0 => 1.0,
             Unit::Share => nice_above(highest),
@@ -326,10 +377,11 @@ enum Shape {
 }
 
 /// Draws each unbroken run of values; a step without a value is a gap, not a zero.
-fn path(values: &[Option<f64>], top: f64, shape: Shape) -> String {
+fn path(values: &[Option<f64>], (bottom, top): (f64, f64), shape: Shape) -> String {
     let gap = WIDTH / (values.len().saturating_sub(1).max(1)) as f64;
     let mut res = String::new();
-    let place = |idx: usize, value: f64| (idx as f64 * gap, HEIGHT * (1.0 - (value / top).clamp(0.0, 1.0)));
+    let y = |value: f64| HEIGHT * (1.0 - ((value - bottom) / (top - bottom)).clamp(0.0, 1.0));
+    let place = |idx: usize, value: f64| (idx as f64 * gap, y(value));
     let is_value = |idx: usize| values.get(idx).copied().flatten().is_some_and(f64::is_finite);
     let mut begin = 0;
     while begin < values.len() {
@@ -339,13 +391,13 @@ fn path(values: &[Option<f64>], top: f64, shape: Shape) -> String {
         }
         let end = (begin..values.len()).find(|idx| !is_value(*idx)).unwrap_or(values.len());
         let points = (begin..end).filter_map(|idx| Some(place(idx, values[idx]?)));
-        run(&mut res, &points.collect::<Vec<_>>(), shape);
+        run(&mut res, &points.collect::<Vec<_>>(), y(0.0), shape);
         begin = end;
     }
     res
 }
 
-fn run(res: &mut String, points: &[(f64, f64)], shape: Shape) {
+fn run(res: &mut String, points: &[(f64, f64)], zero_y: f64, shape: Shape) {
     let ([(first_x, _), ..], [.., (last_x, last_y)]) = (points, points) else { return };
     for (idx, (x, y)) in points.iter().enumerate() {
         let step = if idx == 0 { 'M' } else { 'L' };
@@ -353,7 +405,7 @@ fn run(res: &mut String, points: &[(f64, f64)], shape: Shape) {
         let _ = write!(res, "{step}{x:.1} {y:.1}");
     }
     let _ = match shape {
-        Shape::Area => write!(res, "L{last_x:.1} {HEIGHT}L{first_x:.1} {HEIGHT}Z"),
+        Shape::Area => write!(res, "L{last_x:.1} {zero_y:.0}L{first_x:.1} {zero_y:.0}Z"),
         // A lone value, as a server has that just started, is a short dash.
         Shape::Line if points.len() == 1 => {
             let begin = (last_x - DASH / 2.0).clamp(0.0, WIDTH - DASH);
@@ -406,8 +458,49 @@ mod tests {
     #[test]
     fn gaps_stay_gaps() {
         let values = [Some(1.0), Some(2.0), None, Some(4.0)];
-        assert_eq!(path(&values, 4.0, Shape::Line), "M0.0 90.0L200.0 60.0M600.0 0.0M594.0 0.0h6");
-        assert!(path(&[None, Some(f64::NAN)], 1.0, Shape::Line).is_empty());
+        assert_eq!(path(&values, (0.0, 4.0), Shape::Line), "M0.0 90.0L200.0 60.0M600.0 0.0M594.0 0.0h6");
+        assert!(path(&[None, Some(f64::NAN)], (0.0, 1.0), Shape::Line).is_empty());
+    }
+
+    #[test]
+    fn what_is_less_than_nothing_is_below_the_zero_line() {
+        let values = [Some(-1.0), Some(3.0)];
+        assert_eq!(path(&values, (-1.0, 3.0), Shape::Line), "M0.0 120.0L600.0 0.0");
+        assert_eq!(path(&values, (-1.0, 3.0), Shape::Area), "M0.0 120.0L600.0 0.0L600.0 90L0.0 90Z");
+        let at = [UnixNanos(0), UnixNanos(60_000_000_000)];
+        let text = chart(&at, &[Some(-3.0), Some(-1.5)]);
+        assert!(text.contains("<span>1</span><span>-1</span><span>-3</span>"), "{text}");
+        assert!(text.contains("&quot;bottom&quot;:-3.0"), "{text}");
+    }
+
+    #[test]
+    fn many_lines_have_their_legend_below() {
+        let at = [UnixNanos(0), UnixNanos(60_000_000_000)];
+        let values = [Some(1.0), Some(2.0)];
+        let line = |name| Line { name, class: "l1", values: &values };
+        let chart = |lines| Chart {
+            id: "many",
+            title: "many",
+            unit: Unit::Any,
+            at: &at,
+            step: Duration::from_secs(60),
+            lines,
+            empty: "",
+            top_min: 0.0,
+            marks: &[],
+            logs: None,
+            query: Some("/admin/metrics?q=up"),
+        };
+        let few = chart(vec![line("a")]).render(Lang::En).into_string();
+        assert!(
+            few.contains("<p class=\"legend\">") && few.contains("href=\"/admin/metrics?q=up\""),
+            "{few}"
+        );
+        let many = chart(["a", "b", "c", "d", "e"].map(line).into()).render(Lang::En).into_string();
+        assert!(
+            many.contains("<ul class=\"legend long\" tabindex=\"0\"")
+                && !many.contains("<p class=\"legend\">")
+        );
     }
 
     #[test]

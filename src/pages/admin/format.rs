@@ -26,6 +26,8 @@ pub enum Unit {
     BytesPerSecond,
     /// A share of one.
     Share,
+    /// Whatever a query gives: of any size, and of no known unit.
+    Any,
 }
 
 impl Unit {
@@ -40,6 +42,7 @@ impl Unit {
             }
             Unit::BytesPerSecond => NONE.to_string(),
             Unit::Share => percent(lang, value),
+            Unit::Any => any(lang, value),
         }
     }
 
@@ -51,6 +54,7 @@ impl Unit {
             Unit::Bytes => "bytes",
             Unit::BytesPerSecond => "bytes-per-second",
             Unit::Share => "share",
+            Unit::Any => "any",
         }
     }
 }
@@ -66,6 +70,30 @@ pub fn number(lang: Lang, value: f64) -> String {
         size if size < 9.995 => decimal(lang, trimmed(format!("{value:.2}"))),
         size if size < 99.95 => decimal(lang, trimmed(format!("{value:.1}"))),
         _ => grouped(lang, value.round()),
+    }
+}
+
+/// Writes a number of any size with three digits: `0.00123`, `12,345`, `1.23 M`, `1.23e-7`.
+pub fn any(lang: Lang, value: f64) -> String {
+    const LARGE: [(f64, &str); 3] = [(1e12, "T"), (1e9, "G"), (1e6, "M")];
+    let size = value.abs();
+    if !value.is_finite() || size == 0.0 {
+        return if value.is_infinite() {
+            format!("{value:+}").replace("inf", "Inf")
+        } else {
+            number(lang, value)
+        };
+    }
+    if !(1e-4..1e15).contains(&size) {
+        return decimal(lang, format!("{value:.2e}").replace(".00e", "e"));
+    }
+    if size < 0.01 {
+        let digits = 2 - size.log10().floor() as i32;
+        return decimal(lang, trimmed(format!("{value:.*}", digits as usize)));
+    }
+    match LARGE.into_iter().find(|(unit, _)| size >= unit * 0.999_5) {
+        Some((unit, letter)) => format!("{}\u{a0}{letter}", number(lang, value / unit)),
+        None => number(lang, value),
     }
 }
 
@@ -211,6 +239,30 @@ mod tests {
         }
         assert_eq!(count(Lang::En, 1_234_567), "1,234,567");
         assert_eq!(number(Lang::En, f64::NAN), NONE);
+    }
+
+    #[test]
+    fn numbers_of_any_size_have_three_digits() {
+        for (value, expect) in [
+            (0.0, "0"),
+            (1.23e-7, "1.23e-7"),
+            (2e-5, "2e-5"),
+            (0.001_234, "0.00123"),
+            (-0.005, "-0.005"),
+            (0.5, "0.5"),
+            (12_345.0, "12,345"),
+            (999_999.0, "1 M"),
+            (1_234_567.0, "1.23 M"),
+            (-2.5e9, "-2.5 G"),
+            (7e12, "7 T"),
+            (1e20, "1e20"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+            (f64::NAN, NONE),
+        ] {
+            assert_eq!(any(Lang::En, value).replace('\u{a0}', " "), expect, "{value}");
+        }
+        assert_eq!(any(Lang::Ru, 0.001_234), "0,00123");
     }
 
     #[test]

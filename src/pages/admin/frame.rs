@@ -16,6 +16,8 @@ pub struct Assets {
     pub css: Vec<String>,
     /// The scripts' urls, in the order in which they are run.
     pub js: Vec<String>,
+    /// Scripts of single views, which run after all others.
+    pub of_views: Vec<(Tab, String)>,
 }
 
 /// The frame of one page.
@@ -185,7 +187,10 @@ impl Frame {
             }
             (self.keys())
         };
-        document(&format!("{title} – vitrine"), self.lang, &self.assets, &body)
+        let mut assets = self.assets.clone();
+        let own = assets.of_views.iter().filter(|(tab, _)| *tab == self.tab).map(|(_, url)| url.clone());
+        assets.js.extend(own);
+        document(&format!("{title} – vitrine"), self.lang, &assets, &body)
     }
 
     /// Returns the field that every form carries.
@@ -196,13 +201,18 @@ impl Frame {
     /// Returns the buttons of the ranges; `kept` are the other parameters of the page. They
     /// are links, so they work without a script and can be kept as bookmarks.
     pub fn ranges(&self, window: Window, kept: &[(&str, &str)]) -> Markup {
+        self.ranges_of(self.tab.path(), window, kept)
+    }
+
+    /// The same for a page below the view's own.
+    pub fn ranges_of(&self, path: &str, window: Window, kept: &[(&str, &str)]) -> Markup {
         let lang = self.lang;
         let place = |window: Window| {
             let parameters = window.parameters();
             let mut all: Vec<(&str, &str)> =
                 parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
             all.extend(kept);
-            address(self.tab.path(), &all)
+            address(path, &all)
         };
         let (from, to) = window.bounds(self.now.to_millis());
         html! {

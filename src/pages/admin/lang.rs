@@ -5,8 +5,11 @@
 //! is shown in English; a test reads the sources of this part and refuses that.
 
 mod common;
+mod explore;
 mod logs;
 mod overview;
+mod promql;
+mod store;
 mod uptime;
 
 use std::fmt::Display;
@@ -36,7 +39,15 @@ pub enum Lang {
 type Table = &'static [(&'static str, &'static str)];
 
 /// The Russian tables.
-const RUSSIAN: &[Table] = &[common::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN, uptime::RUSSIAN];
+const RUSSIAN: &[Table] = &[
+    common::RUSSIAN,
+    explore::RUSSIAN,
+    logs::RUSSIAN,
+    overview::RUSSIAN,
+    promql::RUSSIAN,
+    store::RUSSIAN,
+    uptime::RUSSIAN,
+];
 
 impl Lang {
     /// Every language, the default first.

@@ -5,8 +5,10 @@
 //! the script swaps as they arrive, and charts, whose numbers it draws. It never queries and
 //! never decides: what it shows was gathered by `http`.
 
+mod cardinality;
 mod chart;
 mod door;
+mod explore;
 mod format;
 mod frame;
 mod lang;
@@ -14,14 +16,23 @@ mod links;
 mod logs;
 mod overview;
 mod panels;
+mod promql_help;
 mod status;
+mod store;
+mod store_facts;
 mod uptime;
 mod verdict;
 mod window;
 mod workers;
 
+pub use cardinality::{CardinalityView, CountView, CountedView, LabelCountView, cardinality};
 pub use chart::{Mark, MarkKind};
 pub use door::{LoginView, login, message};
+pub use explore::{
+    AnswerValue, AnsweredView, EXAMPLES, Example, ExploreView, Explored, LINES_MAX, LinesView, QueryFault,
+    ROWS_MAX, RowView, RowsView, SamplesView, explore, metrics_address,
+};
+pub use format::Unit;
 pub use frame::{Assets, Frame, Notice, Tab};
 pub use lang::Lang;
 pub use links::{LinkView, LinksView, links};
@@ -29,7 +40,16 @@ pub use logs::{LEVELS, LogFilter, LogsView, logs};
 pub use overview::{
     Fragment, MachineNow, MachineView, OverviewView, Totals, TrafficView, chart_data, fragments, overview,
 };
+pub use promql_help::promql_help;
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
+pub use store::{
+    ArrivalView, LossView, Outlook, SlowDoor, SlowView, StoreChart, StoreChartKind, StorePageView,
+    lines_address, store,
+};
+pub use store_facts::{
+    AsideFacts, ExportFacts, FlushFacts, HistoryKind, KindFacts, LaneFacts, PartitionFacts, RingFacts,
+    RingKind, StoreFacts,
+};
 pub use uptime::{Day, Outage, UptimeView, uptime};
 pub use window::{Range, Window, address};
 pub use workers::{workers, workers_fragments};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Line, Mark};
+use super::chart::{Chart, Line, Mark, events};
 use super::format::{self, Unit};
 use super::frame::Frame;
 use super::lang::Lang;
@@ -29,6 +29,8 @@ pub struct OverviewView {
     pub machine: MachineView,
     /// What happened to the process.
     pub marks: Vec<Mark>,
+    /// Charts by their names, with the addresses where about the same is asked for by a query.
+    pub queries: Vec<(&'static str, String)>,
 }
 
 /// The machine over the same time as the requests, every list with one place a step.
@@ -157,7 +159,7 @@ pub fn overview(frame: &Frame, view: &OverviewView) -> Markup {
                     }
                 }
                 div.charts id="charts" { @for chart in charts(lang, view) { (chart.render(lang)) } }
-                (marks(lang, &view.marks))
+                (events(lang, &view.marks))
             }
         }
     };
@@ -200,23 +202,26 @@ const LOGS: &str = "/admin/logs";
 const FAILED: &str = "/admin/logs?level=error";
 
 fn charts<'a>(lang: Lang, view: &'a OverviewView) -> Vec<Chart<'a>> {
-    let OverviewView { traffic, machine, marks, .. } = view;
+    let OverviewView { traffic, machine, marks, queries, .. } = view;
     let waiting =
         lang.tr("Nothing was counted in this time. Open the CV once, then look here after ten seconds.");
     let unsampled = lang.tr("No sample yet: the first one comes ten seconds after the start.");
-    let chart = |id, title, unit, top_min, lines: Vec<(&'a str, &'static str, &'a [Option<f64>])>| Chart {
-        id,
-        title,
-        unit,
-        at: &traffic.at,
-        step: traffic.step,
-        lines: lines.into_iter().map(|(name, class, values)| Line { name, class, values }).collect(),
-        empty: unsampled,
-        top_min,
-        marks,
-        logs: Some(LOGS),
-        query: None,
-    };
+    let chart =
+        |id: &'static str, title, unit, top_min, lines: Vec<(&'a str, &'static str, &'a [Option<f64>])>| {
+            Chart {
+                id,
+                title,
+                unit,
+                at: &traffic.at,
+                step: traffic.step,
+                lines: lines.into_iter().map(|(name, class, values)| Line { name, class, values }).collect(),
+                empty: unsampled,
+                top_min,
+                marks,
+                logs: Some(LOGS),
+                query: queries.iter().find(|(chart, _)| *chart == id).map(|(_, place)| place.as_str()),
+            }
+        };
     let (requests, errors) = (lang.tr("requests"), lang.tr("errors"));
     let (machine_name, process) = (lang.tr("machine"), lang.tr("vitrine"));
     vec![
@@ -280,26 +285,4 @@ fn charts<'a>(lang: Lang, view: &'a OverviewView) -> Vec<Chart<'a>> {
             vec![(lang.tr("read"), "l1", &machine.read), (lang.tr("written"), "l2", &machine.written)],
         ),
     ]
-}
-
-/// More events than this are no longer read; the log has all of them.
-const MARKS_SHOWN_MAX: usize = 12;
-
-/// What the marks on the charts say, the newest first.
-fn marks(lang: Lang, marks: &[Mark]) -> Markup {
-    html! {
-        @if !marks.is_empty() {
-            details.events open[marks.len() <= 4] {
-                summary { (lang.trn(marks.len() as u64, "{n} event is marked", "{n} events are marked")) }
-                ol {
-                    @for mark in marks.iter().rev().take(MARKS_SHOWN_MAX) {
-                        li { (format::moment(mark.at)) " "
-                            span.mark-key.(mark.kind.class()) { (mark.kind.word(lang)) } " "
-                            span.text { (mark.text) }
-                        }
-                    }
-                }
-            }
-        }
-    }
 }

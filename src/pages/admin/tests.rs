@@ -100,11 +100,16 @@ fn lifelike() -> OverviewView {
             .to_vec(),
         ..StatusView::default()
     };
-    OverviewView { status, traffic, machine, marks }
+    let queries = vec![("cpu", "/admin/metrics?q=busy".to_string())];
+    OverviewView { status, traffic, machine, marks, queries }
 }
 
 fn frame() -> Frame {
-    let assets = Assets { css: vec!["/assets/admin.css".into()], js: vec!["/assets/admin.js".into()] };
+    let assets = Assets {
+        css: vec!["/assets/admin.css".into()],
+        js: vec!["/assets/admin.js".into()],
+        of_views: vec![(Tab::Metrics, "/assets/explore.js".into())],
+    };
     Frame { assets, csrf: "csrf-token".into(), now: NOW, place: "/admin".into(), ..Frame::default() }
 }
 
@@ -310,6 +315,15 @@ fn the_lines_behind_a_step_are_one_link_away() {
     let text = rendered(&view);
     assert!(text.contains(&format!("href=\"/admin/logs?from={from}&amp;to={to}\"")), "{text}");
     assert!(text.contains(&format!("href=\"/admin/logs?level=error&amp;from={from}&amp;to={to}\"")));
+}
+
+#[test]
+fn a_chart_leads_to_its_query() {
+    let text = rendered(&lifelike());
+    let expect =
+        "<a class=\"query\" href=\"/admin/metrics?q=busy\" aria-label=\"PromQL: Processors busy\">PromQL</a>";
+    assert!(text.contains(expect), "{text}");
+    assert_eq!(text.matches("class=\"query\"").count(), 1, "a chart without one has no link");
 }
 
 #[test]

@@ -48,8 +48,9 @@ pub struct SetAside {
     pub path: PathBuf,
     /// Allocated blocks.
     pub size_bytes: u64,
+    /// Whether it was ours and could not be read.
+    pub is_damaged: bool,
     number: u64,
-    is_damaged: bool,
 }
 
 impl SetAside {

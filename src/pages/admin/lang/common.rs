@@ -147,6 +147,5 @@ pub(super) const RUSSIAN: super::Table = &[
     ("the server restarts", "сервер перезапускается"),
     ("until", "до"),
     ("{name}: between {low} and {high}. ", "{name}: от {low} до {high}. "),
-    ("{title} as a query", "{title}: запрос"),
     ("{used} of {whole}", "{used} из {whole}"),
 ];
