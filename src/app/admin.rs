@@ -8,11 +8,12 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::control::{Answer, Request, Word};
+use super::events;
 use super::reload::Reloader;
 use super::status::LastReload;
 use crate::balancer::{Balancer, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
-use crate::http::admin::{self, AdminState, Auth, Parts, WorkerCommand};
+use crate::http::admin::{self, AdminState, Audit, Auth, Opening, Parts, WorkerCommand};
 use crate::http::assets::Assets;
 use crate::http::{Done, Job};
 use crate::pages::admin as view;
@@ -35,13 +36,15 @@ pub fn open(
     let config = loaded.config.admin;
     let from_environment = reloader.layers.admin_password();
     let heavy = reloader.shared.lanes.heavy.clone();
-    let (auth, generated) = Auth::open(
-        &loaded.config.data,
-        from_environment.as_deref(),
-        config.lifetimes(),
-        clock.clone(),
-        heavy.clone(),
-    )
+    let audit = audit(reloader, clock);
+    let (auth, generated) = Auth::open(Opening {
+        dir: &loaded.config.data,
+        password_from_env: from_environment.as_deref(),
+        lifetimes: config.lifetimes(),
+        clock: clock.clone(),
+        heavy: heavy.clone(),
+        audit: audit.clone(),
+    })
     .context("set up the admin password")?;
     if let Some(password) = generated {
         // Straight to the terminal and not through the log, which is stored and exported.
@@ -58,6 +61,7 @@ pub fn open(
         heavy,
         spans: reloader.shared.spans.clone(),
         auth: auth.clone(),
+        audit,
         links: reloader.shared.links.clone(),
         base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
         clock: clock.clone(),
@@ -68,6 +72,12 @@ pub fn open(
         config,
     });
     Ok((state, auth))
+}
+
+/// Writes deeds where the process's other events go.
+fn audit(reloader: &Arc<Reloader>, clock: &Clock) -> Audit {
+    let (store, telemetry) = (reloader.store.clone(), reloader.telemetry.clone());
+    Audit::new(clock.clone(), move |record| events::keep(&store, &telemetry, record))
 }
 
 /// Takes up the password that `vitrine password` stored, and says what came of it.

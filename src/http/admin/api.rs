@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::audit::{Actor, Deed, Event};
 use super::browser::see_other;
 use super::form::Timely;
 use super::gather;
@@ -67,8 +68,16 @@ pub(super) async fn reload(
     if !guard::is_meant(&caller, &req, form.as_ref()) {
         return guard::not_meant();
     }
-    let outcome = (state.parts.reload)().await;
-    match outcome {
+    let (reloading, witness) = ((state.parts.reload)(), state.witness(&req, caller.actor()));
+    let reloaded = to_the_end(async move {
+        let outcome = reloading.await;
+        witness.note(match &outcome {
+            Ok(applied) => Deed::done(Event::Reload, applied),
+            Err(cause) => Deed::refused(Event::Reload, format!("reload refused: {cause}")),
+        });
+        outcome
+    });
+    match reloaded.await {
         _ if matches!(caller, Caller::Session(_)) && wants_html(&req) => see_other("/admin"),
         Ok(applied) => HttpResponse::Ok().json(json!({ "status": "applied", "message": applied })),
         Err(cause) => {
@@ -93,11 +102,12 @@ pub(super) async fn scale(
     Timely(form): Timely<ScaleForm>,
 ) -> HttpResponse {
     let (csrf, count) = form.map(|form| (CsrfForm { csrf: form.csrf }, form.count)).unzip();
-    if let Err(refusal) = meant(&state, &req, csrf.as_ref()).await {
-        return refusal;
-    }
+    let actor = match meant(&state, &req, csrf.as_ref()).await {
+        Ok(actor) => actor,
+        Err(refusal) => return refusal,
+    };
     match count {
-        Some(count) => carry_out(&state, WorkerCommand::Scale(count)).await,
+        Some(count) => carry_out(&state, &req, actor, WorkerCommand::Scale(count)).await,
         None => HttpResponse::BadRequest()
             .json(json!({ "error": "no number of workers", "hint": "send the form count=4" })),
     }
@@ -111,9 +121,10 @@ pub(super) async fn command(
     path: web::Path<(String, String)>,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    if let Err(refusal) = meant(&state, &req, form.as_ref()).await {
-        return refusal;
-    }
+    let actor = match meant(&state, &req, form.as_ref()).await {
+        Ok(actor) => actor,
+        Err(refusal) => return refusal,
+    };
     let (id, command) = path.into_inner();
     let id = id.parse().map(WorkerId).ok();
     let command = match (id, command.as_str()) {
@@ -125,16 +136,31 @@ pub(super) async fn command(
             return HttpResponse::NotFound().json(json!({ "error": "no such command", "hint": hint }));
         }
     };
-    carry_out(&state, command).await
+    carry_out(&state, &req, actor, command).await
 }
 
-async fn meant(state: &AdminState, req: &HttpRequest, form: Option<&CsrfForm>) -> Result<(), HttpResponse> {
+async fn meant(
+    state: &AdminState,
+    req: &HttpRequest,
+    form: Option<&CsrfForm>,
+) -> Result<Actor, HttpResponse> {
     let caller = guard::caller(state, req).await?;
-    if guard::is_meant(&caller, req, form) { Ok(()) } else { Err(guard::not_meant()) }
+    if guard::is_meant(&caller, req, form) { Ok(caller.actor()) } else { Err(guard::not_meant()) }
 }
 
-async fn carry_out(state: &AdminState, command: WorkerCommand) -> HttpResponse {
-    let Err(err) = (state.parts.control)(command).await else {
+async fn carry_out(
+    state: &AdminState,
+    req: &HttpRequest,
+    actor: Actor,
+    command: WorkerCommand,
+) -> HttpResponse {
+    let (commanded, witness) = ((state.parts.control)(command), state.witness(req, actor));
+    let outcome = to_the_end(async move {
+        let outcome = commanded.await;
+        witness.note(Deed::of(Event::Workers, &command.to_string(), &outcome));
+        outcome
+    });
+    let Err(err) = outcome.await else {
         return HttpResponse::Ok().json(json!({ "status": "done" }));
     };
     let status = match err {
@@ -148,6 +174,17 @@ async fn carry_out(state: &AdminState, command: WorkerCommand) -> HttpResponse {
         | ControlError::HttpThreads { .. } => StatusCode::CONFLICT,
     };
     HttpResponse::build(status).json(json!({ "error": err.to_string() }))
+}
+
+/// Runs to the end also when the caller leaves: what was asked for is done by others, and how
+/// it ended is to be written down.
+async fn to_the_end<T: 'static>(work: impl Future<Output = T> + 'static) -> T {
+    // A task of its own ends by itself; it is lost only with the whole thread, or by a panic
+    // of its own, which goes on here.
+    match actix_web::rt::spawn(work).await {
+        Ok(res) => res,
+        Err(fault) => std::panic::resume_unwind(fault.into_panic()),
+    }
 }
 
 /// A method that an address of the API does not take; a stranger learns only that.

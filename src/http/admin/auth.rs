@@ -3,7 +3,7 @@
 //! Hashing takes 19 MiB and tens of milliseconds, so one runs at a time, off the async
 //! threads, and few may wait for it. A wrong password is counted before the next one has
 //! its turn, so parallel guesses gain nothing, and the right one costs nobody an attempt.
-//! Nothing here is ever logged but that a login succeeded or failed.
+//! Nothing here is ever logged but that somebody was let in or refused, in the audit log.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,11 +16,13 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::audit::{Actor, Audit, Deed, Event};
 use super::password::{GeneratedPassword, Hash, Mark, PasswordError, PasswordFile};
-use super::sessions::{Sessions, Token};
+use super::sessions::{Sessions, Token, Visit};
 use super::throttle::Throttle;
 use crate::balancer::Lane;
 use crate::clock::Clock;
+use crate::record::seldom::Seldom;
 use crate::record::trace::TraceContext;
 
 /// Credentials that are verified or wait for it. The last in the queue waits about half a
@@ -38,6 +40,13 @@ const BASIC_MAX: usize = 16;
 /// How long a verified Basic credential is remembered: a scraper that comes every 15 s
 /// costs one hash in 5 minutes.
 const BASIC_REMEMBERED: Duration = Duration::from_secs(300);
+
+/// Addresses whose first Basic credential was written down; one more forgets the oldest.
+const MET_MAX: usize = 64;
+
+/// Attempts that are refused unread are written down so often, with their number: who sends
+/// thousands of them must not fill the audit log.
+const REFUSALS_NOTED_EVERY: Duration = Duration::from_secs(10);
 
 /// How often the password file is looked at while requests come.
 const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -77,6 +86,8 @@ struct Inner {
     heavy: Lane,
     /// Makes the remembered credentials useless outside this process.
     basic_key: [u8; 32],
+    audit: Audit,
+    refusals: Seldom,
 }
 
 /// A password and the address that it came from, hashed with a key of this process. The
@@ -129,6 +140,24 @@ struct State {
     sessions: Sessions,
     /// Verified Basic credentials and until when each holds, the oldest first.
     basic: Vec<(Credential, Duration)>,
+    /// Addresses that Basic credentials came from, the oldest first.
+    met: Vec<IpAddr>,
+}
+
+/// What the door is built from.
+pub struct Opening<'a> {
+    /// The data directory, with the password's file.
+    pub dir: &'a Path,
+    /// The password that the environment gives.
+    pub password_from_env: Option<&'a str>,
+    /// Of sessions.
+    pub lifetimes: Lifetimes,
+    /// Monotonic time for what expires.
+    pub clock: Clock,
+    /// Where hashes are computed.
+    pub heavy: Lane,
+    /// Where it is written down who came in.
+    pub audit: Audit,
 }
 
 /// Lifetimes of sessions.
@@ -143,13 +172,8 @@ pub struct Lifetimes {
 impl Auth {
     /// Takes the password from the environment, else from the data directory, else makes
     /// one, stores its hash and returns it to be printed once.
-    pub fn open(
-        dir: &Path,
-        password_from_env: Option<&str>,
-        lifetimes: Lifetimes,
-        clock: Clock,
-        heavy: Lane,
-    ) -> Result<(Auth, Option<GeneratedPassword>), PasswordError> {
+    pub fn open(opening: Opening<'_>) -> Result<(Auth, Option<GeneratedPassword>), PasswordError> {
+        let Opening { dir, password_from_env, lifetimes, clock, heavy, audit } = opening;
         let file = PasswordFile::in_dir(dir);
         let (hash, file, generated) = match password_from_env {
             Some(password) => (Hash::of(password)?, None, None),
@@ -165,7 +189,8 @@ impl Auth {
         };
         let mark = file.as_ref().map(PasswordFile::mark).transpose()?.flatten();
         let sessions = Sessions::new(lifetimes.idle_max, lifetimes.age_max);
-        let state = State { hash, mark, checked: clock.elapsed(), sessions, basic: Vec::new() };
+        let state =
+            State { hash, mark, checked: clock.elapsed(), sessions, basic: Vec::new(), met: Vec::new() };
         let inner = Inner {
             clock,
             file,
@@ -175,6 +200,8 @@ impl Auth {
             hashing: Arc::new(Semaphore::new(1)),
             heavy,
             basic_key: rand::random(),
+            audit,
+            refusals: Seldom::once_in(REFUSALS_NOTED_EVERY),
         };
         Ok((Auth(Arc::new(inner)), generated))
     }
@@ -187,11 +214,6 @@ impl Auth {
         let mark = file.mark()?;
         self.state().replace(hash, mark);
         Ok(())
-    }
-
-    /// Ends every session, here and on other devices.
-    pub fn end_all_sessions(&self) {
-        self.state().sessions.end_all();
     }
 
     /// Takes up the password that lies in the data directory now. Once this returned,
@@ -210,11 +232,14 @@ impl Auth {
         self.take_up_new_password().await;
         let credential = self.credential(&password, address);
         let hash = self.verify(password, credential, address).await?;
-        self.begin_session(&hash)
+        let (token, number) = self.begin_session(&hash)?;
+        let deed = Deed::done(Event::Login, "logged in with the password");
+        self.0.audit.note(&Actor::Session(number), Some(address), deed);
+        Ok(token)
     }
 
     /// Begins a session for who knew the password of `hash`, unless it was changed since.
-    fn begin_session(&self, hash: &Hash) -> Result<Token, LoginError> {
+    fn begin_session(&self, hash: &Hash) -> Result<(Token, u32), LoginError> {
         let now = self.0.clock.elapsed();
         let mut state = self.state();
         if state.hash != *hash {
@@ -227,14 +252,19 @@ impl Auth {
     pub(super) async fn basic(&self, password: String, address: IpAddr) -> Result<(), LoginError> {
         self.take_up_new_password().await;
         let credential = self.credential(&password, address);
-        if self.remembered(&credential).is_some() {
-            return Ok(());
+        if self.remembered(&credential).is_none() {
+            self.verify(password, credential, address).await?;
         }
-        self.verify(password, credential, address).await.map(|_| ())
+        // A scraper comes again and again; that it came is told once.
+        if self.state().meet(address) {
+            let deed = Deed::done(Event::Login, "came with the password, by Basic auth");
+            self.0.audit.note(&Actor::Basic, Some(address), deed);
+        }
+        Ok(())
     }
 
-    /// Returns the CSRF token of a live session and counts it as used.
-    pub(super) async fn visit(&self, token: &Token) -> Option<String> {
+    /// Counts a live session as used.
+    pub(super) async fn visit(&self, token: &Token) -> Option<Visit> {
         self.take_up_new_password().await;
         let now = self.0.clock.elapsed();
         self.state().sessions.visit(token, now)
@@ -251,8 +281,33 @@ impl Auth {
         self.state().sessions.end(token);
     }
 
-    /// Returns the hash that the password fits.
+    /// Returns the hash that the password fits; a refusal is written down.
     async fn verify(
+        &self,
+        password: String,
+        credential: Credential,
+        address: IpAddr,
+    ) -> Result<Hash, LoginError> {
+        let verified = self.verify_in_turn(password, credential, address).await;
+        // A wrong one was written down when it was counted.
+        if let Err(fault @ (LoginError::TooSoon { .. } | LoginError::Overloaded)) = &verified {
+            self.note_refusal(address, &fault.to_string());
+        }
+        verified
+    }
+
+    /// Writes down that an attempt was refused unread, seldom enough.
+    fn note_refusal(&self, address: IpAddr, why: &str) {
+        let Some(n_silent) = self.0.refusals.due(self.0.clock.elapsed()) else { return };
+        let others = match n_silent {
+            0 => String::new(),
+            n => format!("; {n} more were refused since this was last said"),
+        };
+        let deed = Deed::refused(Event::LoginRefused, format!("login refused: {why}{others}"));
+        self.0.audit.note(&Actor::Stranger, Some(address), deed);
+    }
+
+    async fn verify_in_turn(
         &self,
         password: String,
         credential: Credential,
@@ -297,7 +352,8 @@ impl Auth {
         let now = self.0.clock.elapsed();
         if !is_right {
             self.throttle().failed(address, now);
-            tracing::warn!("admin login refused: wrong password");
+            let deed = Deed::refused(Event::LoginRefused, "login refused: wrong password");
+            self.0.audit.note(&Actor::Stranger, Some(address), deed);
             return Err(LoginError::Wrong);
         }
         self.throttle().succeeded(address);
@@ -351,7 +407,8 @@ impl Auth {
 
     fn take_up(&self, hash: Hash, mark: Option<Mark>) {
         if self.state().replace(hash, mark) {
-            tracing::info!("admin password changed, all sessions ended");
+            let deed = Deed::done(Event::PasswordChanged, "changed the admin password; every session ended");
+            self.0.audit.note(&Actor::CommandLine, None, deed);
         }
     }
 
@@ -388,6 +445,19 @@ impl State {
         self.hash = hash;
         self.sessions.end_all();
         self.basic.clear();
+        self.met.clear();
+        true
+    }
+
+    /// Returns true when nobody came from there with this password yet.
+    fn meet(&mut self, address: IpAddr) -> bool {
+        if self.met.contains(&address) {
+            return false;
+        }
+        if self.met.len() >= MET_MAX {
+            self.met.remove(0);
+        }
+        self.met.push(address);
         true
     }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use super::AdminState;
+use super::audit::{Deed, Event};
 use super::auth::LoginError;
 use super::form::Timely;
 use super::gather::{self, Ask, GatherError, PageQuery};
@@ -107,10 +108,12 @@ pub(super) async fn logout(
 ) -> HttpResponse {
     let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
     let token = session.token.clone();
-    if !guard::is_meant(&Caller::Session(session), &req, form.as_ref()) {
+    let caller = Caller::Session(session);
+    if !guard::is_meant(&caller, &req, form.as_ref()) {
         return guard::not_meant();
     }
     state.parts.auth.logout(&token);
+    state.witness(&req, caller.actor()).note(Deed::done(Event::Logout, "logged out"));
     HttpResponse::SeeOther()
         .insert_header((LOCATION, "/admin/login?out=1"))
         .insert_header((SET_COOKIE, guard::no_cookie((state.parts.peer)(&req))))

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
+use super::audit::Actor;
 use super::auth::LoginError;
-use super::sessions::Token;
+use super::sessions::{Token, Visit};
 use super::{AdminState, Peer};
 
 /// The cookie that holds a session's token.
@@ -23,12 +24,24 @@ const USER: &str = "admin";
 pub(super) struct Session {
     pub(super) token: Token,
     pub(super) csrf: String,
+    /// Names the session in the audit log.
+    pub(super) number: u32,
 }
 
 /// Someone who may use the API.
 pub(super) enum Caller {
     Session(Session),
-    Machine,
+    Machine(Actor),
+}
+
+impl Caller {
+    /// Returns who this is to the audit log.
+    pub(super) fn actor(&self) -> Actor {
+        match self {
+            Caller::Session(session) => Actor::Session(session.number),
+            Caller::Machine(actor) => actor.clone(),
+        }
+    }
 }
 
 /// The field that every form of the page carries.
@@ -41,8 +54,8 @@ pub(super) struct CsrfForm {
 /// Returns the live session that the request belongs to.
 pub(super) async fn session(state: &AdminState, req: &HttpRequest) -> Option<Session> {
     let token = cookie(req)?;
-    let csrf = state.parts.auth.visit(&token).await?;
-    Some(Session { token, csrf })
+    let Visit { csrf, number } = state.parts.auth.visit(&token).await?;
+    Some(Session { token, csrf, number })
 }
 
 /// Returns who calls the API: a session, or a machine by Basic auth.
@@ -57,7 +70,7 @@ pub(super) async fn caller(state: &AdminState, req: &HttpRequest) -> Result<Call
         return Err(HttpResponse::Forbidden().json(error));
     }
     match state.parts.auth.basic(password, peer.address).await {
-        Ok(()) => Ok(Caller::Machine),
+        Ok(()) => Ok(Caller::Machine(Actor::Basic)),
         Err(err) => Err(refusal(err)),
     }
 }
@@ -74,7 +87,7 @@ pub(super) fn is_refused(state: &AdminState, peer: Peer) -> bool {
 /// CSRF token, a machine by not being a browser on another site.
 pub(super) fn is_meant(caller: &Caller, req: &HttpRequest, form: Option<&CsrfForm>) -> bool {
     match caller {
-        Caller::Machine => is_own_site(req) && is_own_origin(req),
+        Caller::Machine(_) => is_own_site(req) && is_own_origin(req),
         Caller::Session(session) => {
             let in_header = req.headers().get("X-CSRF-Token").and_then(|value| value.to_str().ok());
             let sent = form.map(|form| form.csrf.as_str()).or(in_header).unwrap_or_default();

@@ -13,12 +13,14 @@
 //!
 //! Where `GET` is, `HEAD` is too; any other method gets 405 and is told what is allowed.
 //! Every route but the login refuses without a session; the API also takes Basic auth of
-//! the user `admin`, and answers refusals in JSON. Every state change by a session needs its CSRF token. What is shown
+//! the user `admin`, and answers refusals in JSON. Every state change by a session needs its CSRF token, and
+//! every state change and login is written to the audit log ([`audit`]). What is shown
 //! comes from the read traits and from a status function; queries run off the async
 //! threads, a bounded number at once. This module refuses to know what a store, a
 //! balancer or a configuration is.
 
 mod api;
+pub mod audit;
 pub mod auth;
 mod browser;
 mod events;
@@ -39,6 +41,7 @@ use actix_web::{HttpRequest, HttpResponse, Route, web};
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
+use self::audit::{Actor, Witness};
 use super::client::Peer;
 use super::links::Links;
 use super::stage::Stages;
@@ -49,7 +52,8 @@ use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead};
 use crate::record::ring::Sender;
 
-pub use auth::{Auth, Lifetimes, LoginError};
+pub use audit::Audit;
+pub use auth::{Auth, Lifetimes, LoginError, Opening};
 pub use password::{GeneratedPassword, PasswordError};
 
 /// Settings of the admin page.
@@ -98,6 +102,17 @@ pub enum WorkerCommand {
     Scale(usize),
 }
 
+impl fmt::Display for WorkerCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WorkerCommand::Drain(worker) => write!(f, "drain worker {worker}"),
+            WorkerCommand::Enable(worker) => write!(f, "enable worker {worker}"),
+            WorkerCommand::Restart(worker) => write!(f, "restart worker {worker}"),
+            WorkerCommand::Scale(n_workers) => write!(f, "scale to {n_workers} workers"),
+        }
+    }
+}
+
 /// Has a command carried out; yields when the state is reached, or why it is not.
 pub type Control = Arc<dyn Fn(WorkerCommand) -> BoxFuture<'static, Result<(), ControlError>> + Send + Sync>;
 
@@ -128,6 +143,8 @@ pub struct Parts {
     pub spans: Sender<Span>,
     /// Who may enter.
     pub auth: Auth,
+    /// Where it is written down who did what.
+    pub audit: Audit,
     /// Who else may see the whole CV.
     pub links: Arc<Links>,
     /// Where the site is, when the owner named it.
@@ -158,6 +175,13 @@ impl AdminState {
     pub fn new(parts: Parts) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(parts.config.streams));
         Arc::new(AdminState { parts, cache: gather::Cache::default(), streams })
+    }
+
+    /// Returns what writes down what somebody does by a request, or tries to. Every handler
+    /// that changes something calls it; what runs on goes on being watched when its caller
+    /// leaves.
+    fn witness(&self, req: &HttpRequest, actor: Actor) -> Witness {
+        Witness::of(&self.parts.audit, actor, (self.parts.peer)(req).address)
     }
 
     /// Returns where the stages of the request being answered are noted.

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use super::*;
 use crate::balancer::{Lane, Lanes};
 use crate::clock::UnixNanos;
+use crate::record::LogRecord;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const LIFETIMES: Lifetimes =
@@ -17,6 +18,26 @@ struct Door {
     clock: Clock,
     auth: Auth,
     password: String,
+    written: Written,
+}
+
+/// What was written down.
+type Written = Arc<Mutex<Vec<LogRecord>>>;
+
+impl Door {
+    /// Returns what was written down so far: who, from where, what.
+    fn audit(&self) -> Vec<String> {
+        let written = self.written.lock().unwrap();
+        let line = |record: &LogRecord| {
+            let from = record.metadata("client_address");
+            format!(
+                "{} {from} {}",
+                record.metadata("actor").trim_end_matches(|c: char| c.is_numeric()),
+                record.body
+            )
+        };
+        written.iter().map(line).collect()
+    }
 }
 
 fn heavy() -> Lane {
@@ -26,8 +47,22 @@ fn heavy() -> Lane {
 fn door() -> Door {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::manual(UnixNanos(0));
-    let (auth, generated) = Auth::open(dir.path(), None, LIFETIMES, clock.clone(), heavy()).unwrap();
-    Door { dir, clock, auth, password: generated.unwrap().reveal().to_string() }
+    let (auth, generated, written) = open(dir.path(), None, &clock);
+    Door { dir, clock, auth, password: generated.unwrap().reveal().to_string(), written }
+}
+
+fn open(
+    dir: &Path,
+    password_from_env: Option<&str>,
+    clock: &Clock,
+) -> (Auth, Option<GeneratedPassword>, Written) {
+    let written = Written::default();
+    let sink = written.clone();
+    let audit = Audit::new(clock.clone(), move |record| sink.lock().unwrap().push(record));
+    let (lifetimes, clock, heavy) = (LIFETIMES, clock.clone(), heavy());
+    let (auth, generated) =
+        Auth::open(Opening { dir, password_from_env, lifetimes, clock, heavy, audit }).unwrap();
+    (auth, generated, written)
 }
 
 #[tokio::test]
@@ -37,7 +72,7 @@ async fn password_is_made_once_and_lets_in() {
     assert!(door.auth.visit(&token).await.is_some());
     door.auth.logout(&token);
     assert!(door.auth.visit(&token).await.is_none());
-    let (again, generated) = Auth::open(door.dir.path(), None, LIFETIMES, door.clock, heavy()).unwrap();
+    let (again, generated, _) = open(door.dir.path(), None, &door.clock);
     assert!(generated.is_none());
     assert!(again.login(door.password, HERE).await.is_ok());
 }
@@ -167,7 +202,7 @@ async fn guesses_are_slowed_down_even_for_the_right_one() {
 async fn environment_wins_and_writes_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::manual(UnixNanos(0));
-    let (auth, generated) = Auth::open(dir.path(), Some("from outside"), LIFETIMES, clock, heavy()).unwrap();
+    let (auth, generated, _) = open(dir.path(), Some("from outside"), &clock);
     assert!(generated.is_none());
     assert!(auth.login("from outside".into(), HERE).await.is_ok());
     assert!(matches!(auth.set_password("changed here"), Err(PasswordError::FromEnvironment)));
@@ -181,7 +216,47 @@ async fn setting_a_password_ends_sessions_at_once() {
     let token = door.auth.login(door.password, HERE).await.unwrap();
     door.auth.set_password("changed here").unwrap();
     assert!(!door.auth.is_alive(&token).await);
-    let token = door.auth.login("changed here".into(), HERE).await.unwrap();
-    door.auth.end_all_sessions();
-    assert!(!door.auth.is_alive(&token).await);
+}
+
+#[tokio::test]
+async fn who_came_in_and_who_did_not_is_written_down_without_their_words() {
+    let door = door();
+    door.auth.login(door.password.clone(), HERE).await.unwrap();
+    door.auth.basic(door.password.clone(), HERE).await.unwrap();
+    door.clock.advance(BASIC_REMEMBERED);
+    door.auth.basic(door.password.clone(), HERE).await.unwrap();
+    for _ in 0..5 {
+        door.auth.login("guess guess".into(), HERE).await.unwrap_err();
+    }
+    let expect = [
+        "session  127.0.0.1 logged in with the password",
+        "basic admin 127.0.0.1 came with the password, by Basic auth",
+    ];
+    let refused = ["stranger 127.0.0.1 login refused: wrong password"; 5];
+    assert_eq!(door.audit(), [&expect[..], &refused].concat());
+    super::super::password::set(door.dir.path(), "another password").unwrap();
+    door.auth.reread().await.unwrap();
+    assert_eq!(door.audit().last().unwrap(), "command line  changed the admin password; every session ended");
+    assert!(!format!("{:?}", door.written.lock().unwrap()).contains("guess guess"));
+}
+
+#[tokio::test]
+async fn attempts_that_are_refused_unread_are_written_down_seldom_and_counted() {
+    let door = door();
+    for _ in 0..5 {
+        door.auth.login("guess guess".into(), HERE).await.unwrap_err();
+    }
+    for _ in 0..100 {
+        door.auth.login("guess guess".into(), HERE).await.unwrap_err();
+    }
+    assert_eq!(door.audit().len(), 6);
+    assert_eq!(door.audit()[5], "stranger 127.0.0.1 login refused: too many attempts, wait 2 s");
+    door.clock.advance(REFUSALS_NOTED_EVERY);
+    door.auth.login("guess guess".into(), HERE).await.unwrap_err();
+    door.auth.login("guess guess".into(), HERE).await.unwrap_err();
+    assert!(
+        door.audit()[7].ends_with("; 99 more were refused since this was last said"),
+        "{:?}",
+        door.audit()
+    );
 }
