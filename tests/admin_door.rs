@@ -57,3 +57,30 @@ fn what_is_done_is_asked_for_by_logql_whatever_the_log_level() {
     vitrine.wait();
     assert!(!vitrine.log_text().contains("logged in"), "the log level is about what is printed");
 }
+
+#[test]
+fn the_log_level_changes_at_run_time_and_a_reload_takes_it_back() {
+    let vitrine = Vitrine::start();
+    let basic = crate::harness::basic_auth();
+    let auth = ("authorization", basic.as_str());
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let set = |level: &str| {
+        let form_text = format!("level={level}");
+        vitrine.send("POST", "/admin/api/v1/log-level", &[auth, form], form_text.as_bytes())
+    };
+    let level = || {
+        let answer = vitrine.request("GET", "/admin/api/v1/log-level", &[auth]);
+        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+        (answer["level"].as_str().unwrap().to_string(), answer["configured"].as_str().unwrap().to_string())
+    };
+    let refused = set("info,vitrine::http=loud");
+    assert_eq!(refused.status, 422);
+    let fault = refused.text();
+    assert!(fault.contains("loud") && fault.contains("is no level") && fault.contains("warn"), "{fault}");
+    assert_eq!(level(), ("info".into(), "info".into()));
+    assert_eq!(set("warn,vitrine::app=debug").status, 200);
+    assert_eq!(level(), ("warn,vitrine::app=debug".into(), "info".into()));
+    let reload = vitrine.request("POST", "/admin/api/v1/reload", &[auth]);
+    assert_eq!(reload.status, 200, "{}", reload.text());
+    assert_eq!(level(), ("info".into(), "info".into()));
+}

@@ -13,6 +13,7 @@ use super::reload::Reloader;
 use super::status::LastReload;
 use crate::balancer::{Balancer, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
+use crate::config::{self, settings};
 use crate::http::admin::{self, AdminState, Audit, Auth, Opening, Parts, WorkerCommand};
 use crate::http::assets::Assets;
 use crate::http::{Done, Job};
@@ -58,6 +59,7 @@ pub fn open(
         status: status(reloader.clone(), release.clone(), clock.clone()),
         reload: reload(requests),
         control: control(reloader.shared.balancer.clone()),
+        log: log_control(reloader),
         heavy,
         spans: reloader.shared.spans.clone(),
         auth: auth.clone(),
@@ -118,6 +120,21 @@ fn control(balancer: Balancer<Job, Done>) -> admin::Control {
         }
         .boxed()
     })
+}
+
+/// Changes what is logged. The directives are read as those of the file are.
+fn log_control(reloader: &Arc<Reloader>) -> admin::LogControl {
+    let (of_get, telemetry) = (reloader.clone(), reloader.telemetry.clone());
+    let get = move || admin::LogLevel {
+        now: of_get.telemetry.log_level(),
+        configured: of_get.loaded().config.telemetry.log_level,
+    };
+    let set = move |level: &str| {
+        let setting = settings::find("telemetry.log_level").expect("the table has the setting");
+        let level = config::read_value(setting, level)?;
+        telemetry.set_log_level(&level).map_err(|fault| fault.to_string())
+    };
+    admin::LogControl { get: Arc::new(get), set: Arc::new(set) }
 }
 
 fn status(reloader: Arc<Reloader>, release: Release, clock: Clock) -> admin::Status {

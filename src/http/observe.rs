@@ -66,6 +66,7 @@ const OTHER_ROUTES: &[&str] = &[
     "/admin/api/v1/workers",
     "/admin/api/v1/workers/{id}/{command}",
     "/admin/api/v1/reload",
+    "/admin/api/v1/log-level",
 ];
 
 /// Recorded when the client left before there was a status; nginx's number for it.

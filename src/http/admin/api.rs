@@ -12,7 +12,7 @@ use super::browser::see_other;
 use super::form::Timely;
 use super::gather;
 use super::guard::{self, Caller, CsrfForm};
-use super::{AdminState, WorkerCommand};
+use super::{AdminState, LogLevel, WorkerCommand};
 use crate::balancer::{ControlError, WorkerId};
 use crate::clock::UnixNanos;
 use crate::pages::admin::WorkerView;
@@ -83,6 +83,50 @@ pub(super) async fn reload(
         Err(cause) => {
             HttpResponse::UnprocessableEntity().json(json!({ "status": "refused", "error": cause }))
         }
+    }
+}
+
+/// `GET /admin/api/v1/log-level`
+pub(super) async fn log_level(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
+    match guard::caller(&state, &req).await {
+        Ok(_) => HttpResponse::Ok().json(log_level_json((state.parts.log.get)())),
+        Err(refusal) => refusal,
+    }
+}
+
+fn log_level_json(LogLevel { now, configured }: LogLevel) -> serde_json::Value {
+    json!({ "level": now, "configured": configured })
+}
+
+/// What is to be logged.
+#[derive(Deserialize)]
+pub(super) struct LogLevelForm {
+    #[serde(flatten)]
+    csrf: CsrfForm,
+    level: Option<String>,
+}
+
+/// `POST /admin/api/v1/log-level` with the form `level=…`: that is logged until the next
+/// reload or restart.
+pub(super) async fn set_log_level(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    Timely(form): Timely<LogLevelForm>,
+) -> HttpResponse {
+    let actor = match meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        Ok(actor) => actor,
+        Err(refusal) => return refusal,
+    };
+    let Some(level) = form.and_then(|form| form.level) else {
+        return HttpResponse::BadRequest()
+            .json(json!({ "error": "no log level", "hint": "send the form level=debug" }));
+    };
+    let outcome = (state.parts.log.set)(&level);
+    let deed = Deed::of(Event::LogLevel, &format!("set the log level to {level}"), &outcome);
+    state.witness(&req, actor).note(deed);
+    match outcome {
+        Ok(()) => HttpResponse::Ok().json(log_level_json((state.parts.log.get)())),
+        Err(fault) => HttpResponse::UnprocessableEntity().json(json!({ "error": fault })),
     }
 }
 

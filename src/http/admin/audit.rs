@@ -57,6 +57,8 @@ pub enum Event {
     PasswordChanged,
     /// A reload was asked for.
     Reload,
+    /// Something else is logged.
+    LogLevel,
     /// A worker was told something, or all of them.
     Workers,
     /// A private link was made.
@@ -74,6 +76,7 @@ impl Event {
             Event::Logout => "vitrine.admin.logout",
             Event::PasswordChanged => "vitrine.admin.password_changed",
             Event::Reload => "vitrine.admin.reload",
+            Event::LogLevel => "vitrine.admin.log_level",
             Event::Workers => "vitrine.admin.workers",
             Event::LinkMade => "vitrine.admin.link_made",
             Event::LinkRevoked => "vitrine.admin.link_revoked",

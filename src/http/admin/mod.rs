@@ -9,7 +9,9 @@
 //! | `GET /admin/links`, `POST /admin/links` | the private links, and a new one |
 //! | `POST /admin/links/{id}/revoke` | ends a private link |
 //! | `POST /admin/api/v1/reload` | reads CV and configuration again and says how that ended |
-//! | `GET /admin/api/v1/workers` | the workers as JSON |
+//! | `GET`, `POST /admin/api/v1/log-level` | what is logged, and something else until the next reload |
+//! | `GET`, `POST /admin/api/v1/workers` | the workers as JSON, and their number |
+//! | `POST /admin/api/v1/workers/{id}/{command}` | drains, enables or restarts a worker |
 //!
 //! Where `GET` is, `HEAD` is too; any other method gets 405 and is told what is allowed.
 //! Every route but the login refuses without a session; the API also takes Basic auth of
@@ -116,6 +118,27 @@ impl fmt::Display for WorkerCommand {
 /// Has a command carried out; yields when the state is reached, or why it is not.
 pub type Control = Arc<dyn Fn(WorkerCommand) -> BoxFuture<'static, Result<(), ControlError>> + Send + Sync>;
 
+/// What is logged, by the directives of `telemetry.log_level`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLevel {
+    /// What is in force.
+    pub now: String,
+    /// What the configuration says, which a reload or a restart puts in force.
+    pub configured: String,
+}
+
+/// Logs by these directives until the next reload, or says what is wrong with them.
+pub type SetLogLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
+/// Looks at what is logged, and changes it; neither waits.
+#[derive(Clone)]
+pub struct LogControl {
+    /// Returns what is logged.
+    pub get: Arc<dyn Fn() -> LogLevel + Send + Sync>,
+    /// Logs something else.
+    pub set: SetLogLevel,
+}
+
 /// Reads the state of the process; called off the async threads.
 pub type Status = Arc<dyn Fn() -> StatusView + Send + Sync>;
 
@@ -137,6 +160,8 @@ pub struct Parts {
     pub reload: Reload,
     /// Commands to the workers.
     pub control: Control,
+    /// What is logged.
+    pub log: LogControl,
     /// Where queries run.
     pub heavy: Lane,
     /// Where the spans of queries and pages go.
@@ -215,6 +240,13 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(
             web::scope("/api")
                 .service(web::resource("/v1/reload").post(api::reload).default_service(api_refuses("POST")))
+                .service(
+                    web::resource("/v1/log-level")
+                        .get(api::log_level)
+                        .head(api::log_level)
+                        .post(api::set_log_level)
+                        .default_service(api_refuses("GET, HEAD, POST")),
+                )
                 .service(
                     web::resource("/v1/workers")
                         .get(api::workers)

@@ -73,6 +73,19 @@ fn case_with(config: Config) -> Case {
         workers: vec![WorkerView { id: 7, incarnation: 2, in_flight_max: 64, ..WorkerView::default() }],
         ..StatusView::default()
     };
+    let level = Arc::new(Mutex::new("info".to_string()));
+    let log = LogControl {
+        get: Arc::new({
+            let level = level.clone();
+            move || LogLevel { now: level.lock().unwrap().clone(), configured: "info".into() }
+        }),
+        set: Arc::new(move |wanted| {
+            let is_level = wanted == "debug";
+            is_level
+                .then(|| *level.lock().unwrap() = wanted.into())
+                .ok_or_else(|| format!("no level: {wanted}"))
+        }),
+    };
     let state = AdminState::new(Parts {
         links: Arc::new(Links::open(dir.path())),
         base_url: Arc::new(|| Some("https://cv.example.com".into())),
@@ -86,6 +99,7 @@ fn case_with(config: Config) -> Case {
             let res = if refused { Err(ControlError::LastWorker(WorkerId(0))) } else { Ok(()) };
             async move { res }.boxed()
         }),
+        log,
         heavy,
         spans: crate::record::ring::ring(1).0,
         auth,
@@ -309,6 +323,28 @@ async fn workers_are_controlled_by_who_may_and_means_it() {
             WorkerCommand::Scale(5),
         ]
     );
+}
+
+#[actix_web::test]
+async fn the_log_level_is_changed_by_who_means_it() {
+    let case = case();
+    let (cookie, csrf) = case.enter().await;
+    let uri = "/admin/api/v1/log-level";
+    assert_eq!(case.get(uri, "").await.status, StatusCode::UNAUTHORIZED);
+    let post = |csrf: &str, level: &str| {
+        let req = test::TestRequest::post().uri(uri).insert_header(("Cookie", cookie.as_str()));
+        case.send(req.set_form([("csrf", csrf), ("level", level)]))
+    };
+    assert_eq!(post("guess", "debug").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(case.post(uri, &cookie, &csrf).await.status, StatusCode::BAD_REQUEST);
+    let refused = post(&csrf, "loud").await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text.contains("no level: loud"), "{}", refused.text);
+    assert_eq!(case.get(uri, &cookie).await.text, r#"{"level":"info","configured":"info"}"#);
+    assert_eq!(post(&csrf, "debug").await.status, StatusCode::OK);
+    assert_eq!(case.get(uri, &cookie).await.text, r#"{"level":"debug","configured":"info"}"#);
+    let told: Vec<String> = case.audited(audit::Event::LogLevel).into_iter().map(|(_, what)| what).collect();
+    assert_eq!(told, ["set the log level to loud: no level: loud", "set the log level to debug"]);
 }
 
 #[actix_web::test]
