@@ -84,3 +84,82 @@ fn the_log_level_changes_at_run_time_and_a_reload_takes_it_back() {
     assert_eq!(reload.status, 200, "{}", reload.text());
     assert_eq!(level(), ("info".into(), "info".into()));
 }
+
+/// Returns the CSRF token of the harness's session.
+fn csrf(vitrine: &Vitrine) -> String {
+    let page = vitrine.admin_page("/admin/settings/access").text();
+    let value = page.split("name=\"csrf\" value=\"").nth(1).expect("the page has forms");
+    value.split('"').next().unwrap().to_string()
+}
+
+/// Makes a token as the owner does, and reads it off the page.
+fn make_token(vitrine: &Vitrine, name: &str, scope: &str) -> String {
+    let (place, csrf) = ("/admin/settings/access", csrf(vitrine));
+    let form = [("csrf", csrf.as_str()), ("name", name), ("scope", scope)];
+    assert_eq!(vitrine.post_as_admin(&format!("{place}/tokens"), &form).status, 303);
+    let page = vitrine.admin_page(place).text();
+    let secret = page.split("<code class=\"secret\">").nth(1).expect("the page shows the token");
+    secret.split('<').next().unwrap().to_string()
+}
+
+/// What a program may ask, and the scope that it needs for that.
+const MACHINE_ROUTES: &[(&str, &str, &str)] = &[
+    ("GET", "/metrics", "read"),
+    ("GET", "/api/v1/query?query=1", "read"),
+    ("GET", "/api/v1/labels", "read"),
+    ("GET", "/api/v1/status/buildinfo", "read"),
+    ("GET", "/loki/api/v1/labels", "read"),
+    ("GET", "/loki/api/v1/query_range?query=%7Bjob%3D%22audit%22%7D", "read"),
+    ("GET", "/loki/api/v1/tail?query=%7Bjob%3D%22audit%22%7D", "read"),
+    ("GET", "/admin/api/v1/workers", "read"),
+    ("GET", "/admin/api/v1/log-level", "read"),
+    ("POST", "/loki/api/v1/push", "write"),
+    ("POST", "/api/v1/write", "write"),
+    ("POST", "/v1/logs", "write"),
+    ("POST", "/v1/metrics", "write"),
+    ("POST", "/v1/traces", "write"),
+    ("POST", "/admin/api/v1/log-level", "admin"),
+    ("POST", "/admin/api/v1/workers", "admin"),
+    ("POST", "/admin/api/v1/workers/99/drain", "admin"),
+    ("POST", "/admin/api/v1/reload", "admin"),
+];
+
+#[test]
+fn a_token_opens_every_route_of_its_scope_and_no_other() {
+    let dir = Folders::new();
+    let mut serve = dir.serve();
+    serve.env("VITRINE_PUSH_OTLP", "true");
+    let vitrine = Vitrine::spawn(serve, dir);
+    for scope in ["read", "write", "admin"] {
+        let bearer = format!("Bearer {}", make_token(&vitrine, &format!("may {scope}"), scope));
+        for (method, path, needed) in MACHINE_ROUTES {
+            let answer = vitrine.request(method, path, &[("authorization", &bearer)]);
+            let (status, text) = (answer.status, answer.text());
+            if scope == *needed || scope == "admin" {
+                assert!(![401, 403].contains(&status), "{scope} {method} {path}: {status} {text}");
+            } else {
+                assert_eq!(status, 403, "{scope} {method} {path}: {text}");
+                assert!(text.contains(&format!("has the scope {scope}, and this needs {needed}")), "{text}");
+            }
+        }
+    }
+    for (method, path, _) in MACHINE_ROUTES {
+        assert_eq!(vitrine.request(method, path, &[]).status, 401, "{method} {path}");
+        let guess = format!("Bearer vtr_{}", "A".repeat(43));
+        let answer = vitrine.request(method, path, &[("authorization", &guess)]);
+        assert_eq!(answer.status, 401, "{method} {path}");
+    }
+    let refused = wait_until("a refused token is in the audit log", || {
+        Some(audited(&vitrine, r#"| event_name="vitrine.admin.login_refused""#))
+            .filter(|lines| !lines.is_empty())
+    });
+    assert_eq!(refused[0].0["actor"], "token may read", "{refused:?}");
+}
+
+#[test]
+fn tokens_outlive_a_restart() {
+    let vitrine = Vitrine::start();
+    let bearer = format!("Bearer {}", make_token(&vitrine, "grafana", "read"));
+    let vitrine = Vitrine::start_on(vitrine.stop());
+    assert_eq!(vitrine.request("GET", "/api/v1/labels", &[("authorization", &bearer)]).status, 200);
+}

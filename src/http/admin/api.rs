@@ -12,6 +12,7 @@ use super::browser::see_other;
 use super::form::Timely;
 use super::gather;
 use super::guard::{self, Caller, CsrfForm};
+use super::tokens::Scope;
 use super::{AdminState, LogLevel, WorkerCommand};
 use crate::balancer::{ControlError, WorkerId};
 use crate::clock::UnixNanos;
@@ -38,7 +39,7 @@ struct Panic {
 
 /// `GET /admin/api/v1/workers`
 pub(super) async fn workers(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    if let Err(refusal) = guard::caller(&state, &req).await {
+    if let Err(refusal) = guard::caller(&state, &req, Scope::Read).await {
         return refusal;
     }
     match gather::status(&state).await {
@@ -61,7 +62,7 @@ pub(super) async fn reload(
     req: HttpRequest,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    let caller = match guard::caller(&state, &req).await {
+    let caller = match guard::caller(&state, &req, Scope::Admin).await {
         Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
@@ -88,7 +89,7 @@ pub(super) async fn reload(
 
 /// `GET /admin/api/v1/log-level`
 pub(super) async fn log_level(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    match guard::caller(&state, &req).await {
+    match guard::caller(&state, &req, Scope::Read).await {
         Ok(_) => HttpResponse::Ok().json(log_level_json((state.parts.log.get)())),
         Err(refusal) => refusal,
     }
@@ -133,9 +134,9 @@ pub(super) async fn set_log_level(
 /// The number of workers that a form asks for.
 #[derive(Deserialize)]
 pub(super) struct ScaleForm {
-    #[serde(default)]
-    csrf: String,
-    count: usize,
+    #[serde(flatten)]
+    csrf: CsrfForm,
+    count: Option<String>,
 }
 
 /// `POST /admin/api/v1/workers` with the form `count=N`: so many workers until the next
@@ -145,11 +146,11 @@ pub(super) async fn scale(
     req: HttpRequest,
     Timely(form): Timely<ScaleForm>,
 ) -> HttpResponse {
-    let (csrf, count) = form.map(|form| (CsrfForm { csrf: form.csrf }, form.count)).unzip();
-    let actor = match meant(&state, &req, csrf.as_ref()).await {
+    let actor = match meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
         Ok(actor) => actor,
         Err(refusal) => return refusal,
     };
+    let count = form.and_then(|form| form.count?.trim().parse().ok());
     match count {
         Some(count) => carry_out(&state, &req, actor, WorkerCommand::Scale(count)).await,
         None => HttpResponse::BadRequest()
@@ -188,7 +189,7 @@ async fn meant(
     req: &HttpRequest,
     form: Option<&CsrfForm>,
 ) -> Result<Actor, HttpResponse> {
-    let caller = guard::caller(state, req).await?;
+    let caller = guard::caller(state, req, Scope::Admin).await?;
     if guard::is_meant(&caller, req, form) { Ok(caller.actor()) } else { Err(guard::not_meant()) }
 }
 
@@ -237,7 +238,7 @@ pub(super) async fn wrong_method(
     req: HttpRequest,
     allowed: &'static str,
 ) -> HttpResponse {
-    if let Err(refusal) = guard::caller(&state, &req).await {
+    if let Err(refusal) = guard::caller(&state, &req, Scope::Read).await {
         return refusal;
     }
     HttpResponse::MethodNotAllowed()
@@ -247,7 +248,7 @@ pub(super) async fn wrong_method(
 
 /// Any other address below `/admin/api`.
 pub(super) async fn not_found(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    if let Err(refusal) = guard::caller(&state, &req).await {
+    if let Err(refusal) = guard::caller(&state, &req, Scope::Read).await {
         return refusal;
     }
     HttpResponse::NotFound().json(json!({ "error": format!("nothing lies at {}", req.path()) }))

@@ -25,6 +25,8 @@ const TEXT_MAX_BYTES: usize = 1_024;
 pub enum Actor {
     /// A browser, by the number of its session.
     Session(u32),
+    /// A program, by the name of its token.
+    Token(String),
     /// A program with the admin password.
     Basic,
     /// Whoever may use the control socket or write the data directory.
@@ -37,6 +39,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Actor::Session(number) => write!(f, "session {number}"),
+            Actor::Token(name) => write!(f, "token {name}"),
             Actor::Basic => f.write_str("basic admin"),
             Actor::CommandLine => f.write_str("command line"),
             Actor::Stranger => f.write_str("stranger"),
@@ -55,6 +58,12 @@ pub enum Event {
     Logout,
     /// The admin password is another one now.
     PasswordChanged,
+    /// One browser's session was ended by another, or all others'.
+    SessionEnded,
+    /// A token was made.
+    TokenMade,
+    /// A token was revoked.
+    TokenRevoked,
     /// A reload was asked for.
     Reload,
     /// Something else is logged.
@@ -75,6 +84,9 @@ impl Event {
             Event::LoginRefused => "vitrine.admin.login_refused",
             Event::Logout => "vitrine.admin.logout",
             Event::PasswordChanged => "vitrine.admin.password_changed",
+            Event::SessionEnded => "vitrine.admin.session_ended",
+            Event::TokenMade => "vitrine.admin.token_made",
+            Event::TokenRevoked => "vitrine.admin.token_revoked",
             Event::Reload => "vitrine.admin.reload",
             Event::LogLevel => "vitrine.admin.log_level",
             Event::Workers => "vitrine.admin.workers",

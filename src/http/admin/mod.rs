@@ -11,6 +11,10 @@
 //! | `GET /admin/events` | a page's changing parts as server-sent events; `page` and its query |
 //! | `GET /admin/links`, `POST /admin/links` | the private links, and a new one |
 //! | `POST /admin/links/{id}/revoke` | ends a private link |
+//! | `GET /admin/settings/access` | who may enter: sessions, tokens, the password |
+//! | `POST /admin/settings/access/sessions/{number}/end`, `…/sessions/end-others` | end sessions |
+//! | `POST /admin/settings/access/tokens`, `…/tokens/{id}/revoke` | make a token, and end it |
+//! | `POST /admin/settings/access/password` | changes the password |
 //! | `POST /admin/api/v1/reload` | reads CV and configuration again and says how that ended |
 //! | `GET`, `POST /admin/api/v1/log-level` | what is logged, and something else until the next reload |
 //! | `GET`, `POST /admin/api/v1/workers` | the workers as JSON, and their number |
@@ -24,6 +28,7 @@
 //! threads, a bounded number at once. This module refuses to know what a store, a
 //! balancer or a configuration is.
 
+mod access;
 mod api;
 mod ask;
 pub mod audit;
@@ -40,24 +45,29 @@ mod overview;
 pub mod password;
 mod sessions;
 mod throttle;
+pub mod tokens;
 mod workers;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::http::Method;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::{HttpRequest, HttpResponse, Route, web};
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
 use self::audit::{Actor, Witness};
+use self::guard::Session;
+use self::sessions::Token;
+use self::tokens::Scope;
 use super::client::Peer;
 use super::links::Links;
 use super::stage::Stages;
 use crate::balancer::{ControlError, Lane, WorkerId};
 use crate::clock::Clock;
-use crate::pages::admin::{Assets, StatusView};
+use crate::pages::admin::{Assets, Notice, StatusView};
 use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead};
 use crate::record::ring::Sender;
@@ -93,8 +103,8 @@ impl Config {
     }
 }
 
-/// A form has a password or a token in it, both shorter than this.
-const FORM_MAX_BYTES: usize = 4_096;
+/// The longest form has three passwords in it, each character of which may be three in a form.
+const FORM_MAX_BYTES: usize = 16 << 10;
 
 /// Asks for a reload; yields what was applied, or why nothing was.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
@@ -217,6 +227,16 @@ impl AdminState {
         Witness::of(&self.parts.audit, actor, (self.parts.peer)(req).address)
     }
 
+    /// Leaves how an action ended for the next page of its session, which shows it once.
+    fn leave_notice(&self, session: &Token, notice: Notice) {
+        self.parts.auth.leave_notice(session, notice);
+    }
+
+    /// Takes what was left for this page; one that is not shown takes nothing.
+    fn take_notice(&self, req: &HttpRequest, session: &Session) -> Option<Notice> {
+        (req.method() == Method::GET).then(|| self.parts.auth.take_notice(&session.token)).flatten()
+    }
+
     /// Returns where the stages of the request being answered are noted.
     fn stages(&self) -> Stages {
         Stages::of_current(&self.parts.spans, &self.parts.clock)
@@ -247,6 +267,12 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/workers").get(workers::page).head(workers::page))
         .service(web::resource("/links").get(links::page).head(links::page).post(links::create))
         .service(web::resource("/links/{id}/revoke").post(links::revoke))
+        .service(web::resource("/settings/access").get(access::page).head(access::page))
+        .service(web::resource("/settings/access/sessions/end-others").post(access::end_others))
+        .service(web::resource("/settings/access/sessions/{number}/end").post(access::end))
+        .service(web::resource("/settings/access/tokens").post(access::make_token))
+        .service(web::resource("/settings/access/tokens/{id}/revoke").post(access::revoke_token))
+        .service(web::resource("/settings/access/password").post(access::change_password))
         .service(web::resource("/events").get(events::events).head(events::events))
         .service(
             web::scope("/api")
@@ -281,17 +307,17 @@ fn api_refuses(allowed: &'static str) -> Route {
     web::to(move |state: web::Data<AdminState>, req: HttpRequest| api::wrong_method(state, req, allowed))
 }
 
-/// Lets a request for one of the APIs outside `/admin` pass by Basic auth, or returns the
-/// answer that refuses it. A session would do, but browsers send its cookie to `/admin`
-/// alone. It is for reading: a state change needs more.
+/// Lets a request for one of the APIs outside `/admin` pass by Basic auth or a token that may
+/// read, or returns the answer that refuses it. A session would do, but browsers send its
+/// cookie to `/admin` alone. It is for reading: a state change needs more.
 pub async fn authorize(state: &AdminState, req: &HttpRequest) -> Result<(), HttpResponse> {
-    guard::caller(state, req).await.map(|_| ())
+    guard::caller(state, req, Scope::Read).await.map(|_| ())
 }
 
-/// Lets a request pass that brings something, by Basic auth; a browser on another site is not
-/// let, since it would send a credential that it remembers.
+/// Lets a request pass that brings something, by Basic auth or a token that may write; a browser
+/// on another site is not let, since it would send a credential that it remembers.
 pub async fn authorize_write(state: &AdminState, req: &HttpRequest) -> Result<(), HttpResponse> {
-    let caller = guard::caller(state, req).await?;
+    let caller = guard::caller(state, req, Scope::Write).await?;
     if guard::is_meant(&caller, req, None) { Ok(()) } else { Err(guard::not_meant()) }
 }
 

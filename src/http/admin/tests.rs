@@ -1,5 +1,7 @@
 //! The admin routes as a browser and a script see them, over a store in memory.
 
+mod access;
+
 use std::sync::Mutex;
 
 use actix_web::body::{BoxBody, MessageBody};
