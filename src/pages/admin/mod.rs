@@ -5,6 +5,7 @@
 //! the script swaps as they arrive, and charts, whose numbers it draws. It never queries and
 //! never decides: what it shows was gathered by `http`.
 
+mod access;
 mod chart;
 mod door;
 mod format;
@@ -14,12 +15,14 @@ mod links;
 mod logs;
 mod overview;
 mod panels;
+mod settings;
 mod status;
 mod uptime;
 mod verdict;
 mod window;
 mod workers;
 
+pub use access::{AccessView, MadeTokenView, SessionView, TokenView, access};
 pub use chart::{Mark, MarkKind};
 pub use door::{LoginView, login, message};
 pub use frame::{Assets, Frame, Notice, Tab};
