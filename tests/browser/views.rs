@@ -9,7 +9,17 @@ use crate::harness::Vitrine;
 use serde_json::Value;
 
 /// The addresses of all views, and one of none.
-const VIEWS: &[&str] = &["/admin", "/admin/logs", "/admin/workers", "/admin/links", "/admin/nothing"];
+const VIEWS: &[&str] = &[
+    "/admin",
+    "/admin/logs",
+    "/admin/workers",
+    "/admin/links",
+    "/admin/settings",
+    "/admin/settings/access",
+    "/admin/settings/audit",
+    "/admin/settings/grafana",
+    "/admin/nothing",
+];
 
 /// Styles and scripts, packed: what a first visit loads beside the page itself.
 const ASSETS_MAX_BYTES: u64 = 60_000;
