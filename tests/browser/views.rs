@@ -9,8 +9,18 @@ use crate::harness::{Folders, Vitrine};
 use serde_json::Value;
 
 /// The addresses of all views, and one of none.
-const VIEWS: &[&str] =
-    &["/admin", "/admin/logs", "/admin/workers", "/admin/links", "/admin/nothing", "/status"];
+const VIEWS: &[&str] = &[
+    "/admin",
+    "/admin/logs",
+    "/admin/workers",
+    "/admin/links",
+    "/admin/settings",
+    "/admin/settings/access",
+    "/admin/settings/audit",
+    "/admin/settings/grafana",
+    "/admin/nothing",
+    "/status",
+];
 
 /// Styles and scripts, packed: what a first visit loads beside the page itself.
 const ASSETS_MAX_BYTES: u64 = 60_000;

@@ -11,6 +11,9 @@
 //! | `GET /admin/events` | a page's changing parts as server-sent events; `page` and its query |
 //! | `GET /admin/links`, `POST /admin/links` | the private links, and a new one |
 //! | `POST /admin/links/{id}/revoke` | ends a private link |
+//! | `GET /admin/settings` | how everything is set, and by what; `only` in the query |
+//! | `GET /admin/settings/audit` | who did what; `only` in the query |
+//! | `GET /admin/settings/grafana` | what to put into Grafana |
 //! | `GET /admin/settings/access` | who may enter: sessions, tokens, the password |
 //! | `POST /admin/settings/access/sessions/{number}/end`, `…/sessions/end-others` | end sessions |
 //! | `POST /admin/settings/access/tokens`, `…/tokens/{id}/revoke` | make a token, and end it |
@@ -37,6 +40,7 @@ mod browser;
 mod events;
 mod form;
 mod gather;
+mod grafana;
 mod guard;
 mod language;
 mod links;
@@ -44,6 +48,7 @@ mod logs;
 mod overview;
 pub mod password;
 mod sessions;
+mod settings;
 mod throttle;
 pub mod tokens;
 mod uptime;
@@ -68,7 +73,7 @@ use super::links::Links;
 use super::stage::Stages;
 use crate::balancer::{ControlError, Lane, WorkerId};
 use crate::clock::Clock;
-use crate::pages::admin::{Assets, Notice, StatusView};
+use crate::pages::admin::{Assets, Notice, SettingView, StatusView};
 use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead};
 use crate::record::ring::Sender;
@@ -161,6 +166,9 @@ pub struct LogControl {
 /// Reads the state of the process; called off the async threads.
 pub type Status = Arc<dyn Fn() -> StatusView + Send + Sync>;
 
+/// Reads the effective configuration; does not wait.
+pub type Settings = Arc<dyn Fn() -> Vec<SettingView> + Send + Sync>;
+
 /// Returns where a request that came without TLS should have gone; none when it is fine.
 pub type SecurePlace = Arc<dyn Fn(&HttpRequest) -> Option<String> + Send + Sync>;
 
@@ -175,6 +183,8 @@ pub struct Parts {
     pub logs: Arc<dyn LogRead>,
     /// State that is not in the store.
     pub status: Status,
+    /// How everything is set.
+    pub settings: Settings,
     /// Reload by button and by API.
     pub reload: Reload,
     /// Commands to the workers.
@@ -276,6 +286,9 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/workers").get(workers::page).head(workers::page))
         .service(web::resource("/links").get(links::page).head(links::page).post(links::create))
         .service(web::resource("/links/{id}/revoke").post(links::revoke))
+        .service(web::resource("/settings").get(settings::page).head(settings::page))
+        .service(web::resource("/settings/audit").get(settings::audit).head(settings::audit))
+        .service(web::resource("/settings/grafana").get(grafana::page).head(grafana::page))
         .service(web::resource("/settings/access").get(access::page).head(access::page))
         .service(web::resource("/settings/access/sessions/end-others").post(access::end_others))
         .service(web::resource("/settings/access/sessions/{number}/end").post(access::end))

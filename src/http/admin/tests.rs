@@ -1,6 +1,7 @@
 //! The admin routes as a browser and a script see them, over a store in memory.
 
 mod access;
+mod settings;
 
 use std::sync::Mutex;
 
@@ -17,7 +18,7 @@ use super::overview::read_traffic;
 use super::*;
 use crate::balancer::{ControlError, LaneSnapshot, Lanes, WorkerId};
 use crate::clock::{UnixMillis, UnixNanos};
-use crate::pages::admin::{Range, Window, WorkerView};
+use crate::pages::admin::{Range, SettingView, SourceView, Window, WorkerView};
 use crate::query::memory::MemoryStore;
 use crate::record::{LogRecord, Severity};
 
@@ -94,6 +95,11 @@ fn case_with(config: Config) -> Case {
         metrics: store.clone(),
         logs: store.clone(),
         status: Arc::new(move || status.clone()),
+        settings: Arc::new(|| {
+            let (key, value) = ("store.logs.max_age", "60d".to_string());
+            let source = SourceView::Environment("VITRINE_STORE_LOGS_MAX_AGE".into());
+            vec![SettingView { key, value, source, ..SettingView::default() }]
+        }),
         reload,
         control: Arc::new(move |command| {
             commands.lock().unwrap().push(command);

@@ -6,8 +6,11 @@
 
 mod access;
 mod common;
+mod grafana;
 mod logs;
+mod meanings;
 mod overview;
+mod settings;
 mod uptime;
 
 use std::fmt::Display;
@@ -37,8 +40,7 @@ pub enum Lang {
 type Table = &'static [(&'static str, &'static str)];
 
 /// The Russian tables.
-const RUSSIAN: &[Table] =
-    &[access::RUSSIAN, common::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN, uptime::RUSSIAN];
+const RUSSIAN: &[Table] = &[access::RUSSIAN, common::RUSSIAN, grafana::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN, settings::RUSSIAN, uptime::RUSSIAN];
 
 impl Lang {
     /// Every language, the default first.
@@ -135,6 +137,17 @@ impl Lang {
             (Lang::Ru, ..) => 2,
         }
     }
+}
+
+/// Returns what a setting is for, by its key; none in English, in which the table of settings
+/// has it.
+pub fn meaning(lang: Lang, key: &str) -> Option<&'static str> {
+    let table = match lang {
+        Lang::En => return None,
+        Lang::Ru => meanings::RUSSIAN,
+    };
+    let at = table.binary_search_by_key(&key, |(known, _)| known).ok()?;
+    Some(table[at].1)
 }
 
 /// Puts values into the places of their names in braces; what has no value stays.

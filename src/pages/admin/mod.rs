@@ -10,6 +10,7 @@ mod chart;
 mod door;
 mod format;
 mod frame;
+mod grafana;
 mod lang;
 mod links;
 mod logs;
@@ -26,11 +27,15 @@ pub use access::{AccessView, MadeTokenView, SessionView, TokenView, access};
 pub use chart::{Mark, MarkKind};
 pub use door::{LoginView, login, message};
 pub use frame::{Assets, Frame, Notice, Tab};
-pub use lang::Lang;
+pub use grafana::{GrafanaView, grafana};
+pub use lang::{Lang, meaning};
 pub use links::{LinkView, LinksView, links};
 pub use logs::{LEVELS, LogFilter, LogsView, logs};
 pub use overview::{
     Fragment, MachineNow, MachineView, OverviewView, Totals, TrafficView, chart_data, fragments, overview,
+};
+pub use settings::{
+    AuditLine, AuditView, LogLevelView, SettingView, SettingsView, SourceView, audit, settings,
 };
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
 pub use uptime::{Day, Outage, UptimeView, uptime};
