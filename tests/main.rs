@@ -41,3 +41,4 @@ mod tail;
 mod tidy;
 mod tls;
 mod traces;
+mod visitors;
