@@ -59,6 +59,7 @@ pub fn open(
         spans: reloader.shared.spans.clone(),
         auth: auth.clone(),
         links: reloader.shared.links.clone(),
+        tagged: reloader.visitors.tagged().clone(),
         base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
         clock: clock.clone(),
         assets: view_assets(assets),

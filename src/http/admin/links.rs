@@ -1,13 +1,12 @@
 //! The page of the private links: makes and revokes them.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use tracing::info;
 
 use super::AdminState;
-use super::browser::{LOGIN, frame, html, see_other};
+use super::browser::{LOGIN, base, busy, frame, html, see_other};
 use super::form::Timely;
 use super::guard::{self, Caller, CsrfForm};
 use crate::http::links::{DAYS_MAX, LinkError, NOTE_MAX_CHARS};
@@ -85,11 +84,6 @@ pub(super) async fn revoke(
     }
 }
 
-/// Answers when the lane for what waits for a disk is full.
-fn busy() -> HttpResponse {
-    HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, 1)).finish()
-}
-
 /// Shows the page again, so that a reload of it repeats nothing; with what went wrong, if it did.
 fn ended(
     state: &AdminState,
@@ -110,11 +104,7 @@ fn show(
     fault: Option<LinkError>,
 ) -> HttpResponse {
     let (links, now) = (&state.parts.links, state.parts.clock.now_ms());
-    let base = (state.parts.base_url)().unwrap_or_else(|| {
-        let connection = req.connection_info();
-        let scheme = if (state.parts.peer)(req).is_secure { "https" } else { "http" };
-        format!("{scheme}://{}", connection.host())
-    });
+    let base = base(state, req);
     let list = links.list(now).into_iter().map(|link| LinkView {
         url: format!("{base}{}", links.path_of(&link)),
         id: link.id,

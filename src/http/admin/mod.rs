@@ -5,6 +5,8 @@
 //! | `GET /admin` | the overview; `range`, or `from` and `to`, in the query |
 //! | `GET /admin/logs` | lines; the same, and `q`, `level`, `all` and `before` |
 //! | `GET /admin/workers` | the workers |
+//! | `GET /admin/visitors` | visitors; `range`, or `from` and `to` |
+//! | `POST /admin/visitors/links`, `POST /admin/visitors/links/{tag}/delete` | makes a tagged link, and forgets one |
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
 //! | `POST /admin/logout` | ends the session |
 //! | `POST /admin/language` | the language of the pages |
@@ -36,6 +38,7 @@ mod overview;
 pub mod password;
 mod sessions;
 mod throttle;
+mod visitors;
 mod workers;
 
 use std::fmt;
@@ -56,6 +59,7 @@ use crate::pages::admin::{Assets, StatusView};
 use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead};
 use crate::record::ring::Sender;
+use crate::visitors::tagged::Tagged;
 
 pub use auth::{Auth, Lifetimes, LoginError};
 pub use password::{GeneratedPassword, PasswordError};
@@ -138,6 +142,8 @@ pub struct Parts {
     pub auth: Auth,
     /// Who else may see the whole CV.
     pub links: Arc<Links>,
+    /// The links by which visitors are told apart.
+    pub tagged: Arc<Tagged>,
     /// Where the site is, when the owner named it.
     pub base_url: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Wall time for ranges, monotonic time for what expires.
@@ -158,6 +164,7 @@ pub struct Parts {
 pub struct AdminState {
     parts: Parts,
     cache: overview::Cache,
+    visitors: visitors::Known,
     streams: Arc<Semaphore>,
 }
 
@@ -165,7 +172,12 @@ impl AdminState {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(parts.config.streams));
-        Arc::new(AdminState { parts, cache: overview::Cache::default(), streams })
+        Arc::new(AdminState {
+            parts,
+            cache: overview::Cache::default(),
+            visitors: visitors::Known::default(),
+            streams,
+        })
     }
 
     /// Returns where the stages of the request being answered are noted.
@@ -195,6 +207,9 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/logout").post(browser::logout))
         .service(web::resource("/language").post(language::choose))
         .service(web::resource("/logs").get(logs::page).head(logs::page))
+        .service(web::resource("/visitors").get(visitors::page).head(visitors::page))
+        .service(web::resource("/visitors/links").post(visitors::create))
+        .service(web::resource("/visitors/links/{tag}/delete").post(visitors::delete))
         .service(web::resource("/workers").get(workers::page).head(workers::page))
         .service(web::resource("/links").get(links::page).head(links::page).post(links::create))
         .service(web::resource("/links/{id}/revoke").post(links::revoke))

@@ -1,5 +1,7 @@
 //! The admin routes as a browser and a script see them, over a store in memory.
 
+mod visitors;
+
 use std::sync::Mutex;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -63,6 +65,7 @@ fn case_with(config: Config) -> Case {
     };
     let state = AdminState::new(Parts {
         links: Arc::new(Links::open(dir.path())),
+        tagged: Arc::new(Tagged::open(dir.path())),
         base_url: Arc::new(|| Some("https://cv.example.com".into())),
         metrics: store.clone(),
         logs: store.clone(),

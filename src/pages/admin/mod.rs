@@ -16,6 +16,7 @@ mod overview;
 mod panels;
 mod status;
 mod verdict;
+mod visitors;
 mod window;
 mod workers;
 
@@ -29,6 +30,9 @@ pub use overview::{
     Fragment, MachineNow, MachineView, OverviewView, Totals, TrafficView, chart_data, fragments, overview,
 };
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
+pub use visitors::{
+    ByLink, Count, Days, Latest, OtherTag, Period, Row, Tables, TaggedView, VisitorsView, noon, visitors,
+};
 pub use window::{Range, Window, address};
 pub use workers::{workers, workers_fragments};
 
