@@ -66,6 +66,7 @@ pub fn open(
         auth: auth.clone(),
         audit,
         links: reloader.shared.links.clone(),
+        tagged: reloader.visitors.tagged().clone(),
         base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
         clock: clock.clone(),
         sample_interval: loaded.config.telemetry.sample_interval,

@@ -2,6 +2,7 @@
 
 mod access;
 mod settings;
+mod visitors;
 
 use std::sync::Mutex;
 
@@ -91,6 +92,7 @@ fn case_with(config: Config) -> Case {
     };
     let state = AdminState::new(Parts {
         links: Arc::new(Links::open(dir.path())),
+        tagged: Arc::new(Tagged::open(dir.path())),
         base_url: Arc::new(|| Some("https://cv.example.com".into())),
         metrics: store.clone(),
         logs: store.clone(),

@@ -12,6 +12,7 @@ mod meanings;
 mod overview;
 mod settings;
 mod uptime;
+mod visitors;
 
 use std::fmt::Display;
 
@@ -40,7 +41,16 @@ pub enum Lang {
 type Table = &'static [(&'static str, &'static str)];
 
 /// The Russian tables.
-const RUSSIAN: &[Table] = &[access::RUSSIAN, common::RUSSIAN, grafana::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN, settings::RUSSIAN, uptime::RUSSIAN];
+const RUSSIAN: &[Table] = &[
+    access::RUSSIAN,
+    common::RUSSIAN,
+    grafana::RUSSIAN,
+    logs::RUSSIAN,
+    overview::RUSSIAN,
+    settings::RUSSIAN,
+    uptime::RUSSIAN,
+    visitors::RUSSIAN,
+];
 
 impl Lang {
     /// Every language, the default first.
