@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::settings::SETTINGS;
 use crate::config::{self, Layers};
 use crate::cv::{self, FileForm};
-use crate::http::admin::password as admin_password;
+use crate::http::admin::{password as admin_password, second_factor};
 use crate::http::front;
 use crate::record::access::cut;
 use crate::release::install::{self, Contents, Keep, Place, Plan, Start, Step};
@@ -177,6 +177,8 @@ pub fn password(layers: &Layers) -> Result<(), Failure> {
     let loaded = config::load(layers)?;
     data::prepare(&loaded.config.data)?;
     let password = if io::stdin().is_terminal() { ask_twice()? } else { first_line()? };
+    // First, so that the new password finds it gone: whoever lost the app has this way in.
+    second_factor::take_away(&loaded.config.data).map_err(anyhow::Error::from)?;
     admin_password::set(&loaded.config.data, &password).map_err(anyhow::Error::from)?;
     match control::send(&loaded.config.data, &Word::PasswordChanged) {
         Ok(answer) if answer.ok => {

@@ -92,6 +92,7 @@ const OTHER_ROUTES: &[&str] = &[
     "/admin/settings/access/tokens",
     "/admin/settings/access/tokens/{id}/revoke",
     "/admin/settings/access/password",
+    "/admin/settings/access/second-factor/{step}",
     "/admin/api/v1/workers",
     "/admin/api/v1/workers/{id}/{command}",
     "/admin/api/v1/reload",

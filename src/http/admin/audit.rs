@@ -58,6 +58,8 @@ pub enum Event {
     Logout,
     /// The admin password is another one now.
     PasswordChanged,
+    /// The second factor was switched.
+    SecondFactor,
     /// One browser's session was ended by another, or all others'.
     SessionEnded,
     /// A token was made.
@@ -84,6 +86,7 @@ impl Event {
             Event::LoginRefused => "vitrine.admin.login_refused",
             Event::Logout => "vitrine.admin.logout",
             Event::PasswordChanged => "vitrine.admin.password_changed",
+            Event::SecondFactor => "vitrine.admin.second_factor",
             Event::SessionEnded => "vitrine.admin.session_ended",
             Event::TokenMade => "vitrine.admin.token_made",
             Event::TokenRevoked => "vitrine.admin.token_revoked",

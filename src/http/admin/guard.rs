@@ -246,6 +246,10 @@ fn refusal(err: LoginError) -> HttpResponse {
     if err == LoginError::Wrong {
         return unauthorized(&err.to_string());
     }
+    if err == LoginError::NeedsCode {
+        let hint = "programs come in by a token: make one at /admin/settings/access";
+        return HttpResponse::Unauthorized().json(json!({ "error": err.to_string(), "hint": hint }));
+    }
     let mut res = HttpResponse::build(StatusCode::TOO_MANY_REQUESTS);
     retry_after(&mut res, err);
     res.json(json!({ "error": err.to_string(), "hint": "try later" }))
@@ -254,7 +258,7 @@ fn refusal(err: LoginError) -> HttpResponse {
 /// Says when to come back.
 pub(super) fn retry_after(res: &mut HttpResponseBuilder, err: LoginError) {
     match err {
-        LoginError::Wrong => {}
+        LoginError::Wrong | LoginError::WrongCode | LoginError::NeedsCode => {}
         LoginError::TooSoon { wait } => {
             res.insert_header((RETRY_AFTER, wait.as_secs() + 1));
         }

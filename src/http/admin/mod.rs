@@ -8,6 +8,7 @@
 //! | `GET /admin/visitors` | visitors; `range`, or `from` and `to` |
 //! | `POST /admin/visitors/links`, `POST /admin/visitors/links/{tag}/delete` | makes a tagged link, and forgets one |
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
+//! | `POST /admin/settings/access/second-factor/{begin,confirm,off}` | the second factor |
 //! | `POST /admin/logout` | ends the session |
 //! | `POST /admin/language` | the language of the pages |
 //! | `GET /admin/events` | a page's changing parts as server-sent events; `page` and its query |
@@ -49,6 +50,7 @@ mod links;
 mod logs;
 mod overview;
 pub mod password;
+pub mod second_factor;
 mod sessions;
 mod settings;
 mod throttle;
@@ -306,6 +308,7 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/settings/access/tokens").post(access::make_token))
         .service(web::resource("/settings/access/tokens/{id}/revoke").post(access::revoke_token))
         .service(web::resource("/settings/access/password").post(access::change_password))
+        .service(web::resource("/settings/access/second-factor/{step}").post(access::second_factor_step))
         .service(web::resource("/events").get(events::events).head(events::events))
         .service(
             web::scope("/api")

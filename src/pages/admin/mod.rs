@@ -24,7 +24,7 @@ mod visitors;
 mod window;
 mod workers;
 
-pub use access::{AccessView, MadeTokenView, SessionView, TokenView, access};
+pub use access::{AccessView, MadeTokenView, SecondFactorView, SessionView, TokenView, access};
 pub use chart::{Mark, MarkKind};
 pub use door::{LoginView, login, message};
 pub use frame::{Assets, Frame, Notice, Tab};

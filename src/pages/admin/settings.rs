@@ -369,6 +369,7 @@ fn event_words(lang: Lang, event: &str) -> String {
         "login_refused" => lang.tr("Login refused"),
         "logout" => lang.tr("Logout"),
         "password_changed" => lang.tr("Password"),
+        "second_factor" => lang.tr("Second factor"),
         "session_ended" => lang.tr("Session ended"),
         "token_made" => lang.tr("Token made"),
         "token_revoked" => lang.tr("Token revoked"),
