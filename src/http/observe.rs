@@ -43,7 +43,7 @@ pub(super) struct Answered {
 
 /// Routes that do not pass the balancer, by their templates; a label is never taken from
 /// anywhere but this list and the edition.
-const OTHER_ROUTES: &[&str] = &[
+pub(super) const OTHER_ROUTES: &[&str] = &[
     "/health",
     "/ready",
     "/metrics",

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `GET /admin` | the overview; `range`, or `from` and `to`, in the query |
 //! | `GET /admin/logs` | lines; the same, and `q`, `level`, `all` and `before` |
-//! | `GET /admin/workers` | the workers |
+//! | `GET /admin/workers` | the workers, and what they can be told; `range`, or `from` and `to` |
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
 //! | `POST /admin/logout` | ends the session |
 //! | `POST /admin/language` | the language of the pages |
@@ -47,6 +47,7 @@ mod links;
 mod logs;
 mod overview;
 pub mod password;
+mod routes;
 mod sessions;
 mod settings;
 mod throttle;
@@ -80,6 +81,7 @@ use crate::record::ring::Sender;
 pub use audit::Audit;
 pub use auth::{Auth, Lifetimes, LoginError, Opening};
 pub use password::{GeneratedPassword, PasswordError};
+pub use routes::{AdminRoute, Door, ROUTES};
 
 /// Settings of the admin page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -259,7 +261,7 @@ impl fmt::Debug for AdminState {
     }
 }
 
-/// Adds the routes of the list above.
+/// Adds the routes of the list above; [`ROUTES`] has them, too.
 pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
     let headers =
         DefaultHeaders::new().add(("Referrer-Policy", "same-origin")).add(("Cache-Control", "no-store"));

@@ -2,6 +2,7 @@
 
 mod access;
 mod settings;
+mod workers;
 
 use std::sync::Mutex;
 

@@ -11,6 +11,7 @@ mod logs;
 mod meanings;
 mod overview;
 mod settings;
+mod workers;
 
 use std::fmt::Display;
 
@@ -46,6 +47,7 @@ const RUSSIAN: &[Table] = &[
     logs::RUSSIAN,
     overview::RUSSIAN,
     settings::RUSSIAN,
+    workers::RUSSIAN,
 ];
 
 impl Lang {

@@ -38,7 +38,7 @@ pub use settings::{
 };
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
 pub use window::{Range, Window, address};
-pub use workers::{workers, workers_fragments};
+pub use workers::{WorkersHistory, WorkersView, workers, workers_chart_data, workers_fragments};
 
 #[cfg(test)]
 mod tests;
