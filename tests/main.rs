@@ -42,3 +42,4 @@ mod tail;
 mod tidy;
 mod tls;
 mod traces;
+mod visitors;

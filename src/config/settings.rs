@@ -249,6 +249,13 @@ pub const SETTINGS: &[Setting] = &[
         |text: &str| whole(text, 0..=1_000_000)
     ),
     setting!(
+        "http.status_page",
+        live,
+        http.status_page,
+        "true or false",
+        "whether `/status` tells everyone whether the site is up, and when in the last 90 days it was not"
+    ),
+    setting!(
         "http.drills",
         live,
         http.drills,
@@ -457,6 +464,13 @@ pub const SETTINGS: &[Setting] = &[
         "a size up to 1TiB",
         "bytes a second that one address may push, thirty seconds' worth at once, then 429; 0 for any number",
         0..=TIB
+    ),
+    setting!(
+        "visitors.countries",
+        live,
+        visitors.countries,
+        "a file",
+        "country database in MaxMind's format (`.mmdb`), such as GeoLite2-Country, by which access lines say a visitor's country; held in memory, and a reload reads it again"
     ),
     setting!(
         "telemetry.log_level",

@@ -5,7 +5,7 @@
 //! unless `VITRINE_REQUIRE` names `axe`.
 
 use super::driver::{DESK, PHONE, Page, Viewer, browser, is_required};
-use crate::harness::Vitrine;
+use crate::harness::{Folders, Vitrine};
 use serde_json::Value;
 
 /// The addresses of all views, and one of none.
@@ -19,6 +19,7 @@ const VIEWS: &[&str] = &[
     "/admin/settings/audit",
     "/admin/settings/grafana",
     "/admin/nothing",
+    "/status",
 ];
 
 /// Styles and scripts, packed: what a first visit loads beside the page itself.
@@ -50,7 +51,10 @@ async fn check(viewer: Viewer) {
         return [page.decodedBodySize, parts.reduce((sum, part) => sum + part.encodedBodySize, 0),
             paint ? paint.startTime : 0, document.documentElement.scrollWidth, innerWidth];";
     let Some((_driver, page)) = browser(viewer).await else { return };
-    let (vitrine, axe) = (Vitrine::start(), axe());
+    let (folders, axe) = (Folders::new(), axe());
+    let mut command = folders.serve();
+    command.env("VITRINE_HTTP_STATUS_PAGE", "true");
+    let vitrine = Vitrine::spawn(command, folders);
     page.open(&vitrine.url("/admin/login")).await;
     let mut faults = Vec::new();
     if let Some(axe) = &axe {

@@ -5,6 +5,8 @@
 //! | `GET /admin` | the overview; `range`, or `from` and `to`, in the query |
 //! | `GET /admin/logs` | lines; the same, and `q`, `level`, `all` and `before` |
 //! | `GET /admin/workers` | the workers, and what they can be told; `range`, or `from` and `to` |
+//! | `GET /admin/visitors` | visitors; `range`, or `from` and `to` |
+//! | `POST /admin/visitors/links`, `POST /admin/visitors/links/{tag}/delete` | makes a tagged link, and forgets one |
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
 //! | `POST /admin/logout` | ends the session |
 //! | `POST /admin/language` | the language of the pages |
@@ -52,6 +54,8 @@ mod sessions;
 mod settings;
 mod throttle;
 pub mod tokens;
+mod uptime;
+mod visitors;
 mod workers;
 
 use std::fmt;
@@ -77,6 +81,7 @@ use crate::pages::admin::{Assets, Notice, SettingView, StatusView};
 use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead};
 use crate::record::ring::Sender;
+use crate::visitors::tagged::Tagged;
 
 pub use audit::Audit;
 pub use auth::{Auth, Lifetimes, LoginError, Opening};
@@ -202,10 +207,14 @@ pub struct Parts {
     pub audit: Audit,
     /// Who else may see the whole CV.
     pub links: Arc<Links>,
+    /// The links by which visitors are told apart.
+    pub tagged: Arc<Tagged>,
     /// Where the site is, when the owner named it.
     pub base_url: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Wall time for ranges, monotonic time for what expires.
     pub clock: Clock,
+    /// How often instruments are read.
+    pub sample_interval: Duration,
     /// Style and script.
     pub assets: Assets,
     /// Who is asking.
@@ -222,6 +231,8 @@ pub struct Parts {
 pub struct AdminState {
     parts: Parts,
     cache: overview::Cache,
+    status_pages: uptime::Kept,
+    visitors: visitors::Known,
     streams: Arc<Semaphore>,
 }
 
@@ -229,7 +240,13 @@ impl AdminState {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(parts.config.streams));
-        Arc::new(AdminState { parts, cache: overview::Cache::default(), streams })
+        Arc::new(AdminState {
+            parts,
+            cache: overview::Cache::default(),
+            status_pages: uptime::Kept::default(),
+            visitors: visitors::Known::default(),
+            streams,
+        })
     }
 
     /// Returns what writes down what somebody does by a request, or tries to. Every handler
@@ -276,6 +293,9 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/logout").post(browser::logout))
         .service(web::resource("/language").post(language::choose))
         .service(web::resource("/logs").get(logs::page).head(logs::page))
+        .service(web::resource("/visitors").get(visitors::page).head(visitors::page))
+        .service(web::resource("/visitors/links").post(visitors::create))
+        .service(web::resource("/visitors/links/{tag}/delete").post(visitors::delete))
         .service(web::resource("/workers").get(workers::page).head(workers::page))
         .service(web::resource("/links").get(links::page).head(links::page).post(links::create))
         .service(web::resource("/links/{id}/revoke").post(links::revoke))

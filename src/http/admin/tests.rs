@@ -2,6 +2,7 @@
 
 mod access;
 mod settings;
+mod visitors;
 mod workers;
 
 use std::sync::Mutex;
@@ -92,6 +93,7 @@ fn case_with(config: Config) -> Case {
     };
     let state = AdminState::new(Parts {
         links: Arc::new(Links::open(dir.path())),
+        tagged: Arc::new(Tagged::open(dir.path())),
         base_url: Arc::new(|| Some("https://cv.example.com".into())),
         metrics: store.clone(),
         logs: store.clone(),
@@ -114,6 +116,7 @@ fn case_with(config: Config) -> Case {
         auth,
         audit,
         clock: clock.clone(),
+        sample_interval: Duration::from_secs(10),
         assets: Assets { css: vec!["/assets/admin.1.css".into()], js: vec!["/assets/admin.1.js".into()] },
         peer: Arc::new(|req| crate::http::client::peer(req, &["127.0.0.1/32".parse().unwrap()])),
         secure_place: Arc::new(|_| None),

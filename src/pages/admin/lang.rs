@@ -11,6 +11,8 @@ mod logs;
 mod meanings;
 mod overview;
 mod settings;
+mod uptime;
+mod visitors;
 mod workers;
 
 use std::fmt::Display;
@@ -47,6 +49,8 @@ const RUSSIAN: &[Table] = &[
     logs::RUSSIAN,
     overview::RUSSIAN,
     settings::RUSSIAN,
+    uptime::RUSSIAN,
+    visitors::RUSSIAN,
     workers::RUSSIAN,
 ];
 

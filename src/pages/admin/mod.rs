@@ -18,7 +18,9 @@ mod overview;
 mod panels;
 mod settings;
 mod status;
+mod uptime;
 mod verdict;
+mod visitors;
 mod window;
 mod workers;
 
@@ -37,6 +39,10 @@ pub use settings::{
     AuditLine, AuditView, LogLevelView, SettingView, SettingsView, SourceView, audit, settings,
 };
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
+pub use uptime::{Day, Outage, UptimeView, uptime};
+pub use visitors::{
+    ByLink, Count, Days, Latest, OtherTag, Period, Row, Tables, TaggedView, VisitorsView, noon, visitors,
+};
 pub use window::{Range, Window, address};
 pub use workers::{WorkersHistory, WorkersView, workers, workers_chart_data, workers_fragments};
 
