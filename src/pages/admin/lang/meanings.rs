@@ -3,7 +3,10 @@
 /// Keys and what they are for, sorted by the keys; what is typed stands between `` ` ``, as
 /// in the English of the table of settings.
 pub(super) const RUSSIAN: &[(&str, &str)] = &[
-    ("admin.require_tls", "отвергать пароли администратора, пришедшие по обычному HTTP с другой машины"),
+    (
+        "admin.require_tls",
+        "отвергать пароли администратора и токены, пришедшие по обычному HTTP с другой машины",
+    ),
     ("admin.session_age", "в этом возрасте сеанс администратора заканчивается, даже если им пользуются"),
     ("admin.session_idle", "через столько времени без запросов сеанс администратора заканчивается"),
     ("balancer.deadline", "запрос, который длится дольше, прерывается с ответом 504"),
