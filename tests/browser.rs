@@ -5,6 +5,7 @@
 
 mod driver;
 mod overview;
+mod settings;
 mod views;
 
 pub use driver::{CHROMIUM_FLAGS, program};

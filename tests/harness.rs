@@ -201,6 +201,15 @@ impl Vitrine {
         &self.log
     }
 
+    /// Reads what is left of the log of a process that has ended, and returns all of it.
+    pub fn rest_of_the_log(&mut self) -> &str {
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.log.push_str(&line);
+            self.log.push('\n');
+        }
+        &self.log
+    }
+
     /// Returns the address of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)

@@ -295,7 +295,7 @@ pub const SETTINGS: &[Setting] = &[
         restart,
         admin.require_tls,
         "true or false",
-        "refuses admin passwords that come over plain HTTP from another machine"
+        "refuses admin passwords and tokens that come over plain HTTP from another machine"
     ),
     setting!(
         "admin.session_idle",

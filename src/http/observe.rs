@@ -56,7 +56,7 @@ impl Answered {
 
 /// Routes that do not pass the balancer, by their templates; a label is never taken from
 /// anywhere but this list and the edition.
-const OTHER_ROUTES: &[&str] = &[
+pub(super) const OTHER_ROUTES: &[&str] = &[
     "/health",
     "/ready",
     "/metrics",

@@ -76,9 +76,31 @@ pub enum Event {
     LinkMade,
     /// A private link was revoked.
     LinkRevoked,
+    /// A tagged link was made.
+    TagMade,
+    /// A tagged link was deleted.
+    TagDeleted,
 }
 
 impl Event {
+    /// All of them.
+    pub const ALL: &[Event] = &[
+        Event::Login,
+        Event::LoginRefused,
+        Event::Logout,
+        Event::PasswordChanged,
+        Event::SessionEnded,
+        Event::TokenMade,
+        Event::TokenRevoked,
+        Event::Reload,
+        Event::LogLevel,
+        Event::Workers,
+        Event::LinkMade,
+        Event::LinkRevoked,
+        Event::TagMade,
+        Event::TagDeleted,
+    ];
+
     /// Returns the value of the metadata `event_name`.
     pub fn name(self) -> &'static str {
         match self {
@@ -95,6 +117,8 @@ impl Event {
             Event::Workers => "vitrine.admin.workers",
             Event::LinkMade => "vitrine.admin.link_made",
             Event::LinkRevoked => "vitrine.admin.link_revoked",
+            Event::TagMade => "vitrine.admin.tag_made",
+            Event::TagDeleted => "vitrine.admin.tag_deleted",
         }
     }
 }

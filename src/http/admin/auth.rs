@@ -109,7 +109,9 @@ struct Inner {
     /// Makes the remembered credentials useless outside this process.
     basic_key: [u8; 32],
     audit: Audit,
-    refusals: Seldom,
+    /// Each kind is told for itself, so that a program that errs does not hide who guesses.
+    password_refusals: Seldom,
+    token_refusals: Seldom,
 }
 
 /// A password and the address that it came from, hashed with a key of this process. The
@@ -225,7 +227,8 @@ impl Auth {
             heavy,
             basic_key: rand::random(),
             audit,
-            refusals: Seldom::once_in(REFUSALS_NOTED_EVERY),
+            password_refusals: Seldom::once_in(REFUSALS_NOTED_EVERY),
+            token_refusals: Seldom::once_in(REFUSALS_NOTED_EVERY),
         };
         Ok((Auth(Arc::new(inner)), generated))
     }
@@ -467,13 +470,14 @@ impl Auth {
 
     /// Writes down that a token opens nothing.
     pub(super) fn token_refused(&self, fault: &TokenRefused, address: IpAddr) {
-        self.note_refusal(&Actor::Stranger, address, &fault.to_string());
+        self.note_refusal(&self.0.token_refusals, &Actor::Stranger, address, &fault.to_string());
     }
 
     /// Writes down that a token does not open what was asked of it.
     pub(super) fn out_of_scope(&self, presented: &Presented, address: IpAddr, needed: Scope) {
         let actor = Actor::Token(presented.name.clone());
-        self.note_refusal(&actor, address, &format!("it may {}, and this needs {needed}", presented.scope));
+        let why = format!("it may {}, and this needs {needed}", presented.scope);
+        self.note_refusal(&self.0.token_refusals, &actor, address, &why);
     }
 
     /// Counts a live session as used.
@@ -504,14 +508,15 @@ impl Auth {
         let verified = self.verify_in_turn(password, credential, address).await;
         // A wrong one was written down when it was counted.
         if let Err(fault @ (LoginError::TooSoon { .. } | LoginError::Overloaded)) = &verified {
-            self.note_refusal(&Actor::Stranger, address, &fault.to_string());
+            let refusals = &self.0.password_refusals;
+            self.note_refusal(refusals, &Actor::Stranger, address, &fault.to_string());
         }
         verified
     }
 
     /// Writes down that an attempt was refused unread, seldom enough.
-    fn note_refusal(&self, actor: &Actor, address: IpAddr, why: &str) {
-        let Some(n_silent) = self.0.refusals.due(self.0.clock.elapsed()) else { return };
+    fn note_refusal(&self, refusals: &Seldom, actor: &Actor, address: IpAddr, why: &str) {
+        let Some(n_silent) = refusals.due(self.0.clock.elapsed()) else { return };
         let others = match n_silent {
             0 => String::new(),
             n => format!("; {n} more were refused since this was last said"),

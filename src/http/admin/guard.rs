@@ -123,7 +123,7 @@ pub(super) async fn caller(
 }
 
 /// Said where `admin.require_tls` is on.
-pub(super) const NEEDS_TLS: &str = "A password is taken over HTTPS only (admin.require_tls).";
+pub(super) const NEEDS_TLS: &str = "A password or token is taken over HTTPS only (admin.require_tls).";
 
 /// Returns true when no password is taken from there.
 pub(super) fn is_refused(state: &AdminState, peer: Peer) -> bool {

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `GET /admin` | the overview; `range`, or `from` and `to`, in the query |
 //! | `GET /admin/logs` | lines; the same, and `q`, `level`, `all` and `before` |
-//! | `GET /admin/workers` | the workers |
+//! | `GET /admin/workers` | the workers, and what they can be told; `range`, or `from` and `to` |
 //! | `GET /admin/visitors` | visitors; `range`, or `from` and `to` |
 //! | `POST /admin/visitors/links`, `POST /admin/visitors/links/{tag}/delete` | makes a tagged link, and forgets one |
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
@@ -50,6 +50,7 @@ mod links;
 mod logs;
 mod overview;
 pub mod password;
+mod routes;
 pub mod second_factor;
 mod sessions;
 mod settings;
@@ -87,6 +88,7 @@ use crate::visitors::tagged::Tagged;
 pub use audit::Audit;
 pub use auth::{Auth, Lifetimes, LoginError, Opening};
 pub use password::{GeneratedPassword, PasswordError};
+pub use routes::{AdminRoute, Door, ROUTES};
 
 /// Settings of the admin page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -278,7 +280,7 @@ impl fmt::Debug for AdminState {
     }
 }
 
-/// Adds the routes of the list above.
+/// Adds the routes of the list above; [`ROUTES`] has them, too.
 pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
     let headers =
         DefaultHeaders::new().add(("Referrer-Policy", "same-origin")).add(("Cache-Control", "no-store"));

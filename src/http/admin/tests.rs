@@ -3,6 +3,7 @@
 mod access;
 mod settings;
 mod visitors;
+mod workers;
 
 use std::sync::Mutex;
 

@@ -13,6 +13,7 @@ mod overview;
 mod settings;
 mod uptime;
 mod visitors;
+mod workers;
 
 use std::fmt::Display;
 
@@ -50,6 +51,7 @@ const RUSSIAN: &[Table] = &[
     settings::RUSSIAN,
     uptime::RUSSIAN,
     visitors::RUSSIAN,
+    workers::RUSSIAN,
 ];
 
 impl Lang {

@@ -44,7 +44,7 @@ pub use visitors::{
     ByLink, Count, Days, Latest, OtherTag, Period, Row, Tables, TaggedView, VisitorsView, noon, visitors,
 };
 pub use window::{Range, Window, address};
-pub use workers::{workers, workers_fragments};
+pub use workers::{WorkersHistory, WorkersView, workers, workers_chart_data, workers_fragments};
 
 #[cfg(test)]
 mod tests;

@@ -378,6 +378,8 @@ fn event_words(lang: Lang, event: &str) -> String {
         "workers" => lang.tr("Workers"),
         "link_made" => lang.tr("Private link made"),
         "link_revoked" => lang.tr("Private link revoked"),
+        "tag_made" => lang.tr("Tagged link made"),
+        "tag_deleted" => lang.tr("Tagged link deleted"),
         _ => event,
     };
     words.to_string()

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use tracing::info;
 use url::form_urlencoded;
 
 use super::AdminState;
+use super::audit::{Deed, Event};
 use super::browser::{LOGIN, base, frame, html, lane_full, see_other, unanswered};
 use super::form::Timely;
 use super::gather::{GatherError, off_thread};
@@ -56,10 +56,14 @@ pub(super) async fn create(
     }
     let Some(form) = form else { return see_other(PLACE) };
     let (tagged, now) = (state.parts.tagged.clone(), state.parts.clock.now_ms());
+    let witness = state.witness(&req, caller.actor());
     let work = move || {
-        let link = tagged.create(&form.label, now)?;
-        info!("the tagged link {} was made", link.tag);
-        Ok(())
+        let made = tagged.create(&form.label, now);
+        witness.note(match &made {
+            Ok(link) => Deed::done(Event::TagMade, format!("made the tagged link {}", link.tag)),
+            Err(fault) => Deed::refused(Event::TagMade, format!("make a tagged link: {fault}")),
+        });
+        made.map(|_| ())
     };
     match state.parts.heavy.run(work).await {
         Ok(made) => ended(&state, &req, caller, made).await,
@@ -80,10 +84,11 @@ pub(super) async fn delete(
         return guard::not_meant();
     }
     let (tagged, tag) = (state.parts.tagged.clone(), tag.into_inner());
+    let witness = state.witness(&req, caller.actor());
     let work = move || {
-        tagged.delete(&tag)?;
-        info!("the tagged link {tag} was deleted");
-        Ok(())
+        let deleted = tagged.delete(&tag);
+        witness.note(Deed::of(Event::TagDeleted, &format!("delete the tagged link {tag}"), &deleted));
+        deleted
     };
     match state.parts.heavy.run(work).await {
         Ok(deleted) => ended(&state, &req, caller, deleted).await,

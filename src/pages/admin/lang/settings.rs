@@ -53,6 +53,8 @@ pub(super) const RUSSIAN: super::Table = &[
     ("Session ended", "Сеанс завершён"),
     ("Set by", "Откуда"),
     ("Setting", "Настройка"),
+    ("Tagged link deleted", "Ссылка с меткой удалена"),
+    ("Tagged link made", "Ссылка с меткой создана"),
     ("The configuration and the CV on disk are in force.", "Конфигурация и резюме с диска вступили в силу."),
     ("The last {n} are shown.", "Показаны последние {n}."),
     ("The lines could not be read:", "Прочитать строки не удалось:"),
