@@ -12,6 +12,7 @@ use super::reload::Reloader;
 use super::status::LastReload;
 use crate::balancer::{Balancer, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
+use crate::cv::Problem;
 use crate::http::admin::{self, AdminState, Auth, Parts, WorkerCommand};
 use crate::http::assets::Assets;
 use crate::http::{Done, Job};
@@ -140,11 +141,18 @@ fn reload_view(reload: LastReload) -> view::ReloadView {
     view::ReloadView { at: reload.at, outcome: reload.outcome.map_err(|reasons| reasons.join("\n")) }
 }
 
-fn problems(stale: &[String], warnings: &[String]) -> Vec<view::ProblemView> {
-    let problem = |is_error: bool| {
-        move |text: &String| view::ProblemView { is_error, message: text.clone(), ..Default::default() }
-    };
-    stale.iter().map(problem(true)).chain(warnings.iter().map(problem(false))).collect()
+fn problems(stale: &[Problem], warnings: &[Problem]) -> Vec<view::ProblemView> {
+    stale.iter().chain(warnings).map(problem_view).collect()
+}
+
+fn problem_view(problem: &Problem) -> view::ProblemView {
+    let place = problem.place.map(|place| format!("{}:{place}", problem.file));
+    view::ProblemView {
+        is_error: problem.is_error(),
+        place: place.unwrap_or_else(|| problem.file.clone()),
+        message: problem.what(),
+        hint: problem.hint.clone(),
+    }
 }
 
 fn worker_view(worker: WorkerSnapshot, in_flight_max: u64) -> view::WorkerView {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::beside;
 use super::data::{CvFile, read_bounded};
-use crate::cv::{self, Cv, Problem};
+use crate::cv::{self, Cv, Problem, Severity};
 use crate::http::assets::Assets;
 use crate::http::site::Beside;
 use crate::http::{self, Edition};
@@ -30,7 +30,7 @@ pub struct Site {
     /// Where it was read.
     pub origin: Origin,
     /// What is odd about it but stops nothing.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Problem>,
 }
 
 /// Why a folder's CV cannot be shown.
@@ -46,10 +46,10 @@ pub enum SiteError {
     )]
     Missing(PathBuf),
     /// It could not be read.
-    #[error("{}: read the CV: {fault}", path.display())]
+    #[error("{name}: {fault}")]
     Unreadable {
         /// The file.
-        path: PathBuf,
+        name: String,
         /// The cause.
         fault: String,
     },
@@ -62,11 +62,12 @@ pub enum SiteError {
 }
 
 impl SiteError {
-    /// Returns one line per problem.
-    pub fn lines(&self) -> Vec<String> {
+    /// Returns everything that is wrong.
+    pub fn into_problems(self) -> Vec<Problem> {
         match self {
-            SiteError::Broken(problems) => problems.iter().map(Problem::to_string).collect(),
-            other => vec![other.to_string()],
+            SiteError::Broken(problems) => problems,
+            SiteError::Unreadable { name, fault } => vec![Problem::of_file(Severity::Error, name, fault)],
+            other => vec![Problem::of_file(Severity::Error, "", other.to_string())],
         }
     }
 }
@@ -80,17 +81,17 @@ pub fn lines(problems: &[Problem]) -> String {
 /// second for the largest; not for an async thread.
 pub fn load(folder: &Path, config: &cv::Config, assets: &Arc<Assets>) -> Result<Site, SiteError> {
     let Read { found, sources, cvs, mut warnings } = read(folder, config)?;
-    let (beside, more) = beside::read(folder, &cvs[0]);
-    warnings.extend(more.into_iter().map(|warning| format!("{}: {warning}", sources[0].name)));
+    let (beside, more) = beside::read(folder, &sources[0].name, &cvs[0]);
+    warnings.extend(more);
     let edition = build(&cvs, beside, config, assets)?;
     Ok(Site { edition, sources, origin: Origin::Folder(found.path), warnings })
 }
 
 /// Returns where the folder's CV is, with everything that is odd about it.
-pub fn check(folder: &Path, config: &cv::Config) -> Result<(PathBuf, Vec<String>), SiteError> {
+pub fn check(folder: &Path, config: &cv::Config) -> Result<(PathBuf, Vec<Problem>), SiteError> {
     let Read { found, sources, cvs, mut warnings } = read(folder, config)?;
-    let (_, more) = beside::read(folder, &cvs[0]);
-    warnings.extend(more.into_iter().map(|warning| format!("{}: {warning}", sources[0].name)));
+    let (_, more) = beside::read(folder, &sources[0].name, &cvs[0]);
+    warnings.extend(more);
     Ok((found.path, warnings))
 }
 
@@ -111,7 +112,7 @@ pub fn sample(config: &cv::Config, assets: &Arc<Assets>) -> Result<Site, SiteErr
     let sources = vec![source];
     let (cvs, problems) = parse(&sources, &config)?;
     let edition = build(&cvs, Beside::default(), &config, assets)?;
-    Ok(Site { edition, sources, origin: Origin::Sample, warnings: texts(&problems) })
+    Ok(Site { edition, sources, origin: Origin::Sample, warnings: problems })
 }
 
 /// Builds a CV that was kept as the last good one.
@@ -124,7 +125,7 @@ pub fn from_kept(
     let (cvs, problems) = parse(&sources, config)?;
     // The picture and the owner's style are not kept: the page without them is better than none.
     let edition = build(&cvs, Beside::default(), config, assets)?;
-    Ok(Site { edition, sources, origin: Origin::LastGood, warnings: texts(&problems) })
+    Ok(Site { edition, sources, origin: Origin::LastGood, warnings: problems })
 }
 
 /// A folder's CV in all its languages, the original first.
@@ -132,7 +133,7 @@ struct Read {
     found: cv::Found,
     sources: Vec<CvFile>,
     cvs: Vec<Cv>,
-    warnings: Vec<String>,
+    warnings: Vec<Problem>,
 }
 
 fn read(folder: &Path, config: &cv::Config) -> Result<Read, SiteError> {
@@ -145,10 +146,11 @@ fn read(folder: &Path, config: &cv::Config) -> Result<Read, SiteError> {
     let again = sources[1..].iter().zip(translations).find(|(_, cv)| cv.lang == original.lang);
     if let Some((CvFile { name, .. }, cv)) = again {
         let lang = cv.lang.as_deref().unwrap_or_default();
-        warnings.push(format!(
-            "{name}: {} is in {lang} too: write its own language as `x-lang:` there, or remove one of the two",
-            sources[0].name
-        ));
+        let message = format!("{} is in {lang} too", sources[0].name);
+        warnings.push(Problem {
+            hint: "write its own language as `x-lang:` there, or remove one of the two".into(),
+            ..Problem::of_file(Severity::Warning, name, message)
+        });
     }
     Ok(Read { found, sources, cvs, warnings })
 }
@@ -161,25 +163,23 @@ fn find(folder: &Path) -> Result<cv::Found, SiteError> {
 }
 
 /// An edit of a file that another one hides would show nothing, which is worth a warning.
-fn with_ignored(problems: Vec<Problem>, found: &cv::Found) -> Vec<String> {
-    let mut res = texts(&problems);
-    res.extend(found.ignored.iter().map(|ignored| {
-        format!(
-            "{}: not read: another file of the same CV comes first, or there are too many languages",
-            ignored.display()
-        )
+fn with_ignored(mut problems: Vec<Problem>, found: &cv::Found) -> Vec<Problem> {
+    problems.extend(found.ignored.iter().map(|ignored| {
+        let reason = "another file of the same CV comes first, or there are too many languages";
+        Problem { hint: reason.into(), ..Problem::of_file(Severity::Warning, name_of(ignored), "not read") }
     }));
-    res
+    problems
 }
 
-fn texts(problems: &[Problem]) -> Vec<String> {
-    problems.iter().map(Problem::to_string).collect()
+/// Returns the name of a file without its folder.
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn read_file(path: &Path) -> Result<CvFile, SiteError> {
+    let name = name_of(path);
     let bytes = read_bounded(path, cv::SIZE_BYTES_MAX)
-        .map_err(|fault| SiteError::Unreadable { path: path.to_path_buf(), fault: fault.to_string() })?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        .map_err(|fault| SiteError::Unreadable { name: name.clone(), fault: fault.to_string() })?;
     Ok(CvFile { name, bytes })
 }
 

@@ -25,6 +25,7 @@ use super::{Failure, STORE_DIR, admin, control, data, forward};
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::config::{self, Layers, Loaded, Source};
+use crate::cv::Problem;
 use crate::http::Links;
 use crate::http::assets::Assets;
 use crate::http::tls::Tls;
@@ -321,14 +322,14 @@ fn log_start(loaded: &Loaded, release: &release::Release) {
 
 /// Returns what is shown first: the folder's CV, else the last good one with the reasons
 /// why, else the sample if nobody ever asked for a CV.
-fn first_site(loaded: &Loaded, assets: &Arc<Assets>) -> Result<(Site, Vec<String>), Failure> {
+fn first_site(loaded: &Loaded, assets: &Arc<Assets>) -> Result<(Site, Vec<Problem>), Failure> {
     let config = &loaded.config;
     let fault = match site::load(&config.site, &config.cv, assets) {
         Ok(site) => return Ok((site, vec![])),
         Err(fault) => fault,
     };
     let is_missing = matches!(fault, SiteError::Missing(_));
-    let reasons = fault.lines();
+    let reasons = fault.into_problems();
     match last_good(&config.data, config, assets) {
         Some(site) => {
             for reason in &reasons {
@@ -341,7 +342,7 @@ fn first_site(loaded: &Loaded, assets: &Arc<Assets>) -> Result<(Site, Vec<String
                 .map_err(|fault| Failure::Configuration(fault.to_string()))?;
             Ok((sample, vec![]))
         }
-        None => Err(Failure::Configuration(format!("the CV is wrong:\n{}", reasons.join("\n")))),
+        None => Err(Failure::Configuration(format!("the CV is wrong:\n{}", site::lines(&reasons)))),
     }
 }
 
@@ -379,7 +380,7 @@ fn health(
     let (balancer, store) = (balancer.clone(), store.clone());
     let (status, release) = (status.clone(), release.clone());
     Box::new(move || {
-        let mut problems = status.get().stale;
+        let mut problems: Vec<String> = status.get().stale.iter().map(ToString::to_string).collect();
         let trouble = admin::store_trouble(&store.stats());
         problems.extend(trouble.map(|trouble| format!("nothing is being recorded: {trouble}")));
         let (ready, total) = (balancer.ready_count(), balancer.worker_count());

@@ -7,6 +7,7 @@ use opentelemetry::metrics::{Counter, Meter};
 
 use super::site::{Origin, Site};
 use crate::clock::{Clock, UnixNanos};
+use crate::cv::Problem;
 use crate::record::names::{self, Instrument, keys};
 
 /// Shared between whoever reloads and whoever shows.
@@ -23,9 +24,9 @@ pub struct Inner {
     /// Where the CV shown comes from.
     pub origin: Origin,
     /// Why the CV on disk is not the one shown; empty when it is.
-    pub stale: Vec<String>,
+    pub stale: Vec<Problem>,
     /// What is odd about the CV shown.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Problem>,
     /// When a configuration was last applied, the start included.
     pub applied_at: UnixNanos,
     /// The last reload, if there was one.
@@ -43,7 +44,7 @@ pub struct LastReload {
 
 impl Status {
     /// Starts with the site shown first; `stale` says why it is not the one on disk.
-    pub fn new(site: &Site, stale: Vec<String>, clock: Clock, meter: &Meter) -> Self {
+    pub fn new(site: &Site, stale: Vec<Problem>, clock: Clock, meter: &Meter) -> Self {
         let inner = Arc::new(Mutex::new(Inner {
             origin: site.origin.clone(),
             stale,
@@ -77,13 +78,13 @@ impl Status {
         });
     }
 
-    /// Notes that a reload was refused; `cv_is_stale` when the reason lies in the CV.
-    pub fn refused(&self, reasons: &[String], cv_is_stale: bool) {
+    /// Notes that a reload was refused; `stale` says what is wrong with the CV, if that is why.
+    pub fn refused(&self, reasons: &[String], stale: Vec<Problem>) {
         self.reloads.add(1, &[KeyValue::new(keys::OUTCOME, "refused")]);
         let now = self.clock.now();
         self.update(|inner| {
-            if cv_is_stale {
-                inner.stale = reasons.to_vec();
+            if !stale.is_empty() {
+                inner.stale = stale;
             }
             inner.last_reload = Some(LastReload { at: now, outcome: Err(reasons.to_vec()) });
         });
