@@ -13,7 +13,8 @@ use super::status::LastReload;
 use crate::balancer::{Balancer, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
 use crate::cv::Problem;
-use crate::http::admin::{self, AdminState, Auth, Parts, WorkerCommand};
+use crate::http::admin::editor::Editor;
+use crate::http::admin::{self, AdminState, Auth, Parts, ReleaseDesk, WorkerCommand};
 use crate::http::assets::Assets;
 use crate::http::{Done, Job};
 use crate::pages::admin as view;
@@ -23,14 +24,25 @@ use crate::store::{KindStats, Stats};
 /// A command waits so long for jobs in hand: longer than the deadline of any of them.
 const CONTROL_GRACE: Duration = Duration::from_secs(15);
 
+/// How the admin page has things done by the process.
+pub struct Asking {
+    /// Commands, as from the control socket.
+    pub requests: mpsc::Sender<Request>,
+    /// The files of the CV.
+    pub editor: Arc<dyn Editor>,
+    /// The releases on disk.
+    pub releases: Arc<dyn ReleaseDesk>,
+    /// Becomes true when the process stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
 /// Opens the admin page; prints the password if one had to be made.
 pub fn open(
     reloader: &Arc<Reloader>,
     release: &Release,
     clock: &Clock,
     assets: &Assets,
-    requests: mpsc::Sender<Request>,
-    stopping: watch::Receiver<bool>,
+    asking: Asking,
 ) -> anyhow::Result<(Arc<AdminState>, Auth)> {
     let loaded = reloader.loaded();
     let config = loaded.config.admin;
@@ -54,18 +66,20 @@ pub fn open(
         metrics: Arc::new(reloader.store.clone()),
         logs: Arc::new(reloader.store.clone()),
         status: status(reloader.clone(), release.clone(), clock.clone()),
-        reload: reload(requests),
+        reload: reload(asking.requests),
         control: control(reloader.shared.balancer.clone()),
         heavy,
         spans: reloader.shared.spans.clone(),
         auth: auth.clone(),
         links: reloader.shared.links.clone(),
+        editor: asking.editor,
+        releases: asking.releases,
         base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
         clock: clock.clone(),
         assets: view::Assets { css: assets.url("admin.css").into(), js: assets.url("admin.js").into() },
         peer: Arc::new(move |req| shared.switches.peer(req)),
         secure_place: Arc::new(move |req| for_place.switches.secure_place(req)),
-        shutdown: stopping,
+        shutdown: asking.stopping,
         config,
     });
     Ok((state, auth))

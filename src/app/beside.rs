@@ -21,9 +21,15 @@ const PHOTO_MAX_BYTES: usize = 5_000_000;
 /// A good camera has as many; four bytes each are what a browser holds.
 const PHOTO_MAX_PIXELS: usize = 50_000_000;
 
-const STYLE: &str = "style.css";
-const THEME: &str = "theme/style.css";
-const NOT_FOUND: &str = "404.html";
+/// Rules after those of the theme.
+pub const STYLE: &str = "style.css";
+/// Rules in place of the theme's.
+pub const THEME: &str = "theme/style.css";
+/// The page for what is not there.
+pub const NOT_FOUND: &str = "404.html";
+
+/// Where the CV names its picture.
+pub const IMAGE: &str = "basics.image";
 
 /// What lies there under a name of its own.
 pub const NAMES: [&str; 4] = [STYLE, THEME, NOT_FOUND, PDF];
@@ -57,7 +63,7 @@ pub fn read(folder: &Path, name: &str, cv: &Cv) -> (Beside, Vec<Problem>) {
     let (style, theme) = (text(STYLE, style), text(THEME, theme));
     let photo = photo(folder, cv).unwrap_or_else(|message| {
         warnings.push(Problem {
-            path: "basics.image".into(),
+            path: IMAGE.into(),
             hint: "the page is shown without it".into(),
             ..Problem::of_file(Severity::Warning, name, message)
         });

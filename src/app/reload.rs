@@ -16,7 +16,9 @@ use super::rules::Evaluator;
 use super::site::{self, Origin, Site, SiteError};
 use super::status::Status;
 use super::tail::Follower;
+use super::versions::Versions;
 use crate::balancer::{self, DispatchError};
+use crate::clock::UnixMillis;
 use crate::config::{self, Config, Layers, Loaded};
 use crate::cv::{Problem, Severity};
 use crate::http::tls::{Credentials, Tls};
@@ -213,10 +215,10 @@ impl Reloader {
         self.status.applied(&site, &message);
         log_warnings(&site, &loaded);
         info!("{message}");
-        let data = config.data.clone();
+        let (data, now) = (config.data.clone(), self.shared.clock.now_ms());
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
         // It waits for the disk, and the signals wait for this thread.
-        tokio::task::spawn_blocking(move || keep(&data, &site));
+        tokio::task::spawn_blocking(move || keep(&data, &site, now));
         Ok(message)
     }
 }
@@ -245,8 +247,9 @@ pub fn log_warnings(site: &Site, loaded: &Loaded) {
     }
 }
 
-/// Keeps a CV from the folder for a later start; the sample needs no keeping.
-pub fn keep(data: &Path, site: &Site) {
+/// Keeps a CV from the folder for a later start, and for whoever wants its text back; the
+/// sample needs no keeping.
+pub fn keep(data: &Path, site: &Site, now: UnixMillis) {
     if !matches!(site.origin, Origin::Folder(_)) {
         return;
     }
@@ -254,5 +257,8 @@ pub fn keep(data: &Path, site: &Site) {
         warn!(
             "{fault:#}: should the CV on disk break before the next start, there is nothing to fall back on"
         );
+    }
+    if let Err(fault) = Versions::of(data).keep(&site.sources, now) {
+        warn!("keep the text of the CV as a version: {fault}: later there is no way back to it");
     }
 }

@@ -13,6 +13,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::pipeline::{ACCESS_RING, Parts, Pipeline};
 use super::push::Keeper;
+use super::releases::page::Desk;
 use super::reload::{Reloader, balancer_config, keep, log_warnings, shown};
 use super::rules::Evaluator;
 use super::serve::{Running, Supervisor};
@@ -21,7 +22,7 @@ use super::sockets::{self, Sockets};
 use super::status::Status;
 use super::tail::Follower;
 use super::watch::Watch;
-use super::{Failure, STORE_DIR, admin, control, data, forward};
+use super::{Failure, STORE_DIR, admin, control, data, edit, forward};
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::config::{self, Layers, Loaded, Source};
@@ -115,7 +116,7 @@ impl Base {
         let (site, stale) = first_site(&self.loaded, &assets)?;
         info!("{}", shown(&site));
         log_warnings(&site, &self.loaded);
-        keep(&config.data, &site);
+        keep(&config.data, &site, self.clock.now_ms());
         let status = Status::new(&site, stale, self.clock.clone(), &meter);
 
         let keeper = Keeper::new(store.clone(), self.telemetry.clone(), self.clock.clone());
@@ -155,7 +156,11 @@ impl Base {
             .with_context(|| format!("open the control socket in {}", config.data.display()))?;
 
         let (stopping, stop_signal) = watch::channel(false);
-        let (admin, auth) = admin::open(&reloader, &release, &clock, &assets, sender.clone(), stop_signal)?;
+        let (saving, saves) = mpsc::channel(edit::WAITING_MAX);
+        let editor = Arc::new(edit::SiteEditor::new(reloader.clone(), saving));
+        let releases = Arc::new(Desk::new(reloader.clone(), release.clone(), program.as_ref().ok()));
+        let asking = admin::Asking { requests: sender.clone(), editor, releases, stopping: stop_signal };
+        let (admin, auth) = admin::open(&reloader, &release, &clock, &assets, asking)?;
         let supervisor = Supervisor::from_environment(predecessor.is_some());
         let server =
             http::Server::start(&config.http, listener, tls, shared.clone(), admin, supervisor.well())
@@ -192,6 +197,7 @@ impl Base {
             forward,
             control,
             requests,
+            saves,
             stopping,
             supervisor,
         })

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Meter};
 
-use super::site::{Origin, Site};
+use super::site::{Language, Origin, Site};
+use super::versions::mark;
 use crate::clock::{Clock, UnixNanos};
 use crate::cv::Problem;
 use crate::record::names::{self, Instrument, keys};
@@ -23,6 +24,12 @@ pub struct Status {
 pub struct Inner {
     /// Where the CV shown comes from.
     pub origin: Origin,
+    /// Its pages.
+    pub languages: Vec<Language>,
+    /// The picture beside it that it names.
+    pub image: Option<String>,
+    /// The files that it was read from, each with the mark of its text.
+    pub read: Vec<(String, String)>,
     /// Why the CV on disk is not the one shown; empty when it is.
     pub stale: Vec<Problem>,
     /// What is odd about the CV shown.
@@ -47,6 +54,9 @@ impl Status {
     pub fn new(site: &Site, stale: Vec<Problem>, clock: Clock, meter: &Meter) -> Self {
         let inner = Arc::new(Mutex::new(Inner {
             origin: site.origin.clone(),
+            languages: site.languages.clone(),
+            image: site.image.clone(),
+            read: marks(site),
             stale,
             warnings: site.warnings.clone(),
             applied_at: clock.now(),
@@ -68,9 +78,12 @@ impl Status {
     /// Notes that a site is shown now.
     pub fn applied(&self, site: &Site, message: &str) {
         self.reloads.add(1, &[KeyValue::new(keys::OUTCOME, "applied")]);
-        let now = self.clock.now();
+        let (now, marks) = (self.clock.now(), marks(site));
         self.update(|inner| {
             inner.origin = site.origin.clone();
+            inner.languages = site.languages.clone();
+            inner.image = site.image.clone();
+            inner.read = marks;
             inner.stale.clear();
             inner.warnings = site.warnings.clone();
             inner.applied_at = now;
@@ -90,6 +103,11 @@ impl Status {
         });
     }
 
+    /// Notes that what was wrong with the CV on disk is again what it was before.
+    pub fn put_back(&self, stale: Vec<Problem>) {
+        self.update(|inner| inner.stale = stale);
+    }
+
     /// Returns a copy of the state.
     pub fn get(&self) -> Inner {
         lock(&self.inner).clone()
@@ -98,6 +116,10 @@ impl Status {
     fn update(&self, change: impl FnOnce(&mut Inner)) {
         change(&mut lock(&self.inner));
     }
+}
+
+fn marks(site: &Site) -> Vec<(String, String)> {
+    site.sources.iter().map(|file| (file.name.clone(), mark(&file.bytes))).collect()
 }
 
 /// Every change is whole, so a poisoned state is as good as any.

@@ -21,6 +21,7 @@
 mod api;
 pub mod auth;
 mod browser;
+pub mod editor;
 mod events;
 mod form;
 mod gather;
@@ -44,12 +45,14 @@ use super::links::Links;
 use super::stage::Stages;
 use crate::balancer::{ControlError, Lane, WorkerId};
 use crate::clock::Clock;
+use crate::pages::admin::releases::{ReleasesView, RollBackBar};
 use crate::pages::admin::{Assets, StatusView};
 use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead};
 use crate::record::ring::Sender;
 
 pub use auth::{Auth, Lifetimes, LoginError};
+use editor::Editor;
 pub use password::{GeneratedPassword, PasswordError};
 
 /// Settings of the admin page.
@@ -63,12 +66,14 @@ pub struct Config {
     pub require_tls: bool,
     /// Open pages that are kept up to date at once; one more gets 503 and stays as it is.
     pub streams: usize,
+    /// Whether the files of the CV may be edited.
+    pub edit: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(86_400);
-        Config { session_idle: DAY, session_age: 7 * DAY, require_tls: false, streams: 32 }
+        Config { session_idle: DAY, session_age: 7 * DAY, require_tls: false, streams: 32, edit: true }
     }
 }
 
@@ -101,6 +106,31 @@ pub enum WorkerCommand {
 /// Has a command carried out; yields when the state is reached, or why it is not.
 pub type Control = Arc<dyn Fn(WorkerCommand) -> BoxFuture<'static, Result<(), ControlError>> + Send + Sync>;
 
+/// Why no roll-back was begun.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RollBackError {
+    /// There is no such release.
+    #[error("there is no release {0:?}")]
+    Unknown(String),
+    /// This process cannot.
+    #[error("this process cannot roll back")]
+    Barred(RollBackBar),
+    /// The one before has not ended.
+    #[error("a roll-back is at work already: wait for its end")]
+    Busy,
+    /// It could not be begun.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The releases on disk. Called off the async threads.
+pub trait ReleaseDesk: Send + Sync {
+    /// Says which there are, and what was tried.
+    fn look(&self) -> ReleasesView;
+    /// Begins a roll-back to a release, which goes on by itself.
+    fn roll_back(&self, id: &str) -> Result<(), RollBackError>;
+}
+
 /// Reads the state of the process; called off the async threads.
 pub type Status = Arc<dyn Fn() -> StatusView + Send + Sync>;
 
@@ -130,6 +160,10 @@ pub struct Parts {
     pub auth: Auth,
     /// Who else may see the whole CV.
     pub links: Arc<Links>,
+    /// The files of the CV.
+    pub editor: Arc<dyn Editor>,
+    /// The releases on disk.
+    pub releases: Arc<dyn ReleaseDesk>,
     /// Where the site is, when the owner named it.
     pub base_url: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Wall time for ranges, monotonic time for what expires.

@@ -33,6 +33,27 @@ struct Case {
     commanded: Arc<Mutex<Vec<WorkerCommand>>>,
 }
 
+/// Releases that are not there.
+#[derive(Default)]
+struct MemoryShelf {
+    view: Mutex<ReleasesView>,
+    rolled_back: Mutex<Vec<String>>,
+}
+
+impl ReleaseDesk for MemoryShelf {
+    fn look(&self) -> ReleasesView {
+        self.view.lock().unwrap().clone()
+    }
+
+    fn roll_back(&self, id: &str) -> Result<(), RollBackError> {
+        if let Some(bar) = self.look().bar {
+            return Err(RollBackError::Barred(bar));
+        }
+        self.rolled_back.lock().unwrap().push(id.to_string());
+        Ok(())
+    }
+}
+
 fn case() -> Case {
     case_with(Config::default())
 }
@@ -61,7 +82,11 @@ fn case_with(config: Config) -> Case {
         workers: vec![WorkerView { id: 7, incarnation: 2, in_flight_max: 64, ..WorkerView::default() }],
         ..StatusView::default()
     };
+    let shelf = Arc::new(MemoryShelf::default());
+    let editor = Arc::new(editor::memory::MemoryEditor::of(&[("cv.yaml", "basics: {name: Ada}\n")]));
     let state = AdminState::new(Parts {
+        editor: editor.clone(),
+        releases: shelf.clone(),
         links: Arc::new(Links::open(dir.path())),
         base_url: Arc::new(|| Some("https://cv.example.com".into())),
         metrics: store.clone(),

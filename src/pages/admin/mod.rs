@@ -6,10 +6,12 @@
 //! never queries and never decides: what it shows was gathered by `http`.
 
 mod chart;
+pub mod cv;
 mod format;
 mod links;
 mod logs;
 mod panels;
+pub mod releases;
 mod verdict;
 mod view;
 
