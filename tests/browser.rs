@@ -176,19 +176,18 @@ async fn owner_logs_in_sees_a_request_and_logs_out() {
     // The page is live now: what follows must arrive without another load.
     let path = format!("/nothing-{:08x}", rand::random::<u32>());
     assert_eq!(vitrine.get(&path).status, 404);
-    page.text_until("#log-lines", |text| text.contains(&path)).await;
     let n_counted = |text: &str| {
-        let words = text.lines().skip_while(|line| *line != "Requests").nth(1);
+        let words = text.lines().skip_while(|line| *line != "Answered").nth(1);
         words.and_then(|number| number.replace(',', "").parse::<u64>().ok()).unwrap_or(0)
     };
     // The CV, its parts and the path that is not there.
     page.text_until("#tiles", |text| n_counted(text) >= 2).await;
 
-    // The same page by its address alone, as a browser without a script loads it.
-    page.open(&vitrine.url(&format!("/admin?q={}", path.trim_start_matches('/')))).await;
+    // Its line, by the address alone, as a browser without a script loads it.
+    page.open(&vitrine.url(&format!("/admin/logs?q={}", path.trim_start_matches('/')))).await;
     page.text_until("#log-lines", |text| text.contains(&path)).await;
 
-    page.element("header.top form button").await.click().await.unwrap();
+    page.element("header.top form[action='/admin/logout'] button").await.click().await.unwrap();
     assert_eq!(page.text("#notice").await, "You are logged out.");
     page.open(&vitrine.url("/admin")).await;
     page.element("#password").await;

@@ -76,13 +76,20 @@ pub fn open(
         releases: asking.releases,
         base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
         clock: clock.clone(),
-        assets: view::Assets { css: assets.url("admin.css").into(), js: assets.url("admin.js").into() },
+        assets: view_assets(assets),
         peer: Arc::new(move |req| shared.switches.peer(req)),
         secure_place: Arc::new(move |req| for_place.switches.secure_place(req)),
         shutdown: asking.stopping,
         config,
     });
     Ok((state, auth))
+}
+
+/// Returns where the pages find their style and their scripts.
+fn view_assets(assets: &Assets) -> view::Assets {
+    let urls =
+        |names: &[&str]| names.iter().map(|name| assets.url(&format!("admin/{name}")).into()).collect();
+    view::Assets { css: urls(&["uplot.css", "admin.css"]), js: urls(&["uplot.js", "charts.js", "admin.js"]) }
 }
 
 /// Takes up the password that `vitrine password` stored, and says what came of it.

@@ -1,4 +1,4 @@
-//! The page, the login and the logout.
+//! What all pages have in common, and the login and the logout.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, LOCATION, RETRY_AFTER, SET_COOKIE};
@@ -9,21 +9,24 @@ use url::form_urlencoded;
 use super::AdminState;
 use super::auth::LoginError;
 use super::form::Timely;
-use super::gather::{self, Ask, GatherError, PageQuery};
-use super::guard::{self, Caller, CsrfForm};
-use crate::pages::admin::{self, LoginView};
+use super::gather::GatherError;
+use super::guard::{self, Caller, CsrfForm, Session};
+use super::language;
+use crate::pages::admin::{self, Frame, LoginView, Tab};
 
 pub(super) const LOGIN: &str = "/admin/login";
 
-/// `GET /admin`
-pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    match gather::view(&state, Ask::from(PageQuery::parse(req.query_string())), session.csrf, None).await {
-        Ok(view) => {
-            let page = state.stages().run("render", || admin::page(&view).into_string());
-            html(StatusCode::OK, page)
-        }
-        Err(err) => unanswered(&state, err),
+/// Returns the frame of a page.
+pub(super) fn frame(state: &AdminState, req: &HttpRequest, session: &Session, tab: Tab) -> Frame {
+    let place = req.uri().path_and_query().map_or(tab.path(), |place| place.as_str());
+    Frame {
+        assets: state.parts.assets.clone(),
+        lang: language::of(req),
+        csrf: session.csrf.clone(),
+        now: state.parts.clock.now(),
+        tab,
+        place: place.to_string(),
+        notice: None,
     }
 }
 
@@ -41,7 +44,7 @@ pub(super) async fn login_form(state: web::Data<AdminState>, req: HttpRequest) -
         return see_other("/admin");
     }
     let has_left = form_urlencoded::parse(req.query_string().as_bytes()).any(|(name, _)| name == "out");
-    let notice = has_left.then(|| "You are logged out.".to_string());
+    let notice = has_left.then(|| language::of(&req).tr("You are logged out.").to_string());
     html(StatusCode::OK, login_page(&state, &req, notice))
 }
 
@@ -58,12 +61,14 @@ pub(super) async fn login(
     Timely(form): Timely<LoginForm>,
 ) -> HttpResponse {
     let Some(form) = form.filter(|_| guard::is_own_site(&req)) else {
-        let notice = "The form arrived incomplete, or from another site. Please type the password here.";
+        let notice = language::of(&req)
+            .tr("The form arrived incomplete, or from another site. Please type the password here.");
         return html(StatusCode::BAD_REQUEST, login_page(&state, &req, Some(notice.to_string())));
     };
     let peer = (state.parts.peer)(&req);
     if guard::is_refused(&state, peer) {
-        return html(StatusCode::FORBIDDEN, login_page(&state, &req, Some(guard::NEEDS_TLS.to_string())));
+        let notice = language::of(&req).tr("A password is taken over HTTPS only (admin.require_tls).");
+        return html(StatusCode::FORBIDDEN, login_page(&state, &req, Some(notice.to_string())));
     }
     match state.parts.auth.login(form.password, peer.address).await {
         Ok(token) => {
@@ -80,17 +85,22 @@ pub(super) async fn login(
 }
 
 fn login_refused(state: &AdminState, req: &HttpRequest, err: LoginError) -> HttpResponse {
+    let lang = language::of(req);
     let (status, notice) = match err {
         LoginError::Wrong => {
-            (StatusCode::UNAUTHORIZED, "That is not the password. Please try again.".to_string())
+            (StatusCode::UNAUTHORIZED, lang.tr("That is not the password. Please try again.").to_string())
         }
         LoginError::TooSoon { wait } => {
             let wait = wait.as_secs() + 1;
-            let notice = format!("Too many wrong attempts. Please wait {wait} s and try again.");
+            let notice = lang.trf(
+                "Too many wrong attempts. Please wait {seconds} s and try again.",
+                &[("seconds", &wait)],
+            );
             (StatusCode::TOO_MANY_REQUESTS, notice)
         }
         LoginError::Overloaded => {
-            let notice = "Too many people are trying to log in just now. Please try again in a moment.";
+            let notice =
+                lang.tr("Too many people are trying to log in just now. Please try again in a moment.");
             (StatusCode::TOO_MANY_REQUESTS, notice.to_string())
         }
     };
@@ -122,24 +132,30 @@ pub(super) async fn not_found(state: web::Data<AdminState>, req: HttpRequest) ->
     if guard::session(&state, &req).await.is_none() {
         return see_other(LOGIN);
     }
-    let text = "There is nothing at this address.";
-    html(StatusCode::NOT_FOUND, admin::message(&state.parts.assets, "Not found", text).into_string())
+    let lang = language::of(&req);
+    let (title, text) = (lang.tr("Not found"), lang.tr("There is nothing at this address."));
+    html(StatusCode::NOT_FOUND, admin::message(&state.parts.assets, lang, title, text).into_string())
 }
 
 fn login_page(state: &AdminState, req: &HttpRequest, notice: Option<String>) -> String {
     let is_overheard = (state.parts.peer)(req).is_overheard();
-    admin::login(&LoginView { assets: state.parts.assets.clone(), notice, is_overheard }).into_string()
+    let (assets, lang) = (state.parts.assets.clone(), language::of(req));
+    admin::login(&LoginView { assets, lang, notice, is_overheard }).into_string()
 }
 
 /// Answers a page whose numbers could not be gathered.
-fn unanswered(state: &AdminState, err: GatherError) -> HttpResponse {
+pub(super) fn unanswered(state: &AdminState, req: &HttpRequest, err: GatherError) -> HttpResponse {
+    let lang = language::of(req);
     let (status, text) = match err {
-        GatherError::Saturated => {
-            (StatusCode::SERVICE_UNAVAILABLE, "The server answers other queries. Try again in a moment.")
+        GatherError::Saturated => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            lang.tr("The server answers other queries. Try again in a moment."),
+        ),
+        GatherError::Lost => {
+            (StatusCode::INTERNAL_SERVER_ERROR, lang.tr("The query broke off. The log says why."))
         }
-        GatherError::Lost => (StatusCode::INTERNAL_SERVER_ERROR, "The query broke off. The log says why."),
     };
-    let page = admin::message(&state.parts.assets, "Not now", text).into_string();
+    let page = admin::message(&state.parts.assets, lang, lang.tr("Not now"), text).into_string();
     HttpResponse::build(status).insert_header((RETRY_AFTER, 2)).insert_header(ContentType::html()).body(page)
 }
 

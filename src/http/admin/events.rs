@@ -1,4 +1,5 @@
-//! The page's stream: what changed, every two seconds, as rendered fragments.
+//! The stream of a page: what changed, every two seconds, as rendered fragments, and the
+//! numbers of its charts.
 //!
 //! A fragment is sent when it differs from the one sent before, so a quiet server costs
 //! a few bytes a tick. The stream ends with the session, at the start of a drain, and
@@ -19,15 +20,16 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::AdminState;
-use super::gather::{self, Ask, PageQuery, Shown};
+use super::gather::{self, GatherError};
 use super::guard::{self, Session};
-use crate::pages::admin::{self, AdminView};
+use super::{language, overview};
+use crate::clock::UnixNanos;
+use crate::pages::admin::{self, Fragment, Lang, Window};
 
-/// Workers and lines feel live at this pace, and it costs a fraction of a percent of a core.
+/// Workers and numbers feel live at this pace, and it costs a fraction of a percent of a core.
 const TICK: Duration = Duration::from_secs(2);
 
-/// Charts are sent every so many ticks: they are most of the page's weight, and samples
-/// come every 10 s.
+/// Charts are sent every so many ticks: samples come every 10 s.
 const CHARTS_EVERY: u32 = 5;
 
 /// `GET /admin/events`
@@ -47,8 +49,8 @@ pub(super) async fn events(state: web::Data<AdminState>, req: HttpRequest) -> Ht
             .insert_header((RETRY_AFTER, 10))
             .json(json!({ "error": "too many open pages" }));
     };
-    let stream =
-        Stream::new(state.into_inner(), session, Ask::from(PageQuery::parse(req.query_string())), place);
+    let live = Live::read(req.query_string());
+    let stream = Stream::new(state.into_inner(), session, live, language::of(&req), place);
     let body = futures_util::stream::unfold(Some(stream), |stream| async {
         let mut stream = stream?;
         match stream.next().await {
@@ -59,6 +61,42 @@ pub(super) async fn events(state: web::Data<AdminState>, req: HttpRequest) -> Ht
     res.streaming(body)
 }
 
+/// The pages that change by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Live {
+    Overview(Window),
+    Workers,
+}
+
+/// What a page shows now.
+struct Shown {
+    fragments: Vec<Fragment>,
+    charts: Vec<(String, serde_json::Value)>,
+}
+
+impl Live {
+    fn read(query: &str) -> Live {
+        let page = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "page");
+        match page {
+            Some((_, page)) if page == "workers" => Live::Workers,
+            _ => Live::Overview(overview::window_of(query)),
+        }
+    }
+
+    async fn show(self, state: &Arc<AdminState>, lang: Lang) -> Result<Shown, GatherError> {
+        match self {
+            Live::Overview(window) => {
+                let view = overview::view(state, window).await?;
+                Ok(Shown { fragments: admin::fragments(lang, &view), charts: admin::chart_data(lang, &view) })
+            }
+            Live::Workers => {
+                let status = gather::status(state).await?;
+                Ok(Shown { fragments: admin::workers_fragments(lang, &status), charts: Vec::new() })
+            }
+        }
+    }
+}
+
 enum Next {
     Tick(Bytes),
     End(Bytes),
@@ -67,10 +105,10 @@ enum Next {
 struct Stream {
     state: Arc<AdminState>,
     session: Session,
-    ask: Ask,
+    live: Live,
+    lang: Lang,
     ticks: Interval,
     shutdown: watch::Receiver<bool>,
-    shown: Option<Shown>,
     /// Ticks since the charts were sent; none before the first.
     charts_age: Option<u32>,
     /// What each fragment looked like when it was sent.
@@ -79,13 +117,19 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(state: Arc<AdminState>, session: Session, ask: Ask, place: OwnedSemaphorePermit) -> Self {
+    fn new(
+        state: Arc<AdminState>,
+        session: Session,
+        live: Live,
+        lang: Lang,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
         let mut ticks = tokio::time::interval(TICK);
         // A viewer that reads slowly misses ticks; they need not be made up for.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shutdown = state.parts.shutdown.clone();
-        let (shown, charts_age, sent) = (None, None, HashMap::new());
-        Stream { state, session, ask, ticks, shutdown, shown, charts_age, sent, _place: place }
+        let (charts_age, sent) = (None, HashMap::new());
+        Stream { state, session, live, lang, ticks, shutdown, charts_age, sent, _place: place }
     }
 
     async fn next(&mut self) -> Next {
@@ -97,22 +141,18 @@ impl Stream {
         if !self.state.parts.auth.is_alive(&self.session.token).await {
             return Next::End(event("end", "login"));
         }
-        let csrf = self.session.csrf.clone();
-        match gather::view(&self.state, self.ask.clone(), csrf, self.shown.take()).await {
-            Ok(view) => Next::Tick(self.changes(view)),
-            // A comment keeps the connection; the next tick tries again, from the beginning.
+        match self.live.show(&self.state, self.lang).await {
+            Ok(shown) => Next::Tick(self.changes(self.state.parts.clock.now(), shown)),
+            // A comment keeps the connection; the next tick tries again.
             Err(_) => Next::Tick(Bytes::from_static(b": busy\n\n")),
         }
     }
 
-    fn changes(&mut self, view: AdminView) -> Bytes {
+    fn changes(&mut self, now: UnixNanos, shown: Shown) -> Bytes {
         let with_charts = self.charts_age.is_none_or(|age| age + 1 >= CHARTS_EVERY);
         self.charts_age = Some(if with_charts { 0 } else { self.charts_age.map_or(0, |age| age + 1) });
         let mut changed = serde_json::Map::new();
-        for fragment in admin::fragments(&view) {
-            if fragment.id == admin::CHARTS_ID && !with_charts {
-                continue;
-            }
+        for fragment in shown.fragments {
             let markup = fragment.markup.into_string();
             let mut hasher = DefaultHasher::new();
             markup.hash(&mut hasher);
@@ -121,9 +161,11 @@ impl Stream {
                 changed.insert(fragment.id.to_string(), markup.into());
             }
         }
-        let data = json!({ "at_ms": view.now.to_millis().0, "fragments": changed });
-        // Lines that could not be read are asked for anew, from the beginning.
-        self.shown = view.logs.unreadable.is_none().then_some(Shown { until: view.now, logs: view.logs });
+        let mut data = json!({ "at_ms": now.to_millis().0, "fragments": changed });
+        if with_charts && !shown.charts.is_empty() {
+            let charts: serde_json::Map<String, serde_json::Value> = shown.charts.into_iter().collect();
+            data["charts"] = charts.into();
+        }
         event("tick", &data.to_string())
     }
 }

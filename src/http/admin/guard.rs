@@ -40,7 +40,7 @@ pub(super) struct CsrfForm {
 
 /// Returns the live session that the request belongs to.
 pub(super) async fn session(state: &AdminState, req: &HttpRequest) -> Option<Session> {
-    let token = cookie(req)?;
+    let token = Token::from_cookie(&cookie(req, COOKIE_NAME)?);
     let csrf = state.parts.auth.visit(&token).await?;
     Some(Session { token, csrf })
 }
@@ -119,10 +119,11 @@ fn cookie_with(value: &str, lifetime: &str, peer: Peer) -> String {
     format!("{COOKIE_NAME}={value}; Path=/admin; HttpOnly; SameSite=Strict{secure}{lifetime}")
 }
 
-fn cookie(req: &HttpRequest) -> Option<Token> {
+/// Returns the value of a cookie.
+pub(super) fn cookie(req: &HttpRequest, wanted: &str) -> Option<String> {
     let headers = req.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
     let mut pairs = headers.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| Token::from_cookie(value))
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value.to_string())
 }
 
 fn basic_password(req: &HttpRequest) -> Option<String> {

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use tracing::info;
 
 use super::AdminState;
-use super::browser::{LOGIN, html, see_other};
+use super::browser::{LOGIN, frame, html, see_other};
 use super::form::Timely;
 use super::guard::{self, Caller, CsrfForm};
 use crate::http::links::{DAYS_MAX, LinkError, NOTE_MAX_CHARS};
-use crate::pages::admin::{LinkView, LinksView};
+use crate::pages::admin::{LinkView, LinksView, Tab};
 
 /// Where the page is.
 const PLACE: &str = "/admin/links";
@@ -122,8 +122,6 @@ fn show(
         expires: link.expires,
     });
     let view = LinksView {
-        assets: state.parts.assets.clone(),
-        csrf: session.csrf,
         links: list.collect(),
         notice: fault.as_ref().map(ToString::to_string),
         note_max_chars: NOTE_MAX_CHARS,
@@ -131,5 +129,6 @@ fn show(
         days_max: DAYS_MAX,
     };
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    html(status, crate::pages::admin::links(&view).into_string())
+    let frame = frame(state, req, &session, Tab::Cv);
+    html(status, crate::pages::admin::links(&frame, &view).into_string())
 }

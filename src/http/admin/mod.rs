@@ -1,11 +1,14 @@
-//! `/admin`: one page that says how the server is, behind one password.
+//! `/admin`: how the server is, and what can be done about it, behind one password.
 //!
 //! | route | what |
 //! | --- | --- |
-//! | `GET /admin` | the page; `range`, `q`, `level`, `since` and `before` in the query |
+//! | `GET /admin` | the overview; `range`, or `from` and `to`, in the query |
+//! | `GET /admin/logs` | lines; the same, and `q`, `level`, `all` and `before` |
+//! | `GET /admin/workers` | the workers |
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
 //! | `POST /admin/logout` | ends the session |
-//! | `GET /admin/events` | the page's changing parts as server-sent events; its query |
+//! | `POST /admin/language` | the language of the pages |
+//! | `GET /admin/events` | a page's changing parts as server-sent events; `page` and its query |
 //! | `GET /admin/links`, `POST /admin/links` | the private links, and a new one |
 //! | `POST /admin/links/{id}/revoke` | ends a private link |
 //! | `POST /admin/api/v1/reload` | reads CV and configuration again and says how that ended |
@@ -19,6 +22,7 @@
 //! balancer or a configuration is.
 
 mod api;
+mod ask;
 pub mod auth;
 mod browser;
 pub mod editor;
@@ -26,10 +30,14 @@ mod events;
 mod form;
 mod gather;
 mod guard;
+mod language;
 mod links;
+mod logs;
+mod overview;
 pub mod password;
 mod sessions;
 mod throttle;
+mod workers;
 
 use std::fmt;
 use std::sync::Arc;
@@ -183,7 +191,7 @@ pub struct Parts {
 /// The parts with the bounds on their use; shared by all http threads.
 pub struct AdminState {
     parts: Parts,
-    cache: gather::Cache,
+    cache: overview::Cache,
     streams: Arc<Semaphore>,
 }
 
@@ -191,7 +199,7 @@ impl AdminState {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(parts.config.streams));
-        Arc::new(AdminState { parts, cache: gather::Cache::default(), streams })
+        Arc::new(AdminState { parts, cache: overview::Cache::default(), streams })
     }
 
     /// Returns where the stages of the request being answered are noted.
@@ -213,12 +221,15 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
     let scope = web::scope("/admin")
         .app_data(web::Data::from(state))
         .app_data(web::FormConfig::default().limit(FORM_MAX_BYTES))
-        .service(web::resource("").get(browser::page).head(browser::page))
+        .service(web::resource("").get(overview::page).head(overview::page))
         .service(web::resource("/").get(browser::to_page).head(browser::to_page))
         .service(
             web::resource("/login").get(browser::login_form).head(browser::login_form).post(browser::login),
         )
         .service(web::resource("/logout").post(browser::logout))
+        .service(web::resource("/language").post(language::choose))
+        .service(web::resource("/logs").get(logs::page).head(logs::page))
+        .service(web::resource("/workers").get(workers::page).head(workers::page))
         .service(web::resource("/links").get(links::page).head(links::page).post(links::create))
         .service(web::resource("/links/{id}/revoke").post(links::revoke))
         .service(web::resource("/events").get(events::events).head(events::events))

@@ -11,11 +11,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt;
 
-use super::gather::read_traffic;
+use super::overview::read_traffic;
 use super::*;
 use crate::balancer::{ControlError, LaneSnapshot, Lanes, WorkerId};
 use crate::clock::{UnixMillis, UnixNanos};
-use crate::pages::admin::{Range, WorkerView};
+use crate::pages::admin::{Range, Window, WorkerView};
 use crate::query::memory::MemoryStore;
 use crate::record::Severity;
 
@@ -103,7 +103,7 @@ fn case_with(config: Config) -> Case {
         spans: crate::record::ring::ring(1).0,
         auth,
         clock: clock.clone(),
-        assets: Assets { css: "/assets/admin.1.css".into(), js: "/assets/admin.1.js".into() },
+        assets: Assets { css: vec!["/assets/admin.1.css".into()], js: vec!["/assets/admin.1.js".into()] },
         peer: Arc::new(|req| crate::http::client::peer(req, &["127.0.0.1/32".parse().unwrap()])),
         secure_place: Arc::new(|_| None),
         shutdown: stopped,
@@ -187,7 +187,7 @@ impl Case {
 #[actix_web::test]
 async fn every_route_refuses_without_a_session() {
     let case = case();
-    for uri in ["/admin", "/admin?q=x", "/admin/nothing"] {
+    for uri in ["/admin", "/admin?q=x", "/admin/logs", "/admin/workers", "/admin/nothing"] {
         let answer = case.get(uri, "vitrine_admin=guess").await;
         assert_eq!(
             (answer.status, answer.header(LOCATION)),
@@ -385,15 +385,38 @@ async fn an_odd_query_is_no_fault_of_the_visitor() {
     let case = case();
     let queries = ["range=a&range=b", "q=%FF%", "&&=&", "before=-&before=1&before=x", "nothing"];
     for query in queries {
-        for page in ["/admin", "/admin/login", "/admin/events"] {
+        for page in ["/admin", "/admin/logs", "/admin/login", "/admin/events"] {
             let uri = format!("{page}?{query}");
             assert_ne!(case.get(&uri, "").await.status, StatusCode::BAD_REQUEST, "{uri}");
         }
     }
     let (cookie, _) = case.enter().await;
     for query in queries {
-        assert_eq!(case.get(&format!("/admin?{query}"), &cookie).await.status, StatusCode::OK, "{query}");
+        for page in ["/admin", "/admin/logs", "/admin/workers"] {
+            assert_eq!(case.get(&format!("{page}?{query}"), &cookie).await.status, StatusCode::OK, "{query}");
+        }
     }
+}
+
+#[actix_web::test]
+async fn the_language_is_the_browsers_until_another_is_chosen() {
+    let case = case();
+    let (cookie, csrf) = case.enter().await;
+    let get = |cookie: String| {
+        let req = test::TestRequest::get().uri("/admin").insert_header(("Accept-Language", "ru,en;q=0.5"));
+        case.send(req.insert_header(("Cookie", cookie)))
+    };
+    assert!(get(cookie.clone()).await.text.contains("<html lang=\"ru\">"));
+    let choose = |csrf: &str| {
+        let req = test::TestRequest::post().uri("/admin/language").insert_header(("Cookie", cookie.as_str()));
+        let form = [("csrf", csrf), ("lang", "en"), ("place", "/admin/logs?range=6h")];
+        case.send(req.set_form(form))
+    };
+    assert_eq!(choose("guess").await.status, StatusCode::FORBIDDEN);
+    let chosen = choose(&csrf).await;
+    assert_eq!(chosen.header(LOCATION), "/admin/logs?range=6h");
+    let text = get(format!("{cookie}; {}", chosen.cookie())).await.text;
+    assert!(text.contains("<html lang=\"en\">") && text.contains(">Русский</button>"), "{text}");
 }
 
 #[actix_web::test]
@@ -425,13 +448,12 @@ async fn numbers_on_the_page_come_from_the_store() {
     for age_ms in [3_570_000, 1_000] {
         case.store.sample(&memory, NOW_MS - age_ms, 20.0 * 1_048_576.0);
     }
-    let traffic = read_traffic(case.store.as_ref(), Range::Hour, UnixMillis(NOW_MS)).unwrap();
+    let traffic = read_traffic(case.store.as_ref(), Window::default(), UnixMillis(NOW_MS)).unwrap();
     assert_eq!((traffic.total.requests, traffic.total.errors), (100.0, 10.0));
     assert_eq!(traffic.total.error_share(), Some(0.1));
     // The rank 50 of 90 lies in the bucket from 1 to 10 ms.
     assert!((traffic.total.p50.unwrap() - 0.006).abs() < 1e-9);
     assert_eq!(traffic.at.len(), 60);
-    assert_eq!(traffic.memory.last(), Some(&Some(20.0 * 1_048_576.0)));
     let (cookie, _) = case.enter().await;
     for range in ["", "?range=6h", "?range=24h"] {
         let page = case.get(&format!("/admin{range}"), &cookie).await.text;
@@ -448,9 +470,8 @@ async fn a_young_store_is_drawn_from_its_beginning() {
     }
     case.serve(60.0, "200", "/", "0.01");
     for range in Range::ALL {
-        let traffic = read_traffic(case.store.as_ref(), range, UnixMillis(NOW_MS)).unwrap();
-        assert_eq!(traffic.at.len(), 21, "{range:?}");
-        assert!(traffic.memory.iter().all(Option::is_some), "{range:?}");
+        let traffic = read_traffic(case.store.as_ref(), Window::Moving(range), UnixMillis(NOW_MS)).unwrap();
+        assert_eq!(traffic.at.len(), 61, "{range:?}");
         assert!(traffic.since.is_some() && traffic.total.requests == 60.0, "{range:?}");
     }
 }
@@ -464,16 +485,18 @@ async fn logs_are_filtered_by_the_address() {
     case.store.line(at - 3_600_000_000_000, "app", Severity::Warn, "third");
     let (cookie, _) = case.enter().await;
     let check = async |query: &str, expect: [bool; 3]| {
-        let page = case.get(&format!("/admin?{query}"), &cookie).await.text;
+        let page = case.get(&format!("/admin/logs?{query}"), &cookie).await.text;
         let found = ["GET /first 200", "second &lt;b&gt;", ">third<"].map(|line| page.contains(line));
         assert_eq!(found, expect, "{query}");
     };
-    check("", [true, true, true]).await;
-    check("q=FIRST", [true, false, false]).await;
-    check("level=warn", [false, true, true]).await;
-    check("since=15m", [true, true, false]).await;
-    check(&format!("before={}", at + 1), [true, false, true]).await;
-    check("level=no&since=no&before=no&range=no", [true, true, true]).await;
+    check("range=6h", [true, true, true]).await;
+    check("range=6h&q=FIRST", [true, false, false]).await;
+    check("range=6h&level=warn", [false, true, true]).await;
+    check("range=15m", [true, true, false]).await;
+    let (from, to) = (NOW_MS - 4_000_000, NOW_MS - 2_000_000);
+    check(&format!("from={from}&to={to}"), [false, false, true]).await;
+    check(&format!("range=6h&before={}", at + 1), [true, false, true]).await;
+    check("level=no&before=no&range=no", [true, true, false]).await;
 }
 
 /// Reads one event of a stream.
@@ -483,7 +506,7 @@ async fn next_event(body: &mut std::pin::Pin<Box<BoxBody>>) -> Option<String> {
 }
 
 async fn stream(case: &Case, cookie: &str) -> std::pin::Pin<Box<BoxBody>> {
-    let req = test::TestRequest::get().uri("/admin/events?level=warn").insert_header(("Cookie", cookie));
+    let req = test::TestRequest::get().uri("/admin/events?page=overview").insert_header(("Cookie", cookie));
     let res = case.call(req).await;
     assert_eq!(res.status(), StatusCode::OK);
     Box::pin(res.into_body())
@@ -495,23 +518,17 @@ async fn stream_sends_all_once_then_what_changed() {
     let (cookie, _) = case.enter().await;
     let mut body = stream(&case, &cookie).await;
     let first = next_event(&mut body).await.unwrap();
-    for id in ["verdict", "tiles", "charts", "workers", "log-lines"] {
+    for id in ["verdict", "tiles", "banners", "charts"] {
         assert!(first.contains(&format!("\"{id}\":")), "{id} {first}");
     }
     case.clock.advance(Duration::from_secs(2));
     let second = next_event(&mut body).await.unwrap();
     assert!(second.contains(r#""fragments":{}"#), "{second}");
+    case.serve(5.0, "503", "/", "0.1");
     case.clock.advance(Duration::from_secs(2));
-    let now = case.clock.now().0;
-    case.store.line(now - 1, "app", Severity::Info, "below the filter");
-    case.store.line(now - 2, "app", Severity::Warn, "a new line");
     let third = next_event(&mut body).await.unwrap();
-    assert!(third.contains("a new line") && !third.contains("below the filter"), "{third}");
-    case.clock.advance(Duration::from_secs(3_600));
-    case.store.line(case.clock.now().0 - 1, "app", Severity::Warn, "a newer line");
-    let fourth = next_event(&mut body).await.unwrap();
-    let (newer, older) = (fourth.find("a newer line").unwrap(), fourth.find("a new line").unwrap());
-    assert!(newer < older && fourth.matches("a new line").count() == 1);
+    assert!(third.contains("Something is wrong.") && third.contains(">5 in the last hour<"), "{third}");
+    assert!(!third.contains("\"banners\":"), "what did not change is not sent: {third}");
 }
 
 #[actix_web::test]

@@ -6,10 +6,14 @@
 //! which reads them from there.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use maud::{Markup, html};
+use serde_json::json;
 
-use super::format;
+use super::format::{self, Unit};
+use super::lang::Lang;
+use super::window::address;
 use crate::clock::UnixNanos;
 
 /// The box that lines are drawn in; it is stretched, so only its ratio of digits matters.
@@ -25,27 +29,24 @@ pub struct Chart<'a> {
     pub id: &'a str,
     /// Title in words.
     pub title: &'a str,
-    /// Writes a value with its unit.
-    pub write: fn(f64) -> String,
+    /// What its values are.
+    pub unit: Unit,
     /// The end of each step.
     pub at: &'a [UnixNanos],
+    /// The distance of two steps.
+    pub step: Duration,
     /// The lines; the first is the strongest.
     pub lines: Vec<Line<'a>>,
     /// What to show where there is no value at all.
     pub empty: &'a str,
     /// The top of the axis is at least this, so that noise does not look like a mountain.
     pub top_min: f64,
-    /// What a round number is here.
-    pub scale: Scale,
-}
-
-/// The units in which the axis is round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scale {
-    /// Powers of ten.
-    Decimal,
-    /// Powers of 1024, for bytes.
-    Binary,
+    /// What happened meanwhile.
+    pub marks: &'a [Mark],
+    /// The address of the lines behind the values, a step's moments aside; none where there are none.
+    pub logs: Option<&'a str>,
+    /// The address where the same is asked for by a query.
+    pub query: Option<&'a str>,
 }
 
 /// One line of a chart.
@@ -53,57 +54,148 @@ pub struct Line<'a> {
     /// Its name in the legend and the table.
     pub name: &'a str,
     /// The class that colours it and gives it its dashes.
-    pub class: &'a str,
+    pub class: &'static str,
     /// One place a step.
     pub values: &'a [Option<f64>],
 }
 
+/// Something that happened to the process, shown at its moment on every chart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When.
+    pub at: UnixNanos,
+    /// What it was.
+    pub kind: MarkKind,
+    /// What it was in words, as it was logged.
+    pub text: String,
+    /// Whether it ended as it should.
+    pub is_good: bool,
+}
+
+/// What kind of event it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkKind {
+    /// A process began to serve.
+    Start,
+    /// A reload was applied or refused.
+    Reload,
+    /// A hand-over failed.
+    HandOver,
+    /// A release was deployed or rolled back.
+    Release,
+}
+
+impl MarkKind {
+    /// Returns the kind of an event by its name in the log.
+    pub fn from_event(name: &str) -> Option<MarkKind> {
+        match name {
+            "vitrine.start" => Some(MarkKind::Start),
+            "vitrine.reload" => Some(MarkKind::Reload),
+            "vitrine.hand_over" => Some(MarkKind::HandOver),
+            "vitrine.release" => Some(MarkKind::Release),
+            _ => None,
+        }
+    }
+
+    /// Returns the word for it.
+    pub fn word(self, lang: Lang) -> &'static str {
+        match self {
+            MarkKind::Start => lang.tr("start"),
+            MarkKind::Reload => lang.tr("reload"),
+            MarkKind::HandOver => lang.tr("hand-over"),
+            MarkKind::Release => lang.tr("release"),
+        }
+    }
+
+    /// Returns the class of the style sheet.
+    pub fn class(self) -> &'static str {
+        match self {
+            MarkKind::Start => "start",
+            MarkKind::Reload => "reload",
+            MarkKind::HandOver => "hand-over",
+            MarkKind::Release => "release",
+        }
+    }
+}
+
 impl Chart<'_> {
     /// Draws the chart with its legend and its table.
-    pub fn render(&self) -> Markup {
-        let is_empty = self.lines.iter().all(|line| line.values.iter().all(Option::is_none));
+    pub fn render(&self, lang: Lang) -> Markup {
+        let is_empty = self.is_empty();
         html! {
-            figure.chart id={ "chart-" (self.id) } data-chart="" {
+            figure.chart id={ "chart-" (self.id) } data-chart=[(!is_empty).then(|| self.data().to_string())] {
                 figcaption {
                     h3 { (self.title) }
-                    p.legend { @for line in &self.lines { (self.legend(line)) } }
+                    @if let Some(query) = self.query {
+                        a.query href=(query) aria-label=(lang.trf("{title} as a query", &[("title", &self.title)])) { "PromQL" }
+                    }
+                    p.legend { @for line in &self.lines { (self.legend(lang, line)) } }
                 }
                 @if is_empty {
                     p.empty { (self.empty) }
                 } @else {
-                    (self.plot())
-                    (self.table())
+                    (self.plot(lang))
+                    (self.table(lang))
                 }
             }
         }
     }
 
-    fn legend(&self, line: &Line<'_>) -> Markup {
+    /// Returns what the script draws: the same numbers as the table's, with four digits.
+    pub fn data(&self) -> serde_json::Value {
+        let lines = self.lines.iter().map(|line| {
+            let values: Vec<Option<f64>> = line.values.iter().map(|value| value.map(four_digits)).collect();
+            json!({ "name": line.name, "class": line.class, "values": values })
+        });
+        let marks = self.marks.iter().map(
+            |mark| json!({ "at": mark.at.to_millis().0, "class": mark.kind.class(), "good": mark.is_good }),
+        );
+        json!({
+            "from": self.at.first().map(|at| at.to_millis().0),
+            "step": self.step.as_millis() as u64,
+            "unit": self.unit.key(),
+            "top": self.top(),
+            "lines": lines.collect::<Vec<_>>(),
+            "marks": marks.collect::<Vec<_>>(),
+            "logs": self.logs,
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lines.iter().all(|line| line.values.iter().all(Option::is_none))
+    }
+
+    fn legend(&self, lang: Lang, line: &Line<'_>) -> Markup {
         let newest = line.values.iter().rev().flatten().next();
         html! {
             span.(line.class) {
                 svg.key viewBox="0 0 20 4" aria-hidden="true" { path.line d="M0 2H20" {} }
                 (line.name) " "
-                b data-now="" { (newest.map_or(format::NONE.to_string(), |value| (self.write)(*value))) }
+                b data-now="" { (newest.map_or(format::NONE.to_string(), |value| self.unit.write(lang, *value))) }
             }
         }
     }
 
-    fn plot(&self) -> Markup {
+    fn plot(&self, lang: Lang) -> Markup {
         let top = self.top();
         let (title_id, desc_id) = (format!("{}-title", self.id), format!("{}-desc", self.id));
         html! {
             div.plot {
                 div.y aria-hidden="true" {
-                    span { ((self.write)(top)) }
-                    span { ((self.write)(top / 2.0)) }
-                    span { ((self.write)(0.0)) }
+                    span { (self.unit.write(lang, top)) }
+                    span { (self.unit.write(lang, top / 2.0)) }
+                    span { (self.unit.write(lang, 0.0)) }
                 }
-                svg.lines data-steps=(self.at.len()) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img"
+                svg.lines viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img"
                     aria-labelledby={ (title_id) " " (desc_id) } {
                     title id=(title_id) { (self.title) }
-                    desc id=(desc_id) { (self.description()) }
+                    desc id=(desc_id) { (self.description(lang)) }
                     path.grid d={ "M0 0H" (WIDTH) "M0 " (HEIGHT / 2.0) "H" (WIDTH) "M0 " (HEIGHT) "H" (WIDTH) } {}
+                    @for mark in self.marks {
+                        @if let Some(x) = self.place(mark.at) {
+                            path.mark.(mark.kind.class()).bad[!mark.is_good] d={ "M" (x) " 0V" (HEIGHT) } {}
+                        }
+                    }
                     @if let Some(line) = self.lines.first() {
                         path.area.(line.class) d=(path(line.values, top, Shape::Area)) {}
                     }
@@ -112,33 +204,61 @@ impl Chart<'_> {
                     }
                 }
                 div.x aria-hidden="true" {
-                    @for at in self.ticks() { (format::minute(at)) }
+                    @for at in self.ticks() { (self.tick(at)) }
                 }
             }
         }
     }
 
-    fn table(&self) -> Markup {
+    /// Returns where a moment lies across the box; none outside it.
+    fn place(&self, at: UnixNanos) -> Option<f64> {
+        let (first, last) = (self.at.first()?.0, self.at.last()?.0);
+        let share = (at.0 - first) as f64 / (last - first).max(1) as f64;
+        (0.0..=1.0).contains(&share).then(|| (share * WIDTH * 10.0).round() / 10.0)
+    }
+
+    /// Writes a moment as finely as the axis is.
+    fn tick(&self, at: UnixNanos) -> Markup {
+        let is_long = self.step * self.at.len() as u32 > Duration::from_secs(2 * 86_400);
+        if is_long { format::date(at) } else { format::minute(at) }
+    }
+
+    fn table(&self, lang: Lang) -> Markup {
         html! {
             details id={ "table-" (self.id) } {
-                summary { "As a table" }
-                div.scroll tabindex="0" {
+                summary { (lang.tr("As a table")) }
+                div.scroll tabindex="0" role="region" aria-label=(self.title) {
                     table {
                         thead { tr {
-                            th scope="col" { "Until (" span data-zone="" { "UTC" } ")" }
+                            th scope="col" { (lang.tr("Until")) }
                             @for line in &self.lines { th scope="col" { (line.name) } }
                         } }
                         tbody {
                             @for (idx, at) in self.rows() {
-                                // The script finds the row for a place on the axis by it.
-                                tr data-step=(idx) {
-                                    th scope="row" { (format::minute(*at)) }
-                                    @for line in &self.lines { td { (self.cell(line.values[idx])) } }
+                                tr {
+                                    th scope="row" { (self.moment(*at)) }
+                                    @for line in &self.lines { td { (self.cell(lang, line.values[idx])) } }
                                 }
                             }
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// The moment of a row, with the way to the lines of its step.
+    fn moment(&self, at: UnixNanos) -> Markup {
+        let from = at.to_millis().minus(self.step).0.to_string();
+        let to = at.to_millis().0.to_string();
+        html! {
+            @match self.logs {
+                Some(logs) => {
+                    a href={ (logs) @if logs.contains('?') { "&" } @else { "?" } (&address("", &[("from", &from), ("to", &to)])[1..]) } {
+                        (format::minute(at))
+                    }
+                }
+                None => { (format::minute(at)) }
             }
         }
     }
@@ -149,8 +269,8 @@ impl Chart<'_> {
         self.at.iter().enumerate().rev().filter(move |(idx, _)| has_value(*idx))
     }
 
-    fn cell(&self, value: Option<f64>) -> String {
-        value.map_or(format::NONE.to_string(), self.write)
+    fn cell(&self, lang: Lang, value: Option<f64>) -> String {
+        value.map_or(format::NONE.to_string(), |value| self.unit.write(lang, value))
     }
 
     /// First, middle and last moment: three labels fit the narrowest phone.
@@ -162,28 +282,41 @@ impl Chart<'_> {
     fn top(&self) -> f64 {
         let values = self.lines.iter().flat_map(|line| line.values.iter().flatten());
         let highest = values.copied().filter(|value| value.is_finite()).fold(self.top_min, f64::max);
-        match self.scale {
-            Scale::Decimal => nice_above(highest),
-            Scale::Binary => {
+        match self.unit {
+            Unit::Number | Unit::Seconds => nice_above(highest),
+            // More than all of it there is not, unless there is.
+            Unit::Share if highest > 0.6 && highest <= 1.0 => 1.0,
+            Unit::Share => nice_above(highest),
+            Unit::Bytes | Unit::BytesPerSecond => {
                 let unit = 1024f64.powf(highest.max(1.0).log(1024.0).floor());
                 nice_above(highest / unit) * unit
             }
         }
     }
 
-    fn description(&self) -> String {
+    fn description(&self, lang: Lang) -> String {
         let mut res = String::new();
         for line in &self.lines {
             let values = line.values.iter().flatten().copied().filter(|value| value.is_finite());
             let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
                 (low.min(value), high.max(value))
             });
-            let (low, high) = ((self.write)(low), (self.write)(high));
-            // Writing to a String cannot fail.
-            let _ = write!(res, "{}: between {low} and {high}. ", line.name);
+            let (low, high) = (self.unit.write(lang, low), self.unit.write(lang, high));
+            let values: [(&str, &dyn std::fmt::Display); 3] =
+                [("name", &line.name), ("low", &low), ("high", &high)];
+            res.push_str(&lang.trf("{name}: between {low} and {high}. ", &values));
         }
         res
     }
+}
+
+/// What a chart shows of a number: the script writes it with three.
+fn four_digits(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let scale = 10f64.powi(3 - value.abs().log10().floor() as i32);
+    (value * scale).round() / scale
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -248,18 +381,25 @@ mod tests {
 
     fn chart<'a>(at: &'a [UnixNanos], values: &'a [Option<f64>]) -> String {
         let lines = vec![Line { name: "all", class: "l1", values }];
-        let (title, empty) = ("Requests <a second>", "nothing yet");
         Chart {
             id: "rate",
-            title,
-            write: format::number,
+            title: "Requests <a second>",
+            unit: Unit::Number,
             at,
+            step: Duration::from_secs(60),
             lines,
-            empty,
+            empty: "nothing yet",
             top_min: 1.0,
-            scale: Scale::Decimal,
+            marks: &[Mark {
+                at: UnixNanos(30_000_000_000),
+                kind: MarkKind::Reload,
+                text: "reloaded".into(),
+                is_good: true,
+            }],
+            logs: Some("/admin/logs?level=error"),
+            query: None,
         }
-        .render()
+        .render(Lang::En)
         .into_string()
     }
 
@@ -274,8 +414,10 @@ mod tests {
     fn table_has_the_steps_with_values_newest_first() {
         let at = [0, 60, 120].map(|seconds| UnixNanos(seconds * 1_000_000_000));
         let text = chart(&at, &[Some(1.0), None, Some(3.0)]);
-        let steps: Vec<&str> = text.split("data-step=\"").skip(1).map(|rest| &rest[..1]).collect();
-        assert_eq!(steps, ["2", "0"]);
+        let steps: Vec<&str> =
+            text.split("&amp;to=").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert_eq!(steps, ["120000", "0"], "{text}");
+        assert!(text.contains("level=error&amp;from=60000&amp;to=120000"), "{text}");
     }
 
     #[test]
@@ -292,6 +434,24 @@ mod tests {
         assert!(text.contains("Requests &lt;a second&gt;"), "{text}");
         assert!(text.contains("all: between 1 and 3."), "{text}");
         assert!(text.contains("<td>3</td>"), "{text}");
+    }
+
+    #[test]
+    fn what_happened_is_marked_where_it_happened() {
+        let at = [UnixNanos(0), UnixNanos(60_000_000_000)];
+        let text = chart(&at, &[Some(1.0), Some(3.0)]);
+        assert!(text.contains("<path class=\"mark reload\" d=\"M300 0V120\">"), "{text}");
+        let later = [UnixNanos(60_000_000_000), UnixNanos(120_000_000_000)];
+        assert!(!chart(&later, &[Some(1.0), Some(3.0)]).contains("class=\"mark"));
+    }
+
+    #[test]
+    fn the_script_gets_four_digits() {
+        for (value, expect) in
+            [(0.000_123_456, 0.000_123_5), (123_456.0, 123_500.0), (0.0, 0.0), (-1.234_56, -1.235)]
+        {
+            assert!((four_digits(value) - expect).abs() < 1e-12, "{value}");
+        }
     }
 
     #[test]

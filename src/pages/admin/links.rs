@@ -2,62 +2,87 @@
 
 use maud::{Markup, html};
 
-use super::view::{LinkView, LinksView};
-use super::{csrf_field, document, format};
+use super::format;
+use super::frame::Frame;
+
+/// The page of the private links.
+#[derive(Clone, Debug, Default)]
+pub struct LinksView {
+    /// The links that work, the newest first.
+    pub links: Vec<LinkView>,
+    /// Why what was asked for was not done, in words for the owner.
+    pub notice: Option<String>,
+    /// Longest note.
+    pub note_max_chars: usize,
+    /// How many days are offered.
+    pub days_default: u64,
+    /// How many days are the most.
+    pub days_max: u64,
+}
+
+/// One private link.
+#[derive(Clone, Debug)]
+pub struct LinkView {
+    /// Names it to the server.
+    pub id: String,
+    /// For whom it is.
+    pub note: String,
+    /// What to give away.
+    pub url: String,
+    /// When it ends, in seconds since 1970.
+    pub expires: u64,
+}
 
 /// Renders the page.
-pub fn links(view: &LinksView) -> Markup {
+pub fn links(frame: &Frame, view: &LinksView) -> Markup {
+    let lang = frame.lang;
     let content = html! {
-        header.top {
-            a.brand href="/admin" { "vitrine" }
-            nav aria-label="Page" {
-                a href="/admin" { "Back" }
-            }
+        p {
+            (lang.tr(
+                "Whoever has such a link sees the CV with every contact, those that the page keeps to itself too, \
+                 until the link expires or is revoked. Search engines are told to stay out."
+            ))
         }
-        main.links {
-            h1 { "Private links" }
-            p {
-                "Whoever has such a link sees the CV with every contact, those that the page keeps to itself "
-                "too, until the link expires or is revoked. Search engines are told to stay out."
+        @if let Some(notice) = &view.notice { p.banner.warn role="alert" { (notice) } }
+        form.new-link method="post" action="/admin/links" {
+            (frame.csrf())
+            div.field {
+                label for="note" { (lang.tr("For whom")) }
+                input id="note" type="text" name="note" maxlength=(view.note_max_chars) autocomplete="off";
             }
-            @if let Some(notice) = &view.notice { p.banner.warn role="alert" id="notice" { (notice) } }
-            form.new-link method="post" action="/admin/links" {
-                (csrf_field(&view.csrf))
-                div.field {
-                    label for="note" { "For whom" }
-                    input id="note" type="text" name="note" maxlength=(view.note_max_chars) autocomplete="off";
-                }
-                div.field {
-                    label for="days" { "Days" }
-                    input id="days" type="number" name="days" min="1" max=(view.days_max)
-                        value=(view.days_default) required;
-                }
-                button type="submit" { "Make a link" }
+            div.field {
+                label for="days" { (lang.tr("Days")) }
+                input id="days" type="number" name="days" min="1" max=(view.days_max)
+                    value=(view.days_default) required;
             }
-            @if view.links.is_empty() {
-                p.note { "There is no private link." }
-            } @else {
-                ul.private-links {
-                    @for link in &view.links { (row(link, &view.csrf)) }
-                }
+            button type="submit" { (lang.tr("Make a link")) }
+        }
+        @if view.links.is_empty() {
+            p.note { (lang.tr("There is no private link.")) }
+        } @else {
+            ul.private-links {
+                @for link in &view.links { (row(frame, link)) }
             }
         }
     };
-    document("Private links – vitrine", &view.assets, &content)
+    frame.page(lang.tr("Private links"), &content)
 }
 
-fn row(link: &LinkView, csrf: &str) -> Markup {
-    let note = if link.note.is_empty() { "Without a note" } else { &link.note };
+fn row(frame: &Frame, link: &LinkView) -> Markup {
+    let lang = frame.lang;
+    let note = if link.note.is_empty() { lang.tr("Without a note") } else { &link.note };
     html! {
         li {
             div {
-                b { (note) } span.aside { " until " (format::day(link.expires)) }
+                b { (note) } span.aside { " " (lang.tr("until")) " " (format::day(link.expires)) }
                 br;
                 a href=(link.url) rel="noreferrer" { (link.url) }
             }
             form method="post" action=(format!("/admin/links/{}/revoke", link.id)) {
-                (csrf_field(csrf))
-                button.quiet type="submit" aria-label=(format!("Revoke the link: {note}")) { "Revoke" }
+                (frame.csrf())
+                button.quiet type="submit" aria-label=(lang.trf("Revoke the link: {note}", &[("note", &note)])) {
+                    (lang.tr("Revoke"))
+                }
             }
         }
     }

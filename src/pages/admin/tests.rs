@@ -17,7 +17,7 @@ fn worker(id: u32) -> WorkerView {
 }
 
 /// A busy, healthy server.
-fn lifelike() -> AdminView {
+fn lifelike() -> OverviewView {
     let wave = |scale: f64, phase: f64| -> Vec<Option<f64>> {
         (0..60)
             .map(|idx| {
@@ -33,13 +33,13 @@ fn lifelike() -> AdminView {
     let mut rate = wave(9.0, 0.0);
     rate[0] = None;
     let traffic = TrafficView {
+        step: Duration::from_secs(60),
         at: (0..60).map(|idx| UnixNanos(NOW.0 - (59 - idx) * 60_000_000_000)).collect(),
         rate,
         errors: (0..60).map(|idx| Some(if idx % 23 == 5 { 0.2 } else { 0.0 })).collect(),
         p50: wave(0.000_8, 1.0),
         p95: wave(0.003, 2.0),
         p99: wave(0.009, 3.0),
-        memory: wave(14.0 * 1_048_576.0, 0.3).iter().map(|v| v.map(|v| 12e6 + v * 0.3)).collect(),
         total: Totals {
             requests: 41_210.0,
             errors: 82.0,
@@ -51,6 +51,34 @@ fn lifelike() -> AdminView {
         rate_now: Some(8.7),
         ..TrafficView::default()
     };
+    let machine = MachineView {
+        cpu: wave(0.1, 0.1),
+        own_cpu: wave(0.01, 0.2),
+        memory: wave(200e6, 0.3),
+        own_memory: wave(14e6, 0.4),
+        received: wave(2e3, 0.5),
+        sent: wave(9e3, 0.6),
+        read: wave(1e3, 0.7),
+        written: wave(3e4, 0.8),
+        now: MachineNow {
+            cpu: Some(0.12),
+            n_cpus: Some(2.0),
+            load: Some(0.3),
+            memory: Some(205e6),
+            memory_max: Some(512e6),
+            own_memory: Some(22e6),
+            own_cpu: Some(0.005),
+            received: Some(2e3),
+            sent: Some(9e3),
+            disks: vec![("/".into(), 3e9, 10e9)],
+        },
+    };
+    let marks = vec![Mark {
+        at: UnixNanos(NOW.0 - 600_000_000_000),
+        kind: MarkKind::Reload,
+        text: "reloaded".into(),
+        is_good: true,
+    }];
     let mut tired = worker(3);
     tired.panics = 1;
     tired.incarnation = 2;
@@ -72,27 +100,33 @@ fn lifelike() -> AdminView {
             .to_vec(),
         ..StatusView::default()
     };
-    let logs = LogsView {
+    OverviewView { status, traffic, machine, marks }
+}
+
+fn frame() -> Frame {
+    let assets = Assets { css: vec!["/assets/admin.css".into()], js: vec!["/assets/admin.js".into()] };
+    Frame { assets, csrf: "csrf-token".into(), now: NOW, place: "/admin".into(), ..Frame::default() }
+}
+
+fn some_lines() -> LogsView {
+    LogsView {
         lines: vec![
             line(Severity::Info, "GET / 200 1.2ms"),
             line(Severity::Warn, "reload refused: cv.yaml:3:5: a tab cannot indent"),
-            line(Severity::Info, "GET /resume.json 200 0.9ms"),
-            line(
-                Severity::Error,
-                "worker 3 panicked: index out of bounds: the len is 3 but the index is 7, in a line that is long enough to be broken on a phone",
-            ),
-            line(Severity::Info, "GET /nothing-here 404 0.4ms"),
+            line(Severity::Error, "worker 3 panicked: index out of bounds: the len is 3 but the index is 7"),
         ],
         has_older: true,
         ..LogsView::default()
-    };
-    let assets = Assets { css: "/assets/admin.css".into(), js: "/assets/admin.js".into() };
-    AdminView { assets, csrf: "csrf-token".into(), now: NOW, status, traffic, logs }
+    }
 }
 
-fn rendered(view: &AdminView) -> String {
+fn rendered(view: &OverviewView) -> String {
     // A no-break space is one to the eye.
-    page(view).into_string().replace('\u{a0}', " ")
+    overview(&frame(), view).into_string().replace('\u{a0}', " ")
+}
+
+fn rendered_lines(view: &LogsView) -> String {
+    logs(&frame(), view).into_string().replace('\u{a0}', " ")
 }
 
 #[test]
@@ -104,7 +138,12 @@ fn healthy_page_says_so_in_one_sentence() {
     );
     assert!(text.contains("82 in the last hour") && text.contains(">41,210<") && text.contains(">8.7<"));
     assert!(text.contains("3 % of 1 GiB"));
-    assert!(text.contains("index out of bounds"));
+    assert!(
+        text.contains("0.24 of 2 processors, load 0.3") && text.contains("2.79 GiB of 9.31 GiB"),
+        "{text}"
+    );
+    let workers = workers(&frame(), &lifelike().status).into_string();
+    assert!(workers.contains("index out of bounds"));
 }
 
 #[test]
@@ -129,7 +168,6 @@ fn broken_cv_is_told_once_and_by_its_reason() {
     view.status.problems =
         vec![ProblemView { is_error: true, message: fault.into(), ..ProblemView::default() }];
     view.status.reload = Some(ReloadView { at: NOW, outcome: Err(fault.into()) });
-    view.logs.lines.clear();
     let text = rendered(&view);
     assert!(text.contains(&format!(
         "Something is wrong.</b> The CV on disk is broken and visitors see the last good one: {fault}. All 4"
@@ -169,12 +207,11 @@ fn unsealed_data_is_not_shown_as_nothing() {
 
 #[test]
 fn requests_stand_in_columns_and_other_lines_as_they_are() {
-    let mut view = lifelike();
     let mut request = line(Severity::Info, "GET / 200 1.2ms");
     request.metadata.push(("http_request_method".into(), "GET".into()));
     request.metadata.push(("http_response_status_code".into(), "200".into()));
-    view.logs.lines = vec![request, line(Severity::Warn, "reload refused")];
-    let text = rendered(&view);
+    let lines = vec![request, line(Severity::Warn, "reload refused")];
+    let text = rendered_lines(&LogsView { lines, ..LogsView::default() });
     assert!(text.contains("<span class=\"lasted\">1.2 ms</span>"), "{text}");
     assert!(text.contains("<span class=\"body\">reload refused</span>"));
 }
@@ -191,25 +228,48 @@ fn one_error_on_a_quiet_day_is_no_alarm() {
 
 #[test]
 fn an_empty_store_says_what_to_do() {
-    let view = AdminView { traffic: TrafficView::default(), logs: LogsView::default(), ..lifelike() };
-    let text = rendered(&view);
+    let text = rendered(&OverviewView { traffic: TrafficView::default(), ..lifelike() });
     assert!(text.contains("No visitors' requests in the last hour."), "{text}");
     assert!(text.contains("Open the CV once"));
-    assert!(text.contains("No lines of visitors in this time."));
+    assert!(rendered_lines(&LogsView::default()).contains("No lines of visitors in this time."));
+}
+
+#[test]
+fn the_page_speaks_russian() {
+    let frame = Frame { lang: Lang::Ru, ..frame() };
+    let text = overview(&frame, &lifelike()).into_string().replace('\u{a0}', " ");
+    for piece in [
+        "<html lang=\"ru\">",
+        "Всё хорошо.</b> Готовы все 4 воркера. 0,2 % ошибок за последний час, p95 4 мс.",
+        "0,24 из 2 процессоров, нагрузка 0,3",
+        ">English</button>",
+    ] {
+        assert!(text.contains(piece), "{piece} is not in {text}");
+    }
 }
 
 #[test]
 fn nothing_from_outside_becomes_markup() {
     let evil = "<script>alert(1)</script>";
     let mut view = lifelike();
-    view.logs.lines = vec![line(Severity::Info, evil)];
-    view.logs.lines[0].metadata = vec![("user_agent_original".into(), evil.into())];
-    view.logs.filter.text = format!("\"{evil}");
     view.status.problems =
         vec![ProblemView { message: evil.into(), hint: evil.into(), place: evil.into(), is_error: true }];
     view.status.reload = Some(ReloadView { at: NOW, outcome: Err(evil.into()) });
     view.status.workers[0].last_panic = Some((NOW, evil.into()));
-    assert!(!rendered(&view).contains(evil));
+    view.marks[0].text = evil.into();
+    let mut lines = some_lines();
+    lines.lines[0].body = evil.into();
+    lines.lines[0].metadata = vec![("user_agent_original".into(), evil.into())];
+    lines.filter.text = format!("\"{evil}");
+    let frame = Frame {
+        place: format!("/admin?q=\"{evil}"),
+        notice: Some(Notice { is_good: false, text: evil.into() }),
+        ..frame()
+    };
+    let pages = [overview(&frame, &view), logs(&frame, &lines), workers(&frame, &view.status)];
+    for page in pages {
+        assert!(!page.into_string().contains(evil));
+    }
 }
 
 #[test]
@@ -223,7 +283,7 @@ fn page_needs_no_inline_script_or_style() {
 fn every_fragment_has_its_id_on_the_page() {
     let view = lifelike();
     let text = rendered(&view);
-    for fragment in fragments(&view) {
+    for fragment in fragments(Lang::En, &view) {
         let markup = fragment.markup.into_string();
         let root = &markup[..markup.find('>').unwrap()];
         assert!(root.contains(&format!("id=\"{}\"", fragment.id)), "{root}");
@@ -232,11 +292,24 @@ fn every_fragment_has_its_id_on_the_page() {
 }
 
 #[test]
-fn older_lines_are_not_swapped_away() {
-    let mut view = lifelike();
-    view.logs.filter.before = Some(5);
-    assert!(fragments(&view).iter().all(|fragment| fragment.id != "log-lines"));
-    assert!(rendered(&view).contains("Newest lines"));
+fn the_script_knows_every_chart_of_the_page() {
+    let view = lifelike();
+    let text = rendered(&view);
+    let charts = chart_data(Lang::En, &view);
+    assert_eq!(charts.len(), text.matches("data-chart=").count());
+    for (id, data) in charts {
+        assert!(text.contains(&format!("id=\"{id}\"")), "{id}");
+        assert_eq!(data["lines"][0]["values"].as_array().unwrap().len(), 60, "{id}");
+    }
+}
+
+#[test]
+fn the_lines_behind_a_step_are_one_link_away() {
+    let view = lifelike();
+    let (to, from) = (NOW.to_millis().0, NOW.to_millis().0 - 60_000);
+    let text = rendered(&view);
+    assert!(text.contains(&format!("href=\"/admin/logs?from={from}&amp;to={to}\"")), "{text}");
+    assert!(text.contains(&format!("href=\"/admin/logs?level=error&amp;from={from}&amp;to={to}\"")));
 }
 
 #[test]
@@ -261,8 +334,18 @@ fn login_page_shows_its_notice_and_never_the_version() {
 }
 
 #[test]
-fn style_and_script_weigh_less_than_thirty_kilobytes() {
-    let assets = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/web/");
-    let size = |name: &str| std::fs::metadata(format!("{assets}{name}")).unwrap().len();
-    assert!(size("admin.css") + size("admin.js") < 30_000);
+fn styles_and_scripts_weigh_less_than_sixty_kilobytes() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/web/admin");
+    let mut n_bytes = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension == "txt") {
+            continue;
+        }
+        let mut packed = Vec::new();
+        let params = brotli::enc::BrotliEncoderParams::default();
+        brotli::BrotliCompress(&mut &std::fs::read(path).unwrap()[..], &mut packed, &params).unwrap();
+        n_bytes += packed.len();
+    }
+    assert!((20_000..60_000).contains(&n_bytes), "{n_bytes}");
 }

@@ -7,7 +7,9 @@
 use maud::{Markup, html};
 
 use super::format;
-use super::view::{ReloadView, StatusView, Totals, TrafficView, WorkerState};
+use super::lang::Lang;
+use super::overview::{Totals, TrafficView};
+use super::status::{ReloadView, StatusView, WorkerState};
 
 /// Above this share of errors something is wrong; a site of this kind normally has none.
 const ERROR_SHARE_WARN: f64 = 0.01;
@@ -37,17 +39,17 @@ impl Mood {
         }
     }
 
-    fn word(self) -> &'static str {
+    fn word(self, lang: Lang) -> &'static str {
         match self {
-            Mood::Good => "All is well.",
-            Mood::Warn => "Worth a look.",
-            Mood::Bad => "Something is wrong.",
+            Mood::Good => lang.tr("All is well."),
+            Mood::Warn => lang.tr("Worth a look."),
+            Mood::Bad => lang.tr("Something is wrong."),
         }
     }
 }
 
-pub(super) fn verdict(status: &StatusView, traffic: &TrafficView) -> Markup {
-    let mut causes = causes(status, traffic);
+pub(super) fn verdict(lang: Lang, status: &StatusView, traffic: &TrafficView) -> Markup {
+    let mut causes = causes(lang, status, traffic);
     // Stable, so causes of one mood keep their order.
     causes.sort_by_key(|(mood, _)| std::cmp::Reverse(*mood));
     let worst = causes.first().map_or(Mood::Good, |(mood, _)| *mood);
@@ -55,16 +57,24 @@ pub(super) fn verdict(status: &StatusView, traffic: &TrafficView) -> Markup {
     html! {
         div.verdict.(mood.class()) id="verdict" {
             p {
-                b { (mood.word()) }
+                b { (mood.word(lang)) }
                 @for (_, cause) in &causes { " " (cause) }
-                " " (facts(status, traffic))
+                " " (facts(lang, status, traffic))
             }
             p.aside {
-                "Version " (status.version)
-                @if let Some(release) = &status.release { ", release " (release) }
-                ", up for " (format::lasting(status.uptime)) "."
+                @let lasting = format::lasting(lang, status.uptime);
+                @match &status.release {
+                    Some(release) => {
+                        (lang.trf("Version {version}, release {release}, up for {lasting}.",
+                            &[("version", &status.version), ("release", release), ("lasting", &lasting)]))
+                    }
+                    None => {
+                        (lang.trf("Version {version}, up for {lasting}.",
+                            &[("version", &status.version), ("lasting", &lasting)]))
+                    }
+                }
                 @if let Some(ReloadView { at, outcome: Ok(applied) }) = &status.reload {
-                    " Reloaded at " (format::time(*at)) ": " (applied)
+                    " " (lang.tr("Reloaded at")) " " (format::time(*at)) ": " (applied)
                 }
             }
         }
@@ -85,76 +95,87 @@ fn mood_of_traffic(traffic: &TrafficView) -> Mood {
 }
 
 /// Returns what someone should look at, as sentences.
-fn causes(status: &StatusView, traffic: &TrafficView) -> Vec<(Mood, String)> {
+fn causes(lang: Lang, status: &StatusView, traffic: &TrafficView) -> Vec<(Mood, String)> {
     let mut res = Vec::new();
     let mut add = |mood, text: String| res.push((mood, text));
     match (n_ready(status), status.workers.len()) {
-        (0, _) => add(Mood::Bad, "No worker is ready: visitors get an error page.".into()),
+        (0, _) => add(Mood::Bad, lang.tr("No worker is ready: visitors get an error page.").into()),
         (n_ready, n_total) if n_ready < n_total => {
-            add(Mood::Warn, format!("{n_ready} of {n_total} workers ready."));
+            let text =
+                lang.trf("{ready} of {total} workers ready.", &[("ready", &n_ready), ("total", &n_total)]);
+            add(Mood::Warn, text);
         }
         _ => {}
     }
     let first_error = status.problems.iter().find(|problem| problem.is_error);
     let reason = first_error.map_or(String::new(), |problem| format!(": {}", problem.in_words()));
     if status.is_cv_stale {
-        add(
-            Mood::Bad,
-            format!("The CV on disk is broken and visitors see the last good one{}", ended(&reason)),
-        );
+        let text = lang.tr("The CV on disk is broken and visitors see the last good one");
+        add(Mood::Bad, format!("{text}{}", ended(&reason)));
     } else if first_error.is_some() {
-        add(Mood::Warn, format!("The CV has a problem{}", ended(&reason)));
+        add(Mood::Warn, format!("{}{}", lang.tr("The CV has a problem"), ended(&reason)));
     } else if let Some(ReloadView { outcome: Err(text), .. }) = &status.reload {
         let line = text.lines().next().unwrap_or_default();
-        add(Mood::Warn, format!("The last reload was refused: {}", ended(line)));
+        add(Mood::Warn, format!("{} {}", lang.tr("The last reload was refused:"), ended(line)));
     }
     if let Some(reason) = &status.store_degraded {
-        add(Mood::Bad, format!("Nothing is being recorded: {}", ended(reason)));
+        add(Mood::Bad, format!("{} {}", lang.tr("Nothing is being recorded:"), ended(reason)));
     }
     if !status.wants_traffic {
-        add(Mood::Warn, "The server is draining and takes no new visitors.".into());
+        add(Mood::Warn, lang.tr("The server is draining and takes no new visitors.").into());
     }
-    let words = traffic.range.words();
-    match panics(status, traffic) {
-        0 => {}
-        1 => add(Mood::Warn, format!("One panic in the last {words}.")),
-        n => add(Mood::Warn, format!("{} panics in the last {words}.", format::count(n))),
+    let words = traffic.window.words(lang);
+    let values: [(&str, &dyn std::fmt::Display); 1] = [("when", &words)];
+    let n_panics = panics(status, traffic);
+    if n_panics > 0 {
+        add(Mood::Warn, lang.trnf(n_panics, "One panic {when}.", "{n} panics {when}.", &values));
     }
-    match dropped(status, traffic) {
-        0 => {}
-        1 => add(Mood::Warn, format!("One record was dropped in the last {words}.")),
-        n => add(Mood::Warn, format!("{} records were dropped in the last {words}.", format::count(n))),
+    let n_dropped = dropped(status, traffic);
+    if n_dropped > 0 {
+        let text = lang.trnf(
+            n_dropped,
+            "One record was dropped {when}.",
+            "{n} records were dropped {when}.",
+            &values,
+        );
+        add(Mood::Warn, text);
     }
     res
 }
 
 /// "All 4 workers ready. 0.2 % errors in the last hour, p95 4 ms."
-fn facts(status: &StatusView, traffic: &TrafficView) -> String {
-    let workers = match (n_ready(status), status.workers.len()) {
-        // A cause says it.
-        (n_ready, n_total) if n_ready < n_total || n_total == 0 => String::new(),
-        (_, 1) => "The worker is ready. ".to_string(),
-        (_, n_total) => format!("All {n_total} workers ready. "),
+fn facts(lang: Lang, status: &StatusView, traffic: &TrafficView) -> String {
+    let n_workers = status.workers.len();
+    // A cause says that some are not.
+    let workers = if n_workers == 0 || n_ready(status) < n_workers {
+        String::new()
+    } else {
+        lang.trn(n_workers as u64, "The worker is ready. ", "All {n} workers ready. ")
     };
-    format!("{workers}{}", traffic_sentence(&traffic.total, traffic))
+    format!("{workers}{}", traffic_sentence(lang, &traffic.total, traffic))
 }
 
-fn traffic_sentence(total: &Totals, traffic: &TrafficView) -> String {
-    let words = traffic.range.words();
+fn traffic_sentence(lang: Lang, total: &Totals, traffic: &TrafficView) -> String {
+    let words = traffic.window.words(lang);
     match (&traffic.unreadable, total.error_share()) {
-        (Some(_), _) => "The numbers cannot be read just now.".to_string(),
-        (None, None) => format!("No visitors' requests in the last {words}."),
+        (Some(_), _) => lang.tr("The numbers cannot be read just now.").to_string(),
+        (None, None) => lang.trf("No visitors' requests {when}.", &[("when", &words)]),
         (None, Some(share)) => {
-            let errors =
-                if share > 0.0 { format!("{} errors", format::percent(share)) } else { "No errors".into() };
-            let p95 = total.p95.map_or(String::new(), |p95| format!(", p95 {}", format::seconds(p95)));
-            format!("{errors} in the last {words}{p95}.")
+            let p95 = total.p95.map_or(String::new(), |p95| format!(", p95 {}", format::seconds(lang, p95)));
+            let share_text = format::percent(lang, share);
+            if share > 0.0 {
+                let values: [(&str, &dyn std::fmt::Display); 3] =
+                    [("share", &share_text), ("when", &words), ("p95", &p95)];
+                lang.trf("{share} errors {when}{p95}.", &values)
+            } else {
+                lang.trf("No errors {when}{p95}.", &[("when", &words), ("p95", &p95)])
+            }
         }
     }
 }
 
-/// Counts the panics of the range. What the store has may be incomplete, just when things
-/// go wrong; a process younger than the range knows all of its own.
+/// Counts the panics of the window. What the store has may be incomplete, just when things
+/// go wrong; a process younger than the window knows all of its own.
 fn panics(status: &StatusView, traffic: &TrafficView) -> u64 {
     let own = status.workers.iter().map(|worker| worker.panics).sum();
     at_least_own(traffic.total.panics, own, status, traffic)
@@ -166,7 +187,7 @@ fn dropped(status: &StatusView, traffic: &TrafficView) -> u64 {
 }
 
 fn at_least_own(stored: f64, own: u64, status: &StatusView, traffic: &TrafficView) -> u64 {
-    let own = if status.uptime <= traffic.range.span() { own } else { 0 };
+    let own = if status.uptime <= traffic.window.span() { own } else { 0 };
     (stored.round() as u64).max(own)
 }
 

@@ -1,0 +1,258 @@
+// Every page comes complete from the server. This keeps it fresh: one stream brings rendered
+// parts, which replace those with the same id, and the numbers of charts; times move into the
+// viewer's zone; keys do what buttons and links do. Nothing here is needed to read a page.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+
+// Times -----------------------------------------------------------------------------
+
+const WRITTEN = {
+  second: (at) => admin.clock(at),
+  minute: (at) => admin.minute(at),
+  date: (at) => admin.date(at),
+  day: (at) => at.getFullYear() + "-" + admin.date(at) + " " + admin.clock(at),
+};
+
+function localTimes(root) {
+  for (const time of root.querySelectorAll("time[data-at]")) {
+    const at = new Date(time.dateTime);
+    if (isNaN(at)) continue;
+    if (!time.title) time.title = time.dateTime.replace("T", " ").replace("Z", " UTC");
+    time.textContent = WRITTEN[time.dataset.at](at);
+  }
+}
+admin.localTimes = localTimes;
+
+// Swapping --------------------------------------------------------------------------
+
+let paused = false;
+const waiting = new Map();
+
+// A part that someone selects or types in stays until they are done.
+function inUse(part) {
+  const selection = document.getSelection();
+  const selects = selection && !selection.isCollapsed && part.contains(selection.anchorNode);
+  return paused || selects || (part !== document.activeElement && part.contains(document.activeElement));
+}
+
+function swap(id, markup) {
+  const part = byId(id);
+  if (!part) return;
+  if (inUse(part)) {
+    waiting.set(id, markup);
+    return;
+  }
+  waiting.delete(id);
+  const template = document.createElement("template");
+  template.innerHTML = markup;
+  const fresh = template.content.firstElementChild;
+  if (!fresh) return;
+  localTimes(fresh);
+  for (const open of part.querySelectorAll("details[id]")) {
+    const same = fresh.querySelector("#" + CSS.escape(open.id));
+    if (same) same.open = open.open;
+  }
+  const scrolls = [part, ...part.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
+  const hadFocus = part === document.activeElement;
+  part.replaceWith(fresh);
+  [fresh, ...fresh.querySelectorAll(".scroll")].forEach((box, idx) => {
+    if (scrolls[idx]) [box.scrollLeft, box.scrollTop] = scrolls[idx];
+  });
+  if (hadFocus) fresh.focus({ preventScroll: true });
+}
+
+// The stream ------------------------------------------------------------------------
+
+const live = byId("live");
+const streaming = document.querySelector("[data-stream]");
+let source = null;
+
+// Ticks come every 2 s. A stream that broke, or is silent for long, makes the numbers old.
+const BROKEN_MS = 5000;
+const SILENT_MS = 20000;
+let heard = Date.now();
+let broken = 0;
+
+function hear() {
+  heard = Date.now();
+  broken = 0;
+  document.body.classList.remove("lost");
+  byId("lost").hidden = true;
+}
+
+// A page nobody sees has no stream and is not lost.
+function judge() {
+  if (document.hidden || document.body.classList.contains("lost")) return;
+  const now = Date.now();
+  if (!(broken && now - broken > BROKEN_MS) && now - heard < SILENT_MS) return;
+  document.body.classList.add("lost");
+  byId("lost-since").textContent = admin.clock(new Date(heard));
+  byId("lost").hidden = false;
+}
+
+function say(state, text) {
+  live.dataset.live = state;
+  live.textContent = text;
+}
+
+function listen() {
+  if (source || document.hidden) return;
+  if (!broken) heard = Date.now();
+  source = new EventSource(streaming.dataset.stream);
+  source.addEventListener("tick", (event) => {
+    const { at_ms, fragments, charts } = JSON.parse(event.data);
+    hear();
+    for (const [id, markup] of [...waiting]) swap(id, markup);
+    for (const id in fragments) swap(id, fragments[id]);
+    if (!paused) for (const id in charts || {}) admin.update(id, charts[id]);
+    say("on", admin.words.live + ", " + admin.clock(new Date(at_ms)));
+  });
+  source.addEventListener("end", (event) => {
+    if (event.data === "login") location.assign("/admin/login");
+    else say("off", admin.words.restarts);
+  });
+  source.onerror = () => {
+    broken = broken || Date.now();
+    say("off", admin.words.broken);
+    // A refusal closes the source for good; a lost connection is retried by the browser.
+    if (source && source.readyState === EventSource.CLOSED) {
+      stop();
+      setTimeout(listen, 10000);
+      loginIfEnded();
+    }
+  };
+}
+
+// A session that ended while nobody looked, or with the server, needs the login again.
+async function loginIfEnded() {
+  try {
+    const answer = await fetch("/admin", { method: "HEAD", redirect: "manual" });
+    if (answer.type === "opaqueredirect") location.assign("/admin/login");
+  } catch {
+    // The server is away; the next attempt says more.
+  }
+}
+
+function leave() {
+  stop();
+  broken = 0;
+}
+
+function stop() {
+  if (source) source.close();
+  source = null;
+}
+
+// Keys ------------------------------------------------------------------------------
+
+const ranges = document.querySelector("nav.ranges");
+
+function otherRange(step) {
+  if (!ranges) return;
+  const all = [...ranges.querySelectorAll("a[data-range]")];
+  const now = all.findIndex((link) => link.getAttribute("aria-current"));
+  const next = all[Math.min(all.length - 1, Math.max(0, (now < 0 ? 1 : now) + step))];
+  if (next && next !== all[now]) next.click();
+}
+
+function pan(step) {
+  if (!ranges) return;
+  const [from, to] = [Number(ranges.dataset.from), Number(ranges.dataset.to)];
+  const by = ((to - from) / 2) * step;
+  if (to + by > Date.now() + (to - from) / 4) return backToNow();
+  admin.look(from + by, to + by);
+}
+
+function backToNow() {
+  const query = new URLSearchParams(location.search);
+  if (!query.has("from")) return;
+  query.delete("from");
+  query.delete("to");
+  location.assign(location.pathname + (query.size ? "?" + query : ""));
+}
+
+function tables() {
+  const all = [...document.querySelectorAll("figure.chart details")];
+  const open = !all.every((table) => table.open);
+  for (const table of all) table.open = open;
+}
+
+function pause() {
+  if (!streaming) return;
+  paused = !paused;
+  document.body.classList.toggle("paused", paused);
+  if (paused) say("off", admin.words.pause);
+  else for (const [id, markup] of [...waiting]) swap(id, markup);
+}
+
+const KEYS = {
+  "?": () => dialog.showModal(),
+  "/": () => byId("search") && byId("search").focus(),
+  "[": () => otherRange(-1),
+  "]": () => otherRange(1),
+  ArrowLeft: () => pan(-1),
+  ArrowRight: () => pan(1),
+  0: backToNow,
+  p: pause,
+  x: tables,
+};
+admin.keys = KEYS;
+
+let goes = 0;
+const dialog = byId("keys");
+
+document.addEventListener("keydown", (event) => {
+  if (!dialog) return;
+  const typing = event.target.closest && event.target.closest("input, select, textarea, [contenteditable]");
+  if (typing && event.key === "Escape") event.target.blur();
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || dialog.open) return;
+  // Arrows scroll what can be scrolled.
+  if (event.key.startsWith("Arrow") && event.target.closest && event.target.closest(".scroll")) return;
+  if (goes && Date.now() - goes < 1500) {
+    goes = 0;
+    const link = document.querySelector(`nav.views a[data-key="${CSS.escape(event.key)}"]`);
+    if (link) {
+      event.preventDefault();
+      return link.click();
+    }
+  }
+  if (event.key === "g") {
+    goes = Date.now();
+    return;
+  }
+  const act = KEYS[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act(event);
+});
+
+// Start -----------------------------------------------------------------------------
+
+localTimes(document);
+
+if (live) {
+  const opener = byId("keys-open");
+  opener.hidden = false;
+  opener.addEventListener("click", () => dialog.showModal());
+  const current = document.querySelector('nav.views a[aria-current="page"]');
+  if (current) current.scrollIntoView({ block: "nearest", inline: "center" });
+  if (streaming) {
+    document.addEventListener("visibilitychange", () => (document.hidden ? leave() : listen()));
+    addEventListener("pagehide", leave);
+    addEventListener("pageshow", listen);
+    listen();
+    setInterval(judge, 1000);
+  }
+  addEventListener("load", () => {
+    const [page] = performance.getEntriesByType("navigation");
+    const paint = performance.getEntriesByName("first-contentful-paint")[0];
+    const parts = performance.getEntriesByType("resource").filter((part) => part.initiatorType !== "other");
+    const size = [page, ...parts].reduce((sum, part) => sum + (part.encodedBodySize || 0), 0);
+    const cost = byId("page-cost");
+    if (paint) {
+      const text = admin.words.cost.replace("{size}", admin.write("bytes", size));
+      cost.textContent = text.replace("{time}", admin.write("seconds", paint.startTime / 1000));
+    }
+  });
+}

@@ -1,0 +1,293 @@
+// The charts come as drawings that need no script. This lays a chart over each that can be
+// pointed at: one crosshair for all, a drag for a closer look, a click for the lines behind.
+// The numbers stand in the figure's data-chart, and come again with the page's stream.
+"use strict";
+
+const admin = (() => {
+  const lang = document.documentElement.lang;
+  const isRussian = lang === "ru";
+  const main = document.getElementById("main");
+  const words = main && main.dataset.words ? JSON.parse(main.dataset.words) : {};
+
+  // Numbers, as the page writes them --------------------------------------------------
+
+  const SPACE = "\u00a0";
+  const NONE = "–";
+  const unit = (english, russian) => SPACE + (isRussian ? russian : english);
+  const mark = (text) => (isRussian ? text.replace(".", ",") : text);
+  const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+  const grouped = (value) =>
+    String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, isRussian ? SPACE : ",");
+
+  function number(value) {
+    const size = Math.abs(value);
+    if (!isFinite(value)) return NONE;
+    if (size === 0) return "0";
+    if (size < 0.01) return mark("<0.01");
+    if (size < 9.995) return mark(trimmed(value.toFixed(2)));
+    if (size < 99.95) return mark(trimmed(value.toFixed(1)));
+    return grouped(value);
+  }
+
+  function bytes(value) {
+    const units = isRussian ? ["Б", "КиБ", "МиБ", "ГиБ", "ТиБ"] : ["B", "KiB", "MiB", "GiB", "TiB"];
+    let step = 0;
+    for (; value >= 999.5 && step + 1 < units.length; step++) value /= 1024;
+    return number(value) + SPACE + units[step];
+  }
+
+  function seconds(value) {
+    if (value < 0.00095) return mark(trimmed((value * 1e3).toFixed(2))) + unit("ms", "мс");
+    if (value < 0.995) return number(value * 1e3) + unit("ms", "мс");
+    return number(value) + unit("s", "с");
+  }
+
+  function share(value) {
+    const percent = value * 100;
+    if (percent > 0 && percent < 0.1) return mark("<0.1") + SPACE + "%";
+    return (percent < 9.95 ? mark(trimmed(percent.toFixed(1))) : percent.toFixed(0)) + SPACE + "%";
+  }
+
+  const writers = {
+    number,
+    bytes,
+    seconds,
+    share,
+    "bytes-per-second": (value) => bytes(value) + (isRussian ? "/с" : "/s"),
+  };
+  const write = (unit, value) =>
+    value === null || value === undefined || !isFinite(value) ? NONE : (writers[unit] || number)(value);
+
+  // Times -----------------------------------------------------------------------------
+
+  const pad = (number) => String(number).padStart(2, "0");
+  const minute = (at) => pad(at.getHours()) + ":" + pad(at.getMinutes());
+  const clock = (at) => minute(at) + ":" + pad(at.getSeconds());
+  const date = (at) => pad(at.getMonth() + 1) + "-" + pad(at.getDate());
+
+  function tick(ms, spanMs) {
+    const at = new Date(ms);
+    if (spanMs > 2 * 86400000) return date(at);
+    return spanMs < 300000 ? clock(at) : minute(at);
+  }
+
+  // Drawing ---------------------------------------------------------------------------
+
+  const HEIGHT = 168;
+  const DASHES = { l2: [7, 5], l3: [1, 5], l4: [4, 3], l6: [7, 5], l7: [1, 5], l8: [4, 3] };
+  const colour = (name) =>
+    getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim() || "#888";
+  const drawn = new Map();
+
+  const columns = (data) => [
+    data.lines[0].values.map((_, idx) => (data.from + idx * data.step) / 1000),
+    ...data.lines.map((line) => line.values),
+  ];
+
+  const span = (data) => data.step * Math.max(1, data.lines[0].values.length - 1);
+
+  /** The address of the lines between two moments. */
+  function linesOf(data, from, to) {
+    return data.logs + (data.logs.includes("?") ? "&" : "?") + "from=" + Math.round(from) + "&to=" + Math.round(to);
+  }
+
+  /** Looks at another stretch of time: the same page by its address. */
+  function look(from, to) {
+    const query = new URLSearchParams(location.search);
+    query.delete("range");
+    query.delete("before");
+    query.set("from", Math.round(from));
+    query.set("to", Math.round(to));
+    location.assign(location.pathname + "?" + query);
+  }
+
+  function legend(chart, idx) {
+    chart.figure.querySelectorAll("[data-now]").forEach((now, line) => {
+      const values = chart.data.lines[line] ? chart.data.lines[line].values : [];
+      const at = idx === null || idx === undefined ? values.findLastIndex((value) => value !== null) : idx;
+      now.textContent = write(chart.data.unit, values[at]);
+    });
+  }
+
+  function marks(plot, chart) {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.lineWidth = 2 * devicePixelRatio;
+    for (const { at, class: kind, good } of chart.data.marks || []) {
+      const x = plot.valToPos(at / 1000, "x", true);
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      ctx.strokeStyle = colour(good ? "mark-" + kind : "bad");
+      ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+    }
+    ctx.restore();
+  }
+
+  function options(chart, width) {
+    const soft = () => colour("soft");
+    const font = "12px system-ui, sans-serif";
+    const grid = { stroke: () => colour("edge"), width: 1 };
+    let selectedAt = 0;
+    return {
+      width,
+      height: HEIGHT,
+      padding: [8, 20, 0, 0],
+      legend: { show: false },
+      cursor: {
+        sync: { key: "admin" },
+        drag: { x: true, y: false, setScale: false },
+        points: { size: 7 },
+      },
+      scales: { x: { time: true }, y: { range: () => [0, chart.data.top] } },
+      axes: [
+        {
+          stroke: soft,
+          font,
+          grid: { show: false },
+          ticks: { show: false },
+          size: 24,
+          space: 64,
+          values: (_, splits) => splits.map((split) => tick(split * 1000, span(chart.data))),
+        },
+        {
+          stroke: soft,
+          font,
+          grid,
+          ticks: { show: false },
+          size: 72,
+          gap: 6,
+          splits: () => [0, chart.data.top / 2, chart.data.top],
+          values: (_, splits) => splits.map((split) => write(chart.data.unit, split)),
+        },
+      ],
+      series: [
+        {},
+        ...chart.data.lines.map((line, idx) => ({
+          stroke: () => colour(line.class),
+          width: 2,
+          dash: DASHES[line.class],
+          cap: "round",
+          fill: idx === 0 ? () => colour(line.class) + "1a" : undefined,
+          spanGaps: false,
+          points: { show: (_, series, first, last) => last - first < 3 },
+        })),
+      ],
+      hooks: {
+        draw: [(plot) => marks(plot, chart)],
+        setCursor: [(plot) => legend(chart, plot.cursor.idx)],
+        setSelect: [
+          (plot) => {
+            const { left, width } = plot.select;
+            if (width < 8) return;
+            selectedAt = performance.now();
+            look(plot.posToVal(left, "x") * 1000, plot.posToVal(left + width, "x") * 1000);
+          },
+        ],
+        ready: [
+          (plot) => {
+            if (!chart.data.logs) return;
+            plot.over.title = words.hint || "";
+            plot.over.addEventListener("click", (event) => {
+              const idx = plot.cursor.idx;
+              if (idx === null || idx === undefined || performance.now() - selectedAt < 300) return;
+              const to = chart.data.from + idx * chart.data.step;
+              const place = linesOf(chart.data, to - chart.data.step, to);
+              // A finger has no way to look before it clicks: it is offered the way.
+              if (event.pointerType === "touch") offer(chart, place, to);
+              else location.assign(place);
+            });
+          },
+        ],
+      },
+    };
+  }
+
+  function offer(chart, place, to) {
+    let link = chart.figure.querySelector("a.behind");
+    if (!link) {
+      link = document.createElement("a");
+      link.className = "behind";
+      chart.figure.append(link);
+    }
+    link.href = place;
+    link.textContent = (words.logs || "") + " " + minute(new Date(to - chart.data.step)) + "–" + minute(new Date(to));
+  }
+
+  function draw(figure) {
+    const data = JSON.parse(figure.dataset.chart);
+    const still = figure.querySelector(".plot");
+    if (!data.lines.length || !still) return;
+    const chart = { figure, data };
+    const box = document.createElement("div");
+    box.className = "moving";
+    // What is drawn is said by the drawing that came with the page, which stays for readers.
+    box.setAttribute("aria-hidden", "true");
+    still.before(box);
+    chart.plot = new uPlot(options(chart, box.clientWidth || 320), columns(data), box);
+    still.classList.add("visually-hidden");
+    drawn.set(figure.id, chart);
+    new ResizeObserver(() => {
+      const width = box.clientWidth;
+      if (width && width !== chart.plot.width) chart.plot.setSize({ width, height: HEIGHT });
+    }).observe(box);
+  }
+
+  /** Takes the numbers of a tick; a chart that had none until now needs the page anew. */
+  function update(id, data) {
+    const chart = drawn.get(id);
+    if (!chart || chart.data.lines.length !== data.lines.length) return;
+    chart.data = data;
+    if (!chart.plot.select.width) chart.plot.setData(columns(data));
+    if (chart.plot.cursor.idx === null || chart.plot.cursor.idx === undefined) legend(chart, null);
+    const table = chart.figure.querySelector("details[open] tbody");
+    if (table) retell(chart, table);
+  }
+
+  /** Writes an open table anew. */
+  function retell(chart, table) {
+    const { data } = chart;
+    const rows = [];
+    for (let idx = data.lines[0].values.length - 1; idx >= 0; idx--) {
+      if (data.lines.every((line) => line.values[idx] === null)) continue;
+      const row = document.createElement("tr");
+      const head = document.createElement("th");
+      head.scope = "row";
+      const to = data.from + idx * data.step;
+      const at = document.createElement("time");
+      at.dateTime = new Date(to).toISOString();
+      at.textContent = minute(new Date(to));
+      if (data.logs) {
+        const link = document.createElement("a");
+        link.href = linesOf(data, to - data.step, to);
+        link.append(at);
+        head.append(link);
+      } else {
+        head.append(at);
+      }
+      row.append(head);
+      for (const line of data.lines) {
+        const cell = document.createElement("td");
+        cell.textContent = write(data.unit, line.values[idx]);
+        row.append(cell);
+      }
+      rows.push(row);
+    }
+    table.replaceChildren(...rows);
+  }
+
+  function drawAll(root) {
+    for (const figure of root.querySelectorAll("figure[data-chart]")) draw(figure);
+  }
+
+  if (window.uPlot) {
+    drawAll(document);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      for (const { plot } of drawn.values()) plot.redraw();
+    });
+  }
+
+  return { words, write, minute, clock, date, pad, look, update, drawAll };
+})();

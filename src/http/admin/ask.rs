@@ -1,0 +1,188 @@
+//! What the views ask the store: PromQL and LogQL, and nothing else.
+//!
+//! A page is worth waiting for only so long: a query that takes longer is given up with its
+//! reason. All of it blocks, so it is called on the heavy lane.
+
+use std::time::Duration;
+
+use super::AdminState;
+use crate::clock::{UnixMillis, UnixNanos};
+use crate::query::budget::Cancel;
+use crate::query::logql::{self, LogAnswer, LogRange, When};
+use crate::query::promql::{self, Moments, Value};
+use crate::record::read::{Direction, LogRead, MetricRead};
+use crate::record::{Labels, Sample};
+
+/// Longer than this nobody looks at an empty page.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AskError {
+    /// A question about metrics.
+    #[error("{0}")]
+    Metrics(#[from] promql::Error),
+    /// A question about lines.
+    #[error("{0}")]
+    Logs(#[from] logql::Error),
+    /// A query for lines where numbers are wanted, or the other way round.
+    #[error("the query gives {got} where {wanted} are wanted")]
+    Kind {
+        /// What it gives.
+        got: &'static str,
+        /// What is shown.
+        wanted: &'static str,
+    },
+}
+
+/// Evenly spaced moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Grid {
+    pub(super) from: UnixMillis,
+    pub(super) to: UnixMillis,
+    pub(super) step: Duration,
+}
+
+impl Grid {
+    /// Returns how many moments there are.
+    pub(super) fn count(&self) -> usize {
+        usize::try_from((self.to.0 - self.from.0) / self.step_ms()).map_or(0, |n_steps| n_steps + 1)
+    }
+
+    fn step_ms(&self) -> i64 {
+        i64::try_from(self.step.as_millis()).unwrap_or(i64::MAX).max(1)
+    }
+
+    /// Puts samples, which lie on the moments, each in its place.
+    fn placed(&self, samples: &[Sample]) -> Vec<Option<f64>> {
+        let mut res = vec![None; self.count()];
+        for sample in samples {
+            let idx = usize::try_from((sample.at.0 - self.from.0) / self.step_ms());
+            if let Some(place) = idx.ok().and_then(|idx| res.get_mut(idx)) {
+                *place = Some(sample.value).filter(|value| !value.is_nan());
+            }
+        }
+        res
+    }
+}
+
+/// One row of a matrix: the labels, and a value a moment.
+pub(super) type Row = (Labels, Vec<Option<f64>>);
+
+/// Asks the store as of one moment.
+pub(super) struct Ask<'a> {
+    metrics: &'a dyn MetricRead,
+    logs: &'a dyn LogRead,
+    now: UnixNanos,
+}
+
+impl AdminState {
+    /// Returns what asks the store as of now.
+    pub(super) fn ask(&self) -> Ask<'_> {
+        let parts = &self.parts;
+        Ask { metrics: &*parts.metrics, logs: &*parts.logs, now: parts.clock.now() }
+    }
+}
+
+#[expect(dead_code, reason = "views that ask for numbers of lines follow")]
+impl Ask<'_> {
+    /// Returns the vector that a LogQL query gives at a moment.
+    pub(super) fn log_numbers(&self, query: &str, at: UnixNanos) -> Result<Vec<(Labels, f64)>, AskError> {
+        vector(self.log_value(query, When::Instant(at))?)
+    }
+
+    /// Returns the rows that a LogQL query gives over a grid.
+    pub(super) fn log_rows(&self, query: &str, grid: Grid) -> Result<Vec<Row>, AskError> {
+        let when = When::Range {
+            from: grid.from.to_nanos(),
+            to: grid.to.to_nanos(),
+            step_ns: grid.step_ms().saturating_mul(1_000_000),
+        };
+        matrix(self.log_value(query, when)?, grid)
+    }
+
+    fn log_value(&self, query: &str, when: When) -> Result<Value, AskError> {
+        match logql::parse(query).map_err(logql::Error::from)? {
+            logql::ast::Expr::Metric(metric) => {
+                let answer = self.logql().numbers(self.logs, &metric, when, self.now, &Cancel::default())?;
+                Ok(answer.value)
+            }
+            logql::ast::Expr::Log(_) => Err(AskError::Kind { got: "lines", wanted: "numbers" }),
+        }
+    }
+}
+
+impl Ask<'_> {
+    /// Returns the number that a PromQL query gives now: of a vector the first; none for an
+    /// empty one.
+    pub(super) fn number(&self, query: &str) -> Result<Option<f64>, AskError> {
+        Ok(self.numbers(query)?.into_iter().next().map(|(_, value)| value))
+    }
+
+    /// Returns the vector that a PromQL query gives now.
+    pub(super) fn numbers(&self, query: &str) -> Result<Vec<(Labels, f64)>, AskError> {
+        let answer = self.promql().query(self.metrics, query, Moments::instant(self.now.to_millis()))?;
+        vector(answer.value)
+    }
+
+    /// Returns the rows that a PromQL query gives over a grid.
+    pub(super) fn rows(&self, query: &str, grid: Grid) -> Result<Vec<Row>, AskError> {
+        let moments = Moments { from: grid.from, to: grid.to, step_ms: grid.step_ms() };
+        let answer = self.promql().query(self.metrics, query, moments)?;
+        matrix(answer.value, grid)
+    }
+
+    /// Returns the only row that a PromQL query gives over a grid; without one no moment has
+    /// a value.
+    pub(super) fn row(&self, query: &str, grid: Grid) -> Result<Vec<Option<f64>>, AskError> {
+        let row = self.rows(query, grid)?.into_iter().next();
+        Ok(row.map_or_else(|| vec![None; grid.count()], |(_, values)| values))
+    }
+
+    /// Returns the lines that a LogQL query selects in `from .. to`.
+    pub(super) fn lines(
+        &self,
+        query: &str,
+        from: UnixNanos,
+        to: UnixNanos,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<LogAnswer, AskError> {
+        let range = LogRange { from, to, direction, limit, interval_ns: 0 };
+        match logql::parse(query).map_err(logql::Error::from)? {
+            logql::ast::Expr::Log(log) => {
+                Ok(self.logql().lines(self.logs, &log, &range, self.now, &Cancel::default())?)
+            }
+            logql::ast::Expr::Metric(_) => Err(AskError::Kind { got: "numbers", wanted: "lines" }),
+        }
+    }
+
+    fn promql(&self) -> promql::Engine {
+        promql::Engine { limits: promql::Limits { timeout: PATIENCE, ..promql::Limits::default() } }
+    }
+
+    fn logql(&self) -> logql::Engine {
+        logql::Engine { limits: logql::Limits { timeout: PATIENCE, ..logql::Limits::default() } }
+    }
+}
+
+fn vector(value: Value) -> Result<Vec<(Labels, f64)>, AskError> {
+    match value {
+        Value::Scalar(sample) => Ok(vec![(Labels::default(), sample.value)]),
+        Value::Vector(vector) => Ok(vector.into_iter().map(|one| (one.labels, one.sample.value)).collect()),
+        Value::String(..) => Err(AskError::Kind { got: "a text", wanted: "numbers" }),
+        Value::Matrix(_) => Err(AskError::Kind { got: "a range of samples", wanted: "numbers" }),
+    }
+}
+
+fn matrix(value: Value, grid: Grid) -> Result<Vec<Row>, AskError> {
+    match value {
+        Value::Matrix(series) => {
+            Ok(series.into_iter().map(|series| (series.labels, grid.placed(&series.samples))).collect())
+        }
+        Value::String(..) => Err(AskError::Kind { got: "a text", wanted: "numbers" }),
+        Value::Scalar(_) | Value::Vector(_) => {
+            Err(AskError::Kind { got: "one moment", wanted: "numbers over a time" })
+        }
+    }
+}

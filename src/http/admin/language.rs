@@ -1,0 +1,98 @@
+//! The language of the pages: what the owner chose, else what the browser asks for.
+
+use actix_web::http::header::{ACCEPT_LANGUAGE, LOCATION, SET_COOKIE};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use super::AdminState;
+use super::browser::{LOGIN, see_other};
+use super::form::Timely;
+use super::guard::{self, Caller, CsrfForm};
+use crate::pages::admin::Lang;
+
+/// The cookie that holds the choice; it says nothing about who chose.
+const COOKIE_NAME: &str = "vitrine_lang";
+
+/// A choice holds for a year.
+const COOKIE_AGE_S: u32 = 365 * 86_400;
+
+/// Returns the language in which a request is answered.
+pub(super) fn of(req: &HttpRequest) -> Lang {
+    let chosen = guard::cookie(req, COOKIE_NAME).and_then(|value| Lang::from_tag(&value));
+    let accepted = || {
+        let header = req.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Lang::accepted(header.unwrap_or_default())
+    };
+    chosen.unwrap_or_else(accepted)
+}
+
+/// What the button sends.
+#[derive(Deserialize)]
+pub(super) struct Choice {
+    #[serde(flatten)]
+    csrf: CsrfForm,
+    #[serde(default)]
+    lang: String,
+    #[serde(default)]
+    place: String,
+}
+
+/// `POST /admin/language`: back to the page in another language.
+pub(super) async fn choose(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    Timely(form): Timely<Choice>,
+) -> HttpResponse {
+    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    if !guard::is_meant(&Caller::Session(session), &req, form.as_ref().map(|form| &form.csrf)) {
+        return guard::not_meant();
+    }
+    let Some(form) = form else { return see_other("/admin") };
+    let lang = Lang::from_tag(&form.lang).unwrap_or_default().tag();
+    let secure = if (state.parts.peer)(&req).is_secure { "; Secure" } else { "" };
+    let cookie = format!(
+        "{COOKIE_NAME}={lang}; Path=/admin; HttpOnly; SameSite=Strict; Max-Age={COOKIE_AGE_S}{secure}"
+    );
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, own_place(&form.place)))
+        .insert_header((SET_COOKIE, cookie))
+        .finish()
+}
+
+/// Returns a place below `/admin`; any other one is `/admin` itself.
+fn own_place(place: &str) -> &str {
+    let is_own = place.strip_prefix("/admin").is_some_and(|rest| {
+        matches!(rest.bytes().next(), None | Some(b'/' | b'?')) && rest.bytes().all(|b| b.is_ascii_graphic())
+    });
+    if is_own { place } else { "/admin" }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_choice_comes_before_what_the_browser_asks_for() {
+        let req = TestRequest::get().insert_header(("Accept-Language", "ru"));
+        assert_eq!(of(&req.to_http_request()), Lang::Ru);
+        let req = TestRequest::get().insert_header(("Accept-Language", "ru"));
+        let req = req.insert_header(("Cookie", "a=b; vitrine_lang=en"));
+        assert_eq!(of(&req.to_http_request()), Lang::En);
+        let req = TestRequest::get().insert_header(("Cookie", "vitrine_lang=xx"));
+        assert_eq!(of(&req.to_http_request()), Lang::En);
+    }
+
+    #[test]
+    fn the_way_back_leads_nowhere_else() {
+        for place in ["/admin", "/admin/logs?q=a&b=%20", "/admin?range=1h"] {
+            assert_eq!(own_place(place), place);
+        }
+        for place in
+            ["", "/", "//evil.example", "/administrator", "https://evil.example/admin", "/admin\r\nX: y"]
+        {
+            assert_eq!(own_place(place), "/admin", "{place}");
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! The overview: how it is, read from the store off the async threads.
+//!
+//! What was counted of requests comes from one walk over the duration histogram: its `+Inf`
+//! buckets count requests and errors, all of them give the quantiles, and every request is
+//! counted once, which `increase` does not promise. All else is asked for by PromQL and LogQL.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use url::form_urlencoded;
+
+use super::AdminState;
+use super::ask::{Ask, AskError, Grid};
+use super::browser::{LOGIN, frame, html, see_other, unanswered};
+use super::gather::{GatherError, off_thread};
+use super::guard;
+use crate::clock::{UnixMillis, UnixNanos};
+use crate::pages::admin::{
+    self, MachineNow, MachineView, Mark, MarkKind, OverviewView, Tab, Totals, TrafficView, Window,
+};
+use crate::query::QueryError;
+use crate::query::selection::{Function, Selection, Steps};
+use crate::query::vector::{Matrix, sum};
+use crate::record::Labels;
+use crate::record::labels::METRIC_NAME;
+use crate::record::names::{
+    HTTP_REQUEST_DURATION, Instrument, PROCESS_MEMORY_USAGE, SERVICE_NAME, STORE_DROPPED, TELEMETRY_DROPPED,
+    WORKER_JOBS,
+};
+use crate::record::pattern::Pattern;
+use crate::record::read::{Direction, MatchOp, Matcher, MetricRead};
+
+/// Numbers are read up to the last multiple of this. Samples come every 10 s, so a
+/// shorter one would redraw the charts for nothing, a longer one would show them late.
+const GRANULE_MS: i64 = 5_000;
+
+/// The labels of the histogram, as stored (underscores for the dots of `record::names`).
+const STATUS: &str = "http_response_status_code";
+const ROUTE: &str = "http_route";
+const BOUND: &str = "le";
+
+/// `GET /admin`
+pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
+    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let window = window_of(req.query_string());
+    match view(&state, window).await {
+        Ok(view) => {
+            let frame = frame(&state, &req, &session, Tab::Overview);
+            let page = state.stages().run("render", || admin::overview(&frame, &view).into_string());
+            html(StatusCode::OK, page)
+        }
+        Err(err) => unanswered(&state, &req, err),
+    }
+}
+
+/// Reads the time that a page looks at off its query; of a name that comes twice the last
+/// one counts.
+pub(super) fn window_of(query: &str) -> Window {
+    let (mut range, mut from, mut to) = Default::default();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "range" => range = value,
+            "from" => from = value,
+            "to" => to = value,
+            _ => {}
+        }
+    }
+    Window::read(&range, &from, &to)
+}
+
+/// What was read of the store, and when.
+type ReadAt = (Duration, Arc<Kept>);
+
+/// The part of the view that is kept for a moment.
+#[derive(Default)]
+struct Kept {
+    traffic: TrafficView,
+    machine: MachineView,
+    marks: Vec<Mark>,
+}
+
+/// Views that several viewers share for a moment.
+#[derive(Default)]
+pub(super) struct Cache {
+    /// Held while the numbers are read, so that viewers of one moment read them once; only
+    /// ever on blocking threads, of which there are at most two. Bounded by [`KEPT_MAX`].
+    kept: Mutex<HashMap<Window, ReadAt>>,
+    /// A broken store is logged when it breaks, not at every tick.
+    is_unreadable: AtomicBool,
+}
+
+/// Windows that are kept; when there are more, those that are no longer fresh go.
+const KEPT_MAX: usize = 16;
+
+/// Fills the view.
+pub(super) async fn view(state: &Arc<AdminState>, window: Window) -> Result<OverviewView, GatherError> {
+    let stages = state.stages();
+    off_thread(state, move |state| {
+        let kept = stages.run("query numbers", || kept(state, window));
+        OverviewView {
+            status: (state.parts.status)(),
+            traffic: kept.traffic.clone(),
+            machine: kept.machine.clone(),
+            marks: kept.marks.clone(),
+        }
+    })
+    .await
+}
+
+fn kept(state: &AdminState, window: Window) -> Arc<Kept> {
+    // A panic while the lock was held leaves whole views behind.
+    let mut known = state.cache.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = state.parts.clock.elapsed();
+    if let Some((read, kept)) = known.get(&window)
+        && now.saturating_sub(*read) < fresh_for(window)
+    {
+        return kept.clone();
+    }
+    if known.len() >= KEPT_MAX {
+        known.retain(|window, (read, _)| now.saturating_sub(*read) < fresh_for(*window));
+    }
+    if known.len() >= KEPT_MAX {
+        known.clear();
+    }
+    let read = read(state, window, state.parts.clock.now_ms());
+    let was_unreadable = state.cache.is_unreadable.swap(read.is_err(), Ordering::Relaxed);
+    let kept = Arc::new(read.unwrap_or_else(|err| {
+        if !was_unreadable {
+            tracing::error!("admin page shows no numbers: {err}");
+        }
+        let unreadable = Some(err.to_string());
+        Kept { traffic: TrafficView { window, unreadable, ..TrafficView::default() }, ..Kept::default() }
+    }));
+    known.insert(window, (now, kept.clone()));
+    kept
+}
+
+/// A longer window costs more to read and changes less from one moment to the next.
+fn fresh_for(window: Window) -> Duration {
+    match window.span().as_secs() {
+        0..=3_600 => Duration::from_secs(1),
+        3_601..=21_600 => Duration::from_secs(5),
+        _ => Duration::from_secs(15),
+    }
+}
+
+/// Why the overview has no numbers.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error("{0}")]
+    Requests(#[from] QueryError),
+    #[error("{0}")]
+    Rest(#[from] AskError),
+}
+
+fn read(state: &AdminState, window: Window, now: UnixMillis) -> Result<Kept, ReadError> {
+    let traffic = read_traffic(state.parts.metrics.as_ref(), window, now)?;
+    let ask = state.ask();
+    let (first, last) = (traffic.at.first(), traffic.at.last());
+    let (Some(first), Some(last)) = (first.copied(), last.copied()) else { return Ok(Kept::default()) };
+    let grid = Grid { from: first.to_millis(), to: last.to_millis(), step: traffic.step };
+    Ok(Kept { machine: machine(&ask, grid)?, marks: marks(&ask, first, last)?, traffic })
+}
+
+/// A rate needs two samples, which come every 10 s; six of them do not jump.
+const RATE_MIN: Duration = Duration::from_secs(60);
+
+/// Reads how the machine was and is.
+fn machine(ask: &Ask<'_>, grid: Grid) -> Result<MachineView, AskError> {
+    const BUSY: &str = r#"sum(rate(system_cpu_time_seconds_total{cpu_mode!~"idle|iowait",job="vitrine"}[$w])) / sum(rate(system_cpu_time_seconds_total{job="vitrine"}[$w]))"#;
+    const OWN_BUSY: &str = r#"sum(rate(process_cpu_time_seconds_total{job="vitrine"}[$w])) / sum(system_cpu_logical_count{job="vitrine"})"#;
+    const MEMORY: &str = r#"sum(system_memory_usage_bytes{system_memory_state="used",job="vitrine"})"#;
+    const OWN_MEMORY: &str = r#"sum(process_memory_usage_bytes{job="vitrine"})"#;
+    const NETWORK: &str =
+        r#"sum(rate(system_network_io_bytes_total{network_io_direction="$d",job="vitrine"}[$w]))"#;
+    const DISKS: &str = r#"sum(rate(system_disk_io_bytes_total{disk_io_direction="$d",job="vitrine"}[$w]))"#;
+    let over = |query: &str, window: Duration| query.replace("$w", &format!("{}s", window.as_secs()));
+    let row = |query: &str| ask.row(&over(query, grid.step.max(RATE_MIN)), grid);
+    let number = |query: &str| ask.number(&over(query, RATE_MIN));
+    let [receive, transmit] = ["receive", "transmit"].map(|direction| NETWORK.replace("$d", direction));
+    let [read, write] = ["read", "write"].map(|direction| DISKS.replace("$d", direction));
+    Ok(MachineView {
+        cpu: row(BUSY)?,
+        own_cpu: row(OWN_BUSY)?,
+        memory: row(MEMORY)?,
+        own_memory: row(OWN_MEMORY)?,
+        received: row(&receive)?,
+        sent: row(&transmit)?,
+        read: row(&read)?,
+        written: row(&write)?,
+        now: MachineNow {
+            cpu: number(BUSY)?,
+            n_cpus: number(r#"sum(system_cpu_logical_count{job="vitrine"})"#)?,
+            load: number(r#"sum(system_cpu_load_average_1m{job="vitrine"})"#)?,
+            memory: number(MEMORY)?,
+            memory_max: number(r#"sum(system_memory_limit_bytes{job="vitrine"})"#)?,
+            own_memory: number(OWN_MEMORY)?,
+            own_cpu: number(OWN_BUSY)?,
+            received: number(&receive)?,
+            sent: number(&transmit)?,
+            disks: disks(ask)?,
+        },
+    })
+}
+
+/// Returns the file systems with the bytes in use and in all, by where they are mounted.
+fn disks(ask: &Ask<'_>) -> Result<Vec<(String, f64, f64)>, AskError> {
+    const PLACE: &str = "system_filesystem_mountpoint";
+    let used = ask.numbers(
+        r#"sum by (system_filesystem_mountpoint) (system_filesystem_usage_bytes{system_filesystem_state="used",job="vitrine"})"#,
+    )?;
+    let whole = ask
+        .numbers(r#"sum by (system_filesystem_mountpoint) (system_filesystem_limit_bytes{job="vitrine"})"#)?;
+    let find = |place: &str| whole.iter().find(|(labels, _)| labels.get(PLACE) == place);
+    let sized = used.iter().filter_map(|(labels, used)| {
+        let place = labels.get(PLACE);
+        Some((place.to_string(), *used, find(place)?.1))
+    });
+    Ok(sized.collect())
+}
+
+/// More marks than this are no longer told apart on a chart.
+const MARKS_MAX: usize = 100;
+
+/// Reads what happened to the process.
+pub(super) fn marks(ask: &Ask<'_>, from: UnixNanos, to: UnixNanos) -> Result<Vec<Mark>, AskError> {
+    const EVENTS: &str = r#"{service_name="vitrine", job="app"} | event_name=~"vitrine[.].+""#;
+    // The end is exclusive, and the newest event belongs to it.
+    let to = UnixNanos(to.0.saturating_add(1));
+    let answer = ask.lines(EVENTS, from, to, Direction::Backward, MARKS_MAX)?;
+    let marks = answer.lines.into_iter().rev().filter_map(|line| {
+        let event = line.metadata.iter().find(|(name, _)| name == "event_name")?;
+        let is_good = line.stream.get("level") == "info";
+        Some(Mark { at: line.at, kind: MarkKind::from_event(&event.1)?, text: line.text, is_good })
+    });
+    Ok(marks.collect())
+}
+
+/// Reads the numbers of a window when it is `now`.
+pub(super) fn read_traffic(
+    metrics: &dyn MetricRead,
+    window: Window,
+    now: UnixMillis,
+) -> Result<TrafficView, QueryError> {
+    let to = window.bounds(now).1;
+    let to = UnixMillis(to.0 - to.0.rem_euclid(GRANULE_MS));
+    let (steps, since) = steps(metrics, window, to)?;
+    let step = steps.step();
+    let buckets = requests(steps, Vec::new()).sum_by(metrics, &[BOUND, STATUS])?;
+    let requests = buckets.sum_where(is_count);
+    let errors = buckets.sum_where(|labels| is_count(labels) && labels.get(STATUS).starts_with('5'));
+    // Without a failed request there is no series of errors: that is a zero.
+    let errors = requests.iter().zip(&errors).map(|(all, errors)| all.map(|_| errors.unwrap_or(0.0)));
+    let errors: Vec<_> = errors.collect();
+    let durations = buckets.sum_by(&[BOUND]);
+    let whole = durations.sum_over_steps();
+    let per_second = |values: &[Option<f64>]| -> Vec<Option<f64>> {
+        values.iter().map(|value| value.map(|value| value / step.as_secs_f64())).collect()
+    };
+    let of_whole = |quantile| quantile_of(&whole, quantile).first().copied().flatten();
+    let panicked = vec![Matcher::equal("outcome", "panicked")];
+    Ok(TrafficView {
+        window,
+        step,
+        since,
+        at: steps.iter().map(UnixMillis::to_nanos).collect(),
+        rate: per_second(&requests),
+        errors: per_second(&errors),
+        p50: quantile_of(&durations, 0.5),
+        p95: quantile_of(&durations, 0.95),
+        p99: quantile_of(&durations, 0.99),
+        rate_now: rate_now(metrics, now)?,
+        total: Totals {
+            requests: sum(&requests).unwrap_or(0.0),
+            errors: sum(&errors).unwrap_or(0.0),
+            panics: counted(metrics, WORKER_JOBS, panicked, steps)?,
+            dropped: counted(metrics, STORE_DROPPED, Vec::new(), steps)?
+                + counted(metrics, TELEMETRY_DROPPED, Vec::new(), steps)?,
+            p50: of_whole(0.5),
+            p95: of_whole(0.95),
+            p99: of_whole(0.99),
+        },
+        unreadable: None,
+    })
+}
+
+/// Finer steps for a time that is recorded only in part.
+const STEPS: [Duration; 6] = [
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+    Duration::from_secs(120),
+    Duration::from_secs(300),
+    Duration::from_secs(600),
+];
+
+/// More points than this are no better seen on a phone.
+const POINTS_MAX: u32 = 72;
+
+/// Returns the steps to read. Where recording began inside the window they begin there,
+/// finer if that leaves few of them; that moment is the second value.
+///
+/// Memory is sampled whether anyone visits or not, so its first sample is the beginning.
+fn steps(
+    metrics: &dyn MetricRead,
+    window: Window,
+    to: UnixMillis,
+) -> Result<(Steps, Option<UnixNanos>), QueryError> {
+    let (span, step) = (window.span(), window.step());
+    let whole = Steps::new(to.minus(span.saturating_sub(step)), to, step)?;
+    // A sample of before the window means that it is recorded from its first moment on.
+    let Some(begin) = first_value(metrics, whole)?.filter(|at| *at > whole.first()) else {
+        return Ok((whole, None));
+    };
+    // Once more, to the granule: the first look was as coarse as the window's steps.
+    let close = Steps::new(begin.minus(step), begin, STEPS[0])?;
+    let begin = first_value(metrics, close)?.unwrap_or(begin);
+    let age = Duration::from_millis(u64::try_from(to.0 - begin.0).unwrap_or(0)) + STEPS[0];
+    let step = STEPS.into_iter().find(|step| age <= *step * POINTS_MAX).unwrap_or(step).min(step);
+    // Counted back from the end, as steps end there; the oldest one may begin earlier.
+    let n_gaps = (age.as_millis().div_ceil(step.as_millis()) as u32).saturating_sub(1);
+    Ok((Steps::new(to.minus(step * n_gaps), to, step)?, Some(begin.minus(STEPS[0]).to_nanos())))
+}
+
+/// Returns the end of the first step in which memory was sampled.
+fn first_value(metrics: &dyn MetricRead, steps: Steps) -> Result<Option<UnixMillis>, QueryError> {
+    let memory = Selection {
+        matchers: vec![own(PROCESS_MEMORY_USAGE.exposed()), Matcher::equal("job", SERVICE_NAME)],
+        function: Function::Last,
+        // Windows without gaps between them, so that no sample is overlooked.
+        window: steps.step(),
+        steps,
+    };
+    let memory = memory.sum_by(metrics, &[])?.sum_where(|_| true);
+    Ok(steps.iter().zip(memory).find_map(|(at, value)| value.map(|_| at)))
+}
+
+fn requests(steps: Steps, more: Vec<Matcher>) -> Selection {
+    let mut matchers = vec![
+        own(format!("{}_bucket", HTTP_REQUEST_DURATION.exposed())),
+        Matcher::equal("job", SERVICE_NAME),
+        not_admin(),
+    ];
+    matchers.extend(more);
+    Selection { matchers, function: Function::Counted, window: steps.step(), steps }
+}
+
+/// What "now" means for a rate: six samples, so that one more visit does not make it jump.
+const NOW: Duration = Duration::from_secs(60);
+
+/// Returns the visitors' requests a second of the last minute.
+fn rate_now(metrics: &dyn MetricRead, to: UnixMillis) -> Result<Option<f64>, QueryError> {
+    let infinite = Matcher::equal(BOUND, "+Inf");
+    let counted = requests(Steps::new(to, to, NOW)?, vec![infinite]).sum_by(metrics, &[])?;
+    Ok(sum(&counted.sum_where(|_| true)).map(|n_requests| n_requests / NOW.as_secs_f64()))
+}
+
+/// Returns what a counter of ours counted over all steps.
+fn counted(
+    metrics: &dyn MetricRead,
+    counter: Instrument,
+    more: Vec<Matcher>,
+    steps: Steps,
+) -> Result<f64, QueryError> {
+    let mut matchers = vec![own(counter.exposed()), Matcher::equal("job", SERVICE_NAME)];
+    matchers.extend(more);
+    let selection = Selection { matchers, function: Function::Counted, window: steps.step(), steps };
+    Ok(sum(&selection.sum_by(metrics, &[])?.sum_where(|_| true)).unwrap_or(0.0))
+}
+
+fn own(name: String) -> Matcher {
+    Matcher::equal(METRIC_NAME, name)
+}
+
+/// The owner's own page, and its streams that last for hours, are no visitors.
+fn not_admin() -> Matcher {
+    let admin = Pattern::new("/admin(/.*)?").expect("the pattern is constant");
+    Matcher { name: ROUTE.to_string(), op: MatchOp::MatchesNot(admin) }
+}
+
+/// The `+Inf` bucket counts every observation.
+fn is_count(labels: &Labels) -> bool {
+    labels.get(BOUND).parse().is_ok_and(f64::is_infinite)
+}
+
+fn quantile_of(durations: &Matrix, quantile: f64) -> Vec<Option<f64>> {
+    let res = durations.histogram_quantile(quantile);
+    let values = res.rows.into_iter().next().map(|row| row.values);
+    values.unwrap_or_else(|| vec![None; durations.steps.count()])
+}

@@ -1,0 +1,71 @@
+//! The pages for those who are not in: the login, and words in place of a view.
+
+use maud::{Markup, html};
+
+use super::frame::{Assets, document};
+use super::lang::Lang;
+
+/// The login page.
+#[derive(Clone, Debug, Default)]
+pub struct LoginView {
+    /// Style and scripts.
+    pub assets: Assets,
+    /// The language of the page.
+    pub lang: Lang,
+    /// Why the visitor is asked again, in words for them.
+    pub notice: Option<String>,
+    /// Whether others on the way can read the password.
+    pub is_overheard: bool,
+}
+
+/// Renders the login page.
+pub fn login(view: &LoginView) -> Markup {
+    let lang = view.lang;
+    let content = html! {
+        main.login {
+            h1 { "vitrine" }
+            p { (lang.tr("Behind this door: how your page is doing.")) }
+            @if let Some(notice) = &view.notice { p.banner.warn role="alert" id="notice" { (notice) } }
+            @if view.is_overheard {
+                p.banner.warn {
+                    (lang.tr(
+                        "This page came over plain HTTP: others on the way can read the password. Set up HTTPS \
+                         (tls.cert and tls.key, or a proxy), or come by an SSH tunnel."
+                    ))
+                }
+            }
+            form method="post" action="/admin/login" {
+                // Password managers file a password under a name.
+                input.visually-hidden type="text" name="username" value="admin" autocomplete="username"
+                    tabindex="-1" aria-hidden="true" readonly;
+                label for="password" { (lang.tr("Password")) }
+                input id="password" type="password" name="password" autocomplete="current-password"
+                    required autofocus;
+                button type="submit" { (lang.tr("Log in")) }
+            }
+            details {
+                summary { (lang.tr("Where is my password?")) }
+                p {
+                    (lang.tr(
+                        "It was printed once on the terminal when the server first started. To set a new one, run \
+                         this on the server:"
+                    ))
+                    " " code { "vitrine password" }
+                }
+            }
+        }
+    };
+    document(&format!("{} – vitrine", lang.tr("Log in")), lang, &view.assets, &content)
+}
+
+/// Renders a page of one message, for requests that cannot be answered.
+pub fn message(assets: &Assets, lang: Lang, title: &str, text: &str) -> Markup {
+    let content = html! {
+        main.login {
+            h1 { (title) }
+            p { (text) }
+            p { a href="/admin" { (lang.tr("Back to the page")) } }
+        }
+    };
+    document(title, lang, assets, &content)
+}
