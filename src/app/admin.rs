@@ -8,13 +8,15 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::control::{Answer, Request, Word};
+use super::events;
 use super::reload::Reloader;
 use super::status::LastReload;
 use crate::balancer::{Balancer, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
+use crate::config::{self, settings};
 use crate::cv::Problem;
 use crate::http::admin::editor::Editor;
-use crate::http::admin::{self, AdminState, Auth, Parts, ReleaseDesk, WorkerCommand};
+use crate::http::admin::{self, AdminState, Audit, Auth, Opening, Parts, ReleaseDesk, WorkerCommand};
 use crate::http::assets::Assets;
 use crate::http::{Done, Job};
 use crate::pages::admin as view;
@@ -48,13 +50,15 @@ pub fn open(
     let config = loaded.config.admin;
     let from_environment = reloader.layers.admin_password();
     let heavy = reloader.shared.lanes.heavy.clone();
-    let (auth, generated) = Auth::open(
-        &loaded.config.data,
-        from_environment.as_deref(),
-        config.lifetimes(),
-        clock.clone(),
-        heavy.clone(),
-    )
+    let audit = audit(reloader, clock);
+    let (auth, generated) = Auth::open(Opening {
+        dir: &loaded.config.data,
+        password_from_env: from_environment.as_deref(),
+        lifetimes: config.lifetimes(),
+        clock: clock.clone(),
+        heavy: heavy.clone(),
+        audit: audit.clone(),
+    })
     .context("set up the admin password")?;
     if let Some(password) = generated {
         // Straight to the terminal and not through the log, which is stored and exported.
@@ -68,9 +72,11 @@ pub fn open(
         status: status(reloader.clone(), release.clone(), clock.clone()),
         reload: reload(asking.requests),
         control: control(reloader.shared.balancer.clone()),
+        log: log_control(reloader),
         heavy,
         spans: reloader.shared.spans.clone(),
         auth: auth.clone(),
+        audit,
         links: reloader.shared.links.clone(),
         editor: asking.editor,
         releases: asking.releases,
@@ -83,6 +89,12 @@ pub fn open(
         config,
     });
     Ok((state, auth))
+}
+
+/// Writes deeds where the process's other events go.
+fn audit(reloader: &Arc<Reloader>, clock: &Clock) -> Audit {
+    let (store, telemetry) = (reloader.store.clone(), reloader.telemetry.clone());
+    Audit::new(clock.clone(), move |record| events::keep(&store, &telemetry, record))
 }
 
 /// Returns where the pages find their style and their scripts.
@@ -130,6 +142,21 @@ fn control(balancer: Balancer<Job, Done>) -> admin::Control {
         }
         .boxed()
     })
+}
+
+/// Changes what is logged. The directives are read as those of the file are.
+fn log_control(reloader: &Arc<Reloader>) -> admin::LogControl {
+    let (of_get, telemetry) = (reloader.clone(), reloader.telemetry.clone());
+    let get = move || admin::LogLevel {
+        now: of_get.telemetry.log_level(),
+        configured: of_get.loaded().config.telemetry.log_level,
+    };
+    let set = move |level: &str| {
+        let setting = settings::find("telemetry.log_level").expect("the table has the setting");
+        let level = config::read_value(setting, level)?;
+        telemetry.set_log_level(&level).map_err(|fault| fault.to_string())
+    };
+    admin::LogControl { get: Arc::new(get), set: Arc::new(set) }
 }
 
 fn status(reloader: Arc<Reloader>, release: Release, clock: Clock) -> admin::Status {

@@ -243,6 +243,14 @@ pub fn load(layers: &Layers) -> Result<Loaded, Problems> {
     if problems.is_empty() { Ok(Loaded { config, sources, warnings }) } else { Err(Problems(problems)) }
 }
 
+/// Reads one setting's value as the file's would be read; returns it as it would be shown, or
+/// what is wrong with it and what would be accepted.
+pub fn read_value(setting: &Setting, text: &str) -> Result<String, String> {
+    let mut config = Config::default();
+    (setting.set)(&mut config, text).map_err(|fault| refusal(setting, text, &fault))?;
+    Ok(setting.value(&config))
+}
+
 /// Says what is wrong with the admin password, without the password.
 fn password_problem(layers: &Layers) -> Option<Problem> {
     let length = layers.admin_password()?.len();

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::audit::{Actor, Deed, Event};
 use super::browser::see_other;
 use super::form::Timely;
 use super::gather;
 use super::guard::{self, Caller, CsrfForm};
-use super::{AdminState, WorkerCommand};
+use super::tokens::Scope;
+use super::{AdminState, LogLevel, WorkerCommand};
 use crate::balancer::{ControlError, WorkerId};
 use crate::clock::UnixNanos;
 use crate::pages::admin::WorkerView;
@@ -37,7 +39,7 @@ struct Panic {
 
 /// `GET /admin/api/v1/workers`
 pub(super) async fn workers(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    if let Err(refusal) = guard::caller(&state, &req).await {
+    if let Err(refusal) = guard::caller(&state, &req, Scope::Read).await {
         return refusal;
     }
     match gather::status(&state).await {
@@ -60,15 +62,23 @@ pub(super) async fn reload(
     req: HttpRequest,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    let caller = match guard::caller(&state, &req).await {
+    let caller = match guard::caller(&state, &req, Scope::Admin).await {
         Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
     if !guard::is_meant(&caller, &req, form.as_ref()) {
         return guard::not_meant();
     }
-    let outcome = (state.parts.reload)().await;
-    match outcome {
+    let (reloading, witness) = ((state.parts.reload)(), state.witness(&req, caller.actor()));
+    let reloaded = to_the_end(async move {
+        let outcome = reloading.await;
+        witness.note(match &outcome {
+            Ok(applied) => Deed::done(Event::Reload, applied),
+            Err(cause) => Deed::refused(Event::Reload, format!("reload refused: {cause}")),
+        });
+        outcome
+    });
+    match reloaded.await {
         _ if matches!(caller, Caller::Session(_)) && wants_html(&req) => see_other("/admin"),
         Ok(applied) => HttpResponse::Ok().json(json!({ "status": "applied", "message": applied })),
         Err(cause) => {
@@ -77,12 +87,56 @@ pub(super) async fn reload(
     }
 }
 
+/// `GET /admin/api/v1/log-level`
+pub(super) async fn log_level(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
+    match guard::caller(&state, &req, Scope::Read).await {
+        Ok(_) => HttpResponse::Ok().json(log_level_json((state.parts.log.get)())),
+        Err(refusal) => refusal,
+    }
+}
+
+fn log_level_json(LogLevel { now, configured }: LogLevel) -> serde_json::Value {
+    json!({ "level": now, "configured": configured })
+}
+
+/// What is to be logged.
+#[derive(Deserialize)]
+pub(super) struct LogLevelForm {
+    #[serde(flatten)]
+    csrf: CsrfForm,
+    level: Option<String>,
+}
+
+/// `POST /admin/api/v1/log-level` with the form `level=…`: that is logged until the next
+/// reload or restart.
+pub(super) async fn set_log_level(
+    state: web::Data<AdminState>,
+    req: HttpRequest,
+    Timely(form): Timely<LogLevelForm>,
+) -> HttpResponse {
+    let actor = match meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        Ok(actor) => actor,
+        Err(refusal) => return refusal,
+    };
+    let Some(level) = form.and_then(|form| form.level) else {
+        return HttpResponse::BadRequest()
+            .json(json!({ "error": "no log level", "hint": "send the form level=debug" }));
+    };
+    let outcome = (state.parts.log.set)(&level);
+    let deed = Deed::of(Event::LogLevel, &format!("set the log level to {level}"), &outcome);
+    state.witness(&req, actor).note(deed);
+    match outcome {
+        Ok(()) => HttpResponse::Ok().json(log_level_json((state.parts.log.get)())),
+        Err(fault) => HttpResponse::UnprocessableEntity().json(json!({ "error": fault })),
+    }
+}
+
 /// The number of workers that a form asks for.
 #[derive(Deserialize)]
 pub(super) struct ScaleForm {
-    #[serde(default)]
-    csrf: String,
-    count: usize,
+    #[serde(flatten)]
+    csrf: CsrfForm,
+    count: Option<String>,
 }
 
 /// `POST /admin/api/v1/workers` with the form `count=N`: so many workers until the next
@@ -92,12 +146,13 @@ pub(super) async fn scale(
     req: HttpRequest,
     Timely(form): Timely<ScaleForm>,
 ) -> HttpResponse {
-    let (csrf, count) = form.map(|form| (CsrfForm { csrf: form.csrf }, form.count)).unzip();
-    if let Err(refusal) = meant(&state, &req, csrf.as_ref()).await {
-        return refusal;
-    }
+    let actor = match meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        Ok(actor) => actor,
+        Err(refusal) => return refusal,
+    };
+    let count = form.and_then(|form| form.count?.trim().parse().ok());
     match count {
-        Some(count) => carry_out(&state, WorkerCommand::Scale(count)).await,
+        Some(count) => carry_out(&state, &req, actor, WorkerCommand::Scale(count)).await,
         None => HttpResponse::BadRequest()
             .json(json!({ "error": "no number of workers", "hint": "send the form count=4" })),
     }
@@ -111,9 +166,10 @@ pub(super) async fn command(
     path: web::Path<(String, String)>,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    if let Err(refusal) = meant(&state, &req, form.as_ref()).await {
-        return refusal;
-    }
+    let actor = match meant(&state, &req, form.as_ref()).await {
+        Ok(actor) => actor,
+        Err(refusal) => return refusal,
+    };
     let (id, command) = path.into_inner();
     let id = id.parse().map(WorkerId).ok();
     let command = match (id, command.as_str()) {
@@ -125,16 +181,31 @@ pub(super) async fn command(
             return HttpResponse::NotFound().json(json!({ "error": "no such command", "hint": hint }));
         }
     };
-    carry_out(&state, command).await
+    carry_out(&state, &req, actor, command).await
 }
 
-async fn meant(state: &AdminState, req: &HttpRequest, form: Option<&CsrfForm>) -> Result<(), HttpResponse> {
-    let caller = guard::caller(state, req).await?;
-    if guard::is_meant(&caller, req, form) { Ok(()) } else { Err(guard::not_meant()) }
+async fn meant(
+    state: &AdminState,
+    req: &HttpRequest,
+    form: Option<&CsrfForm>,
+) -> Result<Actor, HttpResponse> {
+    let caller = guard::caller(state, req, Scope::Admin).await?;
+    if guard::is_meant(&caller, req, form) { Ok(caller.actor()) } else { Err(guard::not_meant()) }
 }
 
-async fn carry_out(state: &AdminState, command: WorkerCommand) -> HttpResponse {
-    let Err(err) = (state.parts.control)(command).await else {
+async fn carry_out(
+    state: &AdminState,
+    req: &HttpRequest,
+    actor: Actor,
+    command: WorkerCommand,
+) -> HttpResponse {
+    let (commanded, witness) = ((state.parts.control)(command), state.witness(req, actor));
+    let outcome = to_the_end(async move {
+        let outcome = commanded.await;
+        witness.note(Deed::of(Event::Workers, &command.to_string(), &outcome));
+        outcome
+    });
+    let Err(err) = outcome.await else {
         return HttpResponse::Ok().json(json!({ "status": "done" }));
     };
     let status = match err {
@@ -150,13 +221,24 @@ async fn carry_out(state: &AdminState, command: WorkerCommand) -> HttpResponse {
     HttpResponse::build(status).json(json!({ "error": err.to_string() }))
 }
 
+/// Runs to the end also when the caller leaves: what was asked for is done by others, and how
+/// it ended is to be written down.
+async fn to_the_end<T: 'static>(work: impl Future<Output = T> + 'static) -> T {
+    // A task of its own ends by itself; it is lost only with the whole thread, or by a panic
+    // of its own, which goes on here.
+    match actix_web::rt::spawn(work).await {
+        Ok(res) => res,
+        Err(fault) => std::panic::resume_unwind(fault.into_panic()),
+    }
+}
+
 /// A method that an address of the API does not take; a stranger learns only that.
 pub(super) async fn wrong_method(
     state: web::Data<AdminState>,
     req: HttpRequest,
     allowed: &'static str,
 ) -> HttpResponse {
-    if let Err(refusal) = guard::caller(&state, &req).await {
+    if let Err(refusal) = guard::caller(&state, &req, Scope::Read).await {
         return refusal;
     }
     HttpResponse::MethodNotAllowed()
@@ -166,7 +248,7 @@ pub(super) async fn wrong_method(
 
 /// Any other address below `/admin/api`.
 pub(super) async fn not_found(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    if let Err(refusal) = guard::caller(&state, &req).await {
+    if let Err(refusal) = guard::caller(&state, &req, Scope::Read).await {
         return refusal;
     }
     HttpResponse::NotFound().json(json!({ "error": format!("nothing lies at {}", req.path()) }))

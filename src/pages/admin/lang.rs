@@ -4,6 +4,7 @@
 //! tables of this module, one a view, keyed by the English text. A text that a table lacks
 //! is shown in English; a test reads the sources of this part and refuses that.
 
+mod access;
 mod common;
 mod logs;
 mod overview;
@@ -35,7 +36,7 @@ pub enum Lang {
 type Table = &'static [(&'static str, &'static str)];
 
 /// The Russian tables.
-const RUSSIAN: &[Table] = &[common::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN];
+const RUSSIAN: &[Table] = &[access::RUSSIAN, common::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN];
 
 impl Lang {
     /// Every language, the default first.

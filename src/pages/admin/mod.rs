@@ -5,6 +5,7 @@
 //! the script swaps as they arrive, and charts, whose numbers it draws. It never queries and
 //! never decides: what it shows was gathered by `http`.
 
+mod access;
 mod chart;
 pub mod cv;
 mod door;
@@ -16,11 +17,13 @@ mod logs;
 mod overview;
 mod panels;
 pub mod releases;
+mod settings;
 mod status;
 mod verdict;
 mod window;
 mod workers;
 
+pub use access::{AccessView, MadeTokenView, SessionView, TokenView, access};
 pub use chart::{Mark, MarkKind};
 pub use door::{LoginView, login, message};
 pub use frame::{Assets, Frame, Notice, Tab};
