@@ -101,7 +101,11 @@ fn audit(reloader: &Arc<Reloader>, clock: &Clock) -> Audit {
 fn view_assets(assets: &Assets) -> view::Assets {
     let urls =
         |names: &[&str]| names.iter().map(|name| assets.url(&format!("admin/{name}")).into()).collect();
-    view::Assets { css: urls(&["uplot.css", "admin.css"]), js: urls(&["uplot.js", "charts.js", "admin.js"]) }
+    view::Assets {
+        css: urls(&["uplot.css", "admin.css"]),
+        js: urls(&["uplot.js", "charts.js", "admin.js"]),
+        editor: assets.url("admin/editor.js").into(),
+    }
 }
 
 /// Takes up the password that `vitrine password` stored, and says what came of it.

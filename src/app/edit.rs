@@ -212,11 +212,14 @@ impl Target {
         }
     }
 
+    /// Returns what is wrong or odd with a text, and what else keeps it from being shown.
     fn check(&self, site: &Path, config: &cv::Config, text: &str) -> Vec<Problem> {
-        match site::check_draft(site, config, &self.file(text, None)) {
+        let mut problems = match site::check_draft(site, config, &self.file(text, None)) {
             Ok(warnings) => warnings,
             Err(fault) => fault.into_problems(),
-        }
+        };
+        problems.retain(|problem| problem.is_error() || problem.file == self.name);
+        problems
     }
 
     /// Returns why the file cannot be written, if so.
@@ -237,12 +240,16 @@ impl Target {
             }
         }
         match access(&self.folder, Access::WRITE_OK | Access::EXEC_OK) {
-            Err(Errno::ROFS) => return Some(self.read_only()),
+            Ok(()) => {}
+            // Who may read a folder of the unit's and not write it needs both at once.
+            Err(_) if self.folder == Path::new(install::SITE) => {
+                return Some(Bar { reason: BarReason::ReadOnly, remedy: of_the_unit(&self.folder) });
+            }
+            Err(Errno::ROFS) => return plain(BarReason::ReadOnly),
             Err(_) => {
                 let reason = BarReason::NoPermission { user: user() };
-                return Some(Bar { reason, remedy: vec![self.give_away()] });
+                return Some(Bar { reason, remedy: vec![give_away(&self.folder)] });
             }
-            Ok(()) => {}
         }
         if self.is_new {
             return None;
@@ -251,7 +258,7 @@ impl Target {
             && !may_give_to(metadata.uid(), metadata.gid())
         {
             let reason = BarReason::Owner { user: user() };
-            return Some(Bar { reason, remedy: vec![self.give_away()] });
+            return Some(Bar { reason, remedy: vec![give_away(&self.path)] });
         }
         match self.read() {
             Ok(Some(bytes)) if bytes.len() > TEXT_MAX_BYTES => {
@@ -261,25 +268,6 @@ impl Target {
             Ok(_) => None,
             Err(fault) => plain(BarReason::Unreadable { cause: fault.to_string() }),
         }
-    }
-
-    /// systemd shows the service a folder that it may not write; elsewhere somebody mounted it so.
-    fn read_only(&self) -> Bar {
-        let mut remedy = Vec::new();
-        if self.folder == Path::new(install::SITE) {
-            remedy = vec![
-                self.give_away(),
-                "sudo systemctl edit vitrine".into(),
-                "[Service]".into(),
-                format!("ReadWritePaths={}", self.folder.display()),
-                "sudo systemctl restart vitrine".into(),
-            ];
-        }
-        Bar { reason: BarReason::ReadOnly, remedy }
-    }
-
-    fn give_away(&self) -> String {
-        format!("sudo chown -R {}: {}", user(), self.folder.display())
     }
 
     /// Writes a draft; returns what takes that back.
@@ -299,6 +287,23 @@ impl Target {
     fn real_path(&self) -> PathBuf {
         self.path.canonicalize().unwrap_or_else(|_| self.path.clone())
     }
+}
+
+/// The line that makes a folder or a file that of this process.
+fn give_away(path: &Path) -> String {
+    format!("sudo chown -R {}: {}", user(), path.display())
+}
+
+/// What lets the service of an installation write: systemd shows it the folder read-only, and it
+/// is root's.
+fn of_the_unit(folder: &Path) -> Vec<String> {
+    vec![
+        give_away(folder),
+        "sudo systemctl edit vitrine".into(),
+        "[Service]".into(),
+        format!("ReadWritePaths={}", folder.display()),
+        "sudo systemctl restart vitrine".into(),
+    ]
 }
 
 /// Whether this process may make a file that belongs to these.
@@ -519,6 +524,16 @@ mod tests {
         let place = problems[0].place.unwrap();
         assert!(problems[0].is_error() && place.line >= 2, "{problems:?}");
         assert_eq!((case.text("cv.yaml"), case.kept()), (ADA.to_string(), vec![]));
+    }
+
+    #[test]
+    fn a_check_tells_what_is_odd_with_the_text_and_what_keeps_it_from_being_shown() {
+        let case = Case::new(&[("cv.yaml", ADA), ("cv.ru.yaml", "basics: ["), ("resume.json", "{}")]);
+        let problems =
+            case.target("cv.yaml").unwrap().check(&case.config.site, &case.config.cv, "x-y: 1\nwork: 7");
+        let told: Vec<_> = problems.iter().map(|problem| (&*problem.file, problem.is_error())).collect();
+        assert!(told.contains(&("cv.ru.yaml", true)) && told.contains(&("cv.yaml", false)), "{problems:?}");
+        assert!(!told.iter().any(|(file, _)| *file == "resume.json"), "{problems:?}");
     }
 
     #[test]

@@ -74,6 +74,12 @@ pub enum Event {
     LinkMade,
     /// A private link was revoked.
     LinkRevoked,
+    /// A text of the CV was published.
+    CvPublished,
+    /// An earlier text of the CV was brought back.
+    CvRestored,
+    /// A roll-back to another release was begun.
+    RollBack,
 }
 
 impl Event {
@@ -92,6 +98,9 @@ impl Event {
             Event::Workers => "vitrine.admin.workers",
             Event::LinkMade => "vitrine.admin.link_made",
             Event::LinkRevoked => "vitrine.admin.link_revoked",
+            Event::CvPublished => "vitrine.admin.cv_published",
+            Event::CvRestored => "vitrine.admin.cv_restored",
+            Event::RollBack => "vitrine.admin.roll_back",
         }
     }
 }

@@ -9,6 +9,14 @@
 //! | `POST /admin/logout` | ends the session |
 //! | `POST /admin/language` | the language of the pages |
 //! | `GET /admin/events` | a page's changing parts as server-sent events; `page` and its query |
+//! | `GET /admin/cv` | the files of the CV, its pages, problems and versions |
+//! | `GET /admin/cv/edit` | the editor of one of them; `file` or `language`, `line` and `version` in the query |
+//! | `POST /admin/cv/draft/check`, `…/preview`, `…/publish` | says what is wrong with a text, renders it, writes and shows it |
+//! | `GET /admin/cv/preview/{rest}` | a document of the session's own preview |
+//! | `GET /admin/cv/versions`, `GET /admin/cv/versions/{id}` | earlier texts, and one beside the present one |
+//! | `POST /admin/cv/versions/{id}/restore` | brings an earlier text back |
+//! | `POST /admin/cv/reload` | reads CV and configuration again |
+//! | `GET /admin/releases`, `POST /admin/releases/rollback` | the releases, and the way back to one |
 //! | `GET /admin/links`, `POST /admin/links` | the private links, and a new one |
 //! | `POST /admin/links/{id}/revoke` | ends a private link |
 //! | `GET /admin/settings/access` | who may enter: sessions, tokens, the password |
@@ -34,6 +42,7 @@ mod ask;
 pub mod audit;
 pub mod auth;
 mod browser;
+mod cv;
 pub mod editor;
 mod events;
 mod form;
@@ -44,6 +53,7 @@ mod links;
 mod logs;
 mod overview;
 pub mod password;
+mod releases;
 mod sessions;
 mod throttle;
 pub mod tokens;
@@ -243,6 +253,7 @@ pub struct Parts {
 /// The parts with the bounds on their use; shared by all http threads.
 pub struct AdminState {
     parts: Parts,
+    previews: cv::Previews,
     cache: overview::Cache,
     streams: Arc<Semaphore>,
 }
@@ -251,7 +262,12 @@ impl AdminState {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(parts.config.streams));
-        Arc::new(AdminState { parts, cache: overview::Cache::default(), streams })
+        Arc::new(AdminState {
+            parts,
+            previews: cv::Previews::default(),
+            cache: overview::Cache::default(),
+            streams,
+        })
     }
 
     /// Returns what writes down what somebody does by a request, or tries to. Every handler
@@ -299,6 +315,23 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/language").post(language::choose))
         .service(web::resource("/logs").get(logs::page).head(logs::page))
         .service(web::resource("/workers").get(workers::page).head(workers::page))
+        .service(web::resource("/cv").get(cv::page).head(cv::page))
+        .service(web::resource("/cv/reload").post(cv::reload))
+        .service(web::resource("/cv/edit").get(cv::edit).head(cv::edit))
+        .service(
+            web::scope("/cv/draft")
+                .app_data(web::FormConfig::default().limit(cv::FORM_MAX_BYTES))
+                .service(web::resource("/check").post(cv::check))
+                .service(web::resource("/preview").post(cv::preview))
+                .service(web::resource("/publish").post(cv::publish))
+                .default_service(web::to(browser::not_found)),
+        )
+        .service(web::resource("/cv/preview/{rest:.*}").get(cv::previewed).head(cv::previewed))
+        .service(web::resource("/cv/versions").get(cv::versions).head(cv::versions))
+        .service(web::resource("/cv/versions/{id}").get(cv::version).head(cv::version))
+        .service(web::resource("/cv/versions/{id}/restore").post(cv::restore))
+        .service(web::resource("/releases").get(releases::page).head(releases::page))
+        .service(web::resource("/releases/rollback").post(releases::roll_back))
         .service(web::resource("/links").get(links::page).head(links::page).post(links::create))
         .service(web::resource("/links/{id}/revoke").post(links::revoke))
         .service(web::resource("/settings/access").get(access::page).head(access::page))

@@ -1,6 +1,8 @@
 //! The admin routes as a browser and a script see them, over a store in memory.
 
 mod access;
+mod cv;
+mod releases;
 
 use std::sync::Mutex;
 
@@ -34,6 +36,8 @@ struct Case {
     reloads: Arc<Mutex<Vec<Result<String, String>>>>,
     commanded: Arc<Mutex<Vec<WorkerCommand>>>,
     written: Arc<Mutex<Vec<LogRecord>>>,
+    editor: Arc<editor::memory::MemoryEditor>,
+    shelf: Arc<MemoryShelf>,
 }
 
 /// Releases that are not there.
@@ -132,13 +136,17 @@ fn case_with(config: Config) -> Case {
         auth,
         audit,
         clock: clock.clone(),
-        assets: Assets { css: vec!["/assets/admin.1.css".into()], js: vec!["/assets/admin.1.js".into()] },
+        assets: Assets {
+            css: vec!["/assets/admin.1.css".into()],
+            js: vec!["/assets/admin.1.js".into()],
+            editor: "/assets/editor.1.js".into(),
+        },
         peer: Arc::new(|req| crate::http::client::peer(req, &["127.0.0.1/32".parse().unwrap()])),
         secure_place: Arc::new(|_| None),
         shutdown: stopped,
         config,
     });
-    Case { _dir: dir, clock, store, state, shutdown, reloads, commanded, written }
+    Case { _dir: dir, clock, store, state, shutdown, reloads, commanded, written, editor, shelf }
 }
 
 /// What came back, read whole.
@@ -179,6 +187,17 @@ impl Case {
 
     async fn get(&self, uri: &str, cookie: &str) -> Answer {
         self.send(test::TestRequest::get().uri(uri).insert_header(("Cookie", cookie))).await
+    }
+
+    async fn send_form(
+        &self,
+        uri: &str,
+        (cookie, csrf): &(String, String),
+        fields: &[(&str, &str)],
+    ) -> Answer {
+        let fields: Vec<(&str, &str)> = [("csrf", csrf.as_str())].iter().chain(fields).copied().collect();
+        let req = test::TestRequest::post().uri(uri).insert_header(("Cookie", cookie.as_str()));
+        self.send(req.set_form(fields)).await
     }
 
     async fn post(&self, uri: &str, cookie: &str, csrf: &str) -> Answer {
@@ -224,7 +243,10 @@ impl Case {
 #[actix_web::test]
 async fn every_route_refuses_without_a_session() {
     let case = case();
-    for uri in ["/admin", "/admin?q=x", "/admin/logs", "/admin/workers", "/admin/nothing"] {
+    let views = ["/admin", "/admin?q=x", "/admin/logs", "/admin/workers", "/admin/nothing"];
+    let of_cv = ["/admin/cv", "/admin/cv/edit?file=cv.yaml", "/admin/cv/preview/", "/admin/cv/versions"];
+    let more = ["/admin/cv/versions/v1", "/admin/cv/draft/x", "/admin/releases"];
+    for uri in views.into_iter().chain(of_cv).chain(more) {
         let answer = case.get(uri, "vitrine_admin=guess").await;
         assert_eq!(
             (answer.status, answer.header(LOCATION)),

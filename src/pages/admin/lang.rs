@@ -6,8 +6,10 @@
 
 mod access;
 mod common;
+mod cv;
 mod logs;
 mod overview;
+mod releases;
 
 use std::fmt::Display;
 
@@ -36,7 +38,8 @@ pub enum Lang {
 type Table = &'static [(&'static str, &'static str)];
 
 /// The Russian tables.
-const RUSSIAN: &[Table] = &[access::RUSSIAN, common::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN];
+const RUSSIAN: &[Table] =
+    &[access::RUSSIAN, common::RUSSIAN, cv::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN, releases::RUSSIAN];
 
 impl Lang {
     /// Every language, the default first.

@@ -163,3 +163,116 @@ pub struct VersionView {
     /// Whether it is what the file holds now.
     pub is_present: bool,
 }
+
+/// The page of the CV.
+#[derive(Clone, Debug, Default)]
+pub struct CvView {
+    /// The folder.
+    pub site: SiteView,
+    /// Earlier texts, the newest first.
+    pub versions: Vec<VersionView>,
+    /// Private links that work.
+    pub n_links: usize,
+    /// Where the site is, when the owner named it.
+    pub base_url: Option<String>,
+}
+
+/// The editor of one file.
+#[derive(Clone, Debug, Default)]
+pub struct EditorView {
+    /// The file.
+    pub name: String,
+    /// The text to begin with.
+    pub text: String,
+    /// The mark of the text that is to be replaced; empty where there is none.
+    pub seen: String,
+    /// Whether the text is another one than the file holds.
+    pub is_changed: bool,
+    /// Why it cannot be written, if so.
+    pub bar: Option<Bar>,
+    /// What is wrong or odd with the text; none while it was not looked at.
+    pub problems: Option<Vec<Problem>>,
+    /// What became of what was asked.
+    pub outcome: Option<Outcome>,
+    /// The line to go to.
+    pub line: Option<usize>,
+    /// The version that the text is of.
+    pub version: Option<VersionView>,
+    /// The script of the editor.
+    pub script: String,
+}
+
+/// What became of a text that was sent.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It was looked at.
+    Checked,
+    /// It has errors, and nothing was written.
+    HasErrors,
+    /// Somebody else changed the file meanwhile: what it holds now, and how the text differs.
+    Conflict {
+        /// What the file holds.
+        now: String,
+        /// From that to the text.
+        diff: DiffView,
+    },
+    /// It is on disk, and not shown for what is wrong elsewhere.
+    Written(Vec<String>),
+    /// The reload was refused, and the file is as it was.
+    Refused(Vec<String>),
+    /// The reload was refused, and the file could not be put back.
+    Stuck {
+        /// Why it was refused.
+        reasons: Vec<String>,
+        /// Why the text before is not back.
+        why: String,
+    },
+    /// Nothing was done: why.
+    Failed(String),
+}
+
+/// How one text differs from another, line by line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DiffView {
+    /// Lines that stand together, with some around them.
+    pub hunks: Vec<Vec<DiffLine>>,
+    /// Lines of hunks that are not listed.
+    pub n_left_out: usize,
+}
+
+/// A line of either text, or of both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiffLine {
+    /// In which of the two it is.
+    pub side: Side,
+    /// Its number in the text that it is of, the newer one for both.
+    pub number: usize,
+    /// The line, without its end.
+    pub text: String,
+}
+
+/// In which of two texts a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// In both.
+    Both,
+    /// Only in the first.
+    Removed,
+    /// Only in the second.
+    Added,
+}
+
+/// One version, beside what the file holds.
+#[derive(Clone, Debug)]
+pub struct VersionPage {
+    /// The version.
+    pub version: VersionView,
+    /// Its text.
+    pub text: String,
+    /// From what the file holds to the version; none when there is no such file any more.
+    pub diff: Option<DiffView>,
+    /// The mark of what the file holds.
+    pub seen: String,
+    /// Why the file cannot be written, if so.
+    pub bar: Option<Bar>,
+}
