@@ -13,7 +13,7 @@ use super::reload::Reloader;
 use super::status::LastReload;
 use crate::balancer::{Balancer, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
-use crate::config::{self, settings};
+use crate::config::{self, Source, settings};
 use crate::cv::Problem;
 use crate::http::admin::editor::Editor;
 use crate::http::admin::{self, AdminState, Audit, Auth, Opening, Parts, ReleaseDesk, WorkerCommand};
@@ -70,6 +70,7 @@ pub fn open(
         metrics: Arc::new(reloader.store.clone()),
         logs: Arc::new(reloader.store.clone()),
         status: status(reloader.clone(), release.clone(), clock.clone()),
+        settings: settings_of(reloader),
         reload: reload(asking.requests),
         control: control(reloader.shared.balancer.clone()),
         log: log_control(reloader),
@@ -82,6 +83,7 @@ pub fn open(
         releases: asking.releases,
         base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
         clock: clock.clone(),
+        sample_interval: loaded.config.telemetry.sample_interval,
         assets: view_assets(assets),
         peer: Arc::new(move |req| shared.switches.peer(req)),
         secure_place: Arc::new(move |req| for_place.switches.secure_place(req)),
@@ -145,6 +147,28 @@ fn control(balancer: Balancer<Job, Done>) -> admin::Control {
             }
         }
         .boxed()
+    })
+}
+
+/// Tells the configuration in force, a row for each setting.
+fn settings_of(reloader: &Arc<Reloader>) -> admin::Settings {
+    let reloader = reloader.clone();
+    Arc::new(move || {
+        let loaded = reloader.loaded();
+        let row = |setting: &settings::Setting| view::SettingView {
+            key: setting.key,
+            value: setting.value(&loaded.config),
+            default: setting.default_value(),
+            source: match loaded.source(setting.key) {
+                Source::Default => view::SourceView::Default,
+                Source::File(path) => view::SourceView::File(path.display().to_string()),
+                Source::Environment(name) => view::SourceView::Environment(name),
+                Source::Flag => view::SourceView::Flag,
+            },
+            reloads: setting.reload,
+            meaning: setting.meaning,
+        };
+        settings::SETTINGS.iter().map(row).collect()
     })
 }
 

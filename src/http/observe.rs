@@ -26,7 +26,7 @@ use pin_project_lite::pin_project;
 
 use super::server::Thread;
 use super::watchdog;
-use super::{Switches, files, links};
+use super::{Switches, files, links, status};
 use crate::clock::UnixNanos;
 use crate::record::AccessRecord;
 use crate::record::access::{PATH_MAX_BYTES, Stages, USER_AGENT_MAX_BYTES, cut, known_method};
@@ -57,6 +57,7 @@ const OTHER_ROUTES: &[&str] = &[
     files::STATIC.route,
     files::PDF_ROUTE,
     links::ROUTE,
+    status::ROUTE,
     "/admin",
     "/admin/login",
     "/admin/logout",
@@ -77,6 +78,9 @@ const OTHER_ROUTES: &[&str] = &[
     "/admin/releases/rollback",
     "/admin/links",
     "/admin/links/{id}/revoke",
+    "/admin/settings",
+    "/admin/settings/audit",
+    "/admin/settings/grafana",
     "/admin/settings/access",
     "/admin/settings/access/sessions/end-others",
     "/admin/settings/access/sessions/{number}/end",

@@ -5,11 +5,22 @@
 //! unless `VITRINE_REQUIRE` names `axe`.
 
 use super::driver::{DESK, PHONE, Page, Viewer, browser, is_required};
-use crate::harness::Vitrine;
+use crate::harness::{Folders, Vitrine};
 use serde_json::Value;
 
 /// The addresses of all views, and one of none.
-const VIEWS: &[&str] = &["/admin", "/admin/logs", "/admin/workers", "/admin/links", "/admin/nothing"];
+const VIEWS: &[&str] = &[
+    "/admin",
+    "/admin/logs",
+    "/admin/workers",
+    "/admin/links",
+    "/admin/settings",
+    "/admin/settings/access",
+    "/admin/settings/audit",
+    "/admin/settings/grafana",
+    "/admin/nothing",
+    "/status",
+];
 
 /// Styles and scripts, packed: what a first visit loads beside the page itself.
 const ASSETS_MAX_BYTES: u64 = 60_000;
@@ -40,7 +51,10 @@ async fn check(viewer: Viewer) {
         return [page.decodedBodySize, parts.reduce((sum, part) => sum + part.encodedBodySize, 0),
             paint ? paint.startTime : 0, document.documentElement.scrollWidth, innerWidth];";
     let Some((_driver, page)) = browser(viewer).await else { return };
-    let (vitrine, axe) = (Vitrine::start(), axe());
+    let (folders, axe) = (Folders::new(), axe());
+    let mut command = folders.serve();
+    command.env("VITRINE_HTTP_STATUS_PAGE", "true");
+    let vitrine = Vitrine::spawn(command, folders);
     page.open(&vitrine.url("/admin/login")).await;
     let mut faults = Vec::new();
     if let Some(axe) = &axe {

@@ -7,16 +7,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::audit::{Actor, Deed, Event};
-use super::browser::see_other;
+use super::audit::{Deed, Event};
+use super::browser::{back, bad, good};
 use super::form::Timely;
-use super::gather;
 use super::guard::{self, Caller, CsrfForm};
 use super::tokens::Scope;
-use super::{AdminState, LogLevel, WorkerCommand};
+use super::{AdminState, LogLevel, WorkerCommand, gather, language, workers};
 use crate::balancer::{ControlError, WorkerId};
 use crate::clock::UnixNanos;
-use crate::pages::admin::WorkerView;
+use crate::pages::admin::{Notice, WorkerView};
 
 /// One worker on the wire.
 #[derive(Serialize)]
@@ -55,7 +54,7 @@ pub(super) async fn workers(state: web::Data<AdminState>, req: HttpRequest) -> H
 
 /// `POST /admin/api/v1/reload`
 ///
-/// The page's button lands on the page again, which shows how the reload ended; a script
+/// A page's button lands on the page again, which shows how the reload ended; a script
 /// gets 200 with what was applied or 422 with why nothing was.
 pub(super) async fn reload(
     state: web::Data<AdminState>,
@@ -78,12 +77,39 @@ pub(super) async fn reload(
         });
         outcome
     });
+    let lang = language::of(&req);
     match reloaded.await {
-        _ if matches!(caller, Caller::Session(_)) && wants_html(&req) => see_other("/admin"),
-        Ok(applied) => HttpResponse::Ok().json(json!({ "status": "applied", "message": applied })),
-        Err(cause) => {
-            HttpResponse::UnprocessableEntity().json(json!({ "status": "refused", "error": cause }))
+        Ok(applied) => {
+            let notice =
+                good(format!("{}\n{applied}", lang.tr("The configuration and the CV on disk are in force.")));
+            let json = || HttpResponse::Ok().json(json!({ "status": "applied", "message": applied }));
+            told(&state, &req, &caller, form.as_ref(), notice, json)
         }
+        Err(cause) => {
+            let notice =
+                bad(format!("{}\n{cause}", lang.tr("The reload was refused, everything stays as it was:")));
+            let json =
+                || HttpResponse::UnprocessableEntity().json(json!({ "status": "refused", "error": cause }));
+            told(&state, &req, &caller, form.as_ref(), notice, json)
+        }
+    }
+}
+
+/// Answers an action: a browser lands on the page that it came from, which says how the action
+/// ended; a script hears it at once.
+fn told(
+    state: &AdminState,
+    req: &HttpRequest,
+    caller: &Caller,
+    form: Option<&CsrfForm>,
+    notice: Notice,
+    json: impl FnOnce() -> HttpResponse,
+) -> HttpResponse {
+    match caller {
+        Caller::Session(session) if wants_html(req) => {
+            back(state, session, form.map_or("/admin", |form| form.place_or("/admin")), notice)
+        }
+        Caller::Session(_) | Caller::Machine(_) => json(),
     }
 }
 
@@ -114,20 +140,32 @@ pub(super) async fn set_log_level(
     req: HttpRequest,
     Timely(form): Timely<LogLevelForm>,
 ) -> HttpResponse {
-    let actor = match meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
-        Ok(actor) => actor,
+    let caller = match meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
-    let Some(level) = form.and_then(|form| form.level) else {
+    let Some(LogLevelForm { csrf, level: Some(level) }) = form else {
         return HttpResponse::BadRequest()
             .json(json!({ "error": "no log level", "hint": "send the form level=debug" }));
     };
     let outcome = (state.parts.log.set)(&level);
     let deed = Deed::of(Event::LogLevel, &format!("set the log level to {level}"), &outcome);
-    state.witness(&req, actor).note(deed);
+    state.witness(&req, caller.actor()).note(deed);
+    let lang = language::of(&req);
     match outcome {
-        Ok(()) => HttpResponse::Ok().json(log_level_json((state.parts.log.get)())),
-        Err(fault) => HttpResponse::UnprocessableEntity().json(json!({ "error": fault })),
+        Ok(()) => {
+            let notice = good(lang.trf(
+                "What is logged is now by {level}, until the next reload or restart.",
+                &[("level", &level)],
+            ));
+            let json = || HttpResponse::Ok().json(log_level_json((state.parts.log.get)()));
+            told(&state, &req, &caller, Some(&csrf), notice, json)
+        }
+        Err(fault) => {
+            let notice = bad(lang.trf("The log level was not changed: {fault}", &[("fault", &fault)]));
+            let json = || HttpResponse::UnprocessableEntity().json(json!({ "error": fault }));
+            told(&state, &req, &caller, Some(&csrf), notice, json)
+        }
     }
 }
 
@@ -146,13 +184,16 @@ pub(super) async fn scale(
     req: HttpRequest,
     Timely(form): Timely<ScaleForm>,
 ) -> HttpResponse {
-    let actor = match meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
-        Ok(actor) => actor,
+    let caller = match meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
-    let count = form.and_then(|form| form.count?.trim().parse().ok());
+    let count = form.as_ref().and_then(|form| form.count.as_deref()?.trim().parse().ok());
     match count {
-        Some(count) => carry_out(&state, &req, actor, WorkerCommand::Scale(count)).await,
+        Some(count) => {
+            let form = form.as_ref().map(|form| &form.csrf);
+            carry_out(&state, &req, &caller, form, WorkerCommand::Scale(count)).await
+        }
         None => HttpResponse::BadRequest()
             .json(json!({ "error": "no number of workers", "hint": "send the form count=4" })),
     }
@@ -166,8 +207,8 @@ pub(super) async fn command(
     path: web::Path<(String, String)>,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    let actor = match meant(&state, &req, form.as_ref()).await {
-        Ok(actor) => actor,
+    let caller = match meant(&state, &req, form.as_ref()).await {
+        Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
     let (id, command) = path.into_inner();
@@ -181,34 +222,46 @@ pub(super) async fn command(
             return HttpResponse::NotFound().json(json!({ "error": "no such command", "hint": hint }));
         }
     };
-    carry_out(&state, &req, actor, command).await
+    carry_out(&state, &req, &caller, form.as_ref(), command).await
 }
 
 async fn meant(
     state: &AdminState,
     req: &HttpRequest,
     form: Option<&CsrfForm>,
-) -> Result<Actor, HttpResponse> {
+) -> Result<Caller, HttpResponse> {
     let caller = guard::caller(state, req, Scope::Admin).await?;
-    if guard::is_meant(&caller, req, form) { Ok(caller.actor()) } else { Err(guard::not_meant()) }
+    if guard::is_meant(&caller, req, form) { Ok(caller) } else { Err(guard::not_meant()) }
 }
 
 async fn carry_out(
     state: &AdminState,
     req: &HttpRequest,
-    actor: Actor,
+    caller: &Caller,
+    form: Option<&CsrfForm>,
     command: WorkerCommand,
 ) -> HttpResponse {
-    let (commanded, witness) = ((state.parts.control)(command), state.witness(req, actor));
+    let (commanded, witness) = ((state.parts.control)(command), state.witness(req, caller.actor()));
     let outcome = to_the_end(async move {
         let outcome = commanded.await;
         witness.note(Deed::of(Event::Workers, &command.to_string(), &outcome));
         outcome
     });
-    let Err(err) = outcome.await else {
-        return HttpResponse::Ok().json(json!({ "status": "done" }));
-    };
-    let status = match err {
+    let lang = language::of(req);
+    match outcome.await {
+        Ok(()) => {
+            let json = || HttpResponse::Ok().json(json!({ "status": "done" }));
+            told(state, req, caller, form, good(workers::done(lang, command)), json)
+        }
+        Err(fault) => {
+            let json = || HttpResponse::build(status_of(&fault)).json(json!({ "error": fault.to_string() }));
+            told(state, req, caller, form, bad(workers::not_done(lang, &fault)), json)
+        }
+    }
+}
+
+fn status_of(fault: &ControlError) -> StatusCode {
+    match fault {
         ControlError::NoSuchWorker(_) => StatusCode::NOT_FOUND,
         ControlError::Count(_) => StatusCode::UNPROCESSABLE_ENTITY,
         ControlError::LastWorker(_)
@@ -217,8 +270,7 @@ async fn carry_out(
         | ControlError::Superseded { .. }
         | ControlError::NotStarted { .. }
         | ControlError::HttpThreads { .. } => StatusCode::CONFLICT,
-    };
-    HttpResponse::build(status).json(json!({ "error": err.to_string() }))
+    }
 }
 
 /// Runs to the end also when the caller leaves: what was asked for is done by others, and how

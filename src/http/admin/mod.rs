@@ -19,6 +19,9 @@
 //! | `GET /admin/releases`, `POST /admin/releases/rollback` | the releases, and the way back to one |
 //! | `GET /admin/links`, `POST /admin/links` | the private links, and a new one |
 //! | `POST /admin/links/{id}/revoke` | ends a private link |
+//! | `GET /admin/settings` | how everything is set, and by what; `only` in the query |
+//! | `GET /admin/settings/audit` | who did what; `only` in the query |
+//! | `GET /admin/settings/grafana` | what to put into Grafana |
 //! | `GET /admin/settings/access` | who may enter: sessions, tokens, the password |
 //! | `POST /admin/settings/access/sessions/{number}/end`, `…/sessions/end-others` | end sessions |
 //! | `POST /admin/settings/access/tokens`, `…/tokens/{id}/revoke` | make a token, and end it |
@@ -47,6 +50,7 @@ pub mod editor;
 mod events;
 mod form;
 mod gather;
+mod grafana;
 mod guard;
 mod language;
 mod links;
@@ -55,8 +59,10 @@ mod overview;
 pub mod password;
 mod releases;
 mod sessions;
+mod settings;
 mod throttle;
 pub mod tokens;
+mod uptime;
 mod workers;
 
 use std::fmt;
@@ -79,7 +85,7 @@ use super::stage::Stages;
 use crate::balancer::{ControlError, Lane, WorkerId};
 use crate::clock::Clock;
 use crate::pages::admin::releases::{ReleasesView, RollBackBar};
-use crate::pages::admin::{Assets, Notice, StatusView};
+use crate::pages::admin::{Assets, Notice, SettingView, StatusView};
 use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead};
 use crate::record::ring::Sender;
@@ -200,6 +206,9 @@ pub struct LogControl {
 /// Reads the state of the process; called off the async threads.
 pub type Status = Arc<dyn Fn() -> StatusView + Send + Sync>;
 
+/// Reads the effective configuration; does not wait.
+pub type Settings = Arc<dyn Fn() -> Vec<SettingView> + Send + Sync>;
+
 /// Returns where a request that came without TLS should have gone; none when it is fine.
 pub type SecurePlace = Arc<dyn Fn(&HttpRequest) -> Option<String> + Send + Sync>;
 
@@ -214,6 +223,8 @@ pub struct Parts {
     pub logs: Arc<dyn LogRead>,
     /// State that is not in the store.
     pub status: Status,
+    /// How everything is set.
+    pub settings: Settings,
     /// Reload by button and by API.
     pub reload: Reload,
     /// Commands to the workers.
@@ -238,6 +249,8 @@ pub struct Parts {
     pub base_url: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Wall time for ranges, monotonic time for what expires.
     pub clock: Clock,
+    /// How often instruments are read.
+    pub sample_interval: Duration,
     /// Style and script.
     pub assets: Assets,
     /// Who is asking.
@@ -255,6 +268,7 @@ pub struct AdminState {
     parts: Parts,
     previews: cv::Previews,
     cache: overview::Cache,
+    status_pages: uptime::Kept,
     streams: Arc<Semaphore>,
 }
 
@@ -266,6 +280,7 @@ impl AdminState {
             parts,
             previews: cv::Previews::default(),
             cache: overview::Cache::default(),
+            status_pages: uptime::Kept::default(),
             streams,
         })
     }
@@ -334,6 +349,9 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/releases/rollback").post(releases::roll_back))
         .service(web::resource("/links").get(links::page).head(links::page).post(links::create))
         .service(web::resource("/links/{id}/revoke").post(links::revoke))
+        .service(web::resource("/settings").get(settings::page).head(settings::page))
+        .service(web::resource("/settings/audit").get(settings::audit).head(settings::audit))
+        .service(web::resource("/settings/grafana").get(grafana::page).head(grafana::page))
         .service(web::resource("/settings/access").get(access::page).head(access::page))
         .service(web::resource("/settings/access/sessions/end-others").post(access::end_others))
         .service(web::resource("/settings/access/sessions/{number}/end").post(access::end))

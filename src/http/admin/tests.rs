@@ -3,6 +3,7 @@
 mod access;
 mod cv;
 mod releases;
+mod settings;
 
 use std::sync::Mutex;
 
@@ -19,7 +20,7 @@ use super::overview::read_traffic;
 use super::*;
 use crate::balancer::{ControlError, LaneSnapshot, Lanes, WorkerId};
 use crate::clock::{UnixMillis, UnixNanos};
-use crate::pages::admin::{Range, Window, WorkerView};
+use crate::pages::admin::{Range, SettingView, SourceView, Window, WorkerView};
 use crate::query::memory::MemoryStore;
 use crate::record::{LogRecord, Severity};
 
@@ -123,6 +124,11 @@ fn case_with(config: Config) -> Case {
         metrics: store.clone(),
         logs: store.clone(),
         status: Arc::new(move || status.clone()),
+        settings: Arc::new(|| {
+            let (key, value) = ("store.logs.max_age", "60d".to_string());
+            let source = SourceView::Environment("VITRINE_STORE_LOGS_MAX_AGE".into());
+            vec![SettingView { key, value, source, ..SettingView::default() }]
+        }),
         reload,
         control: Arc::new(move |command| {
             commands.lock().unwrap().push(command);
@@ -136,6 +142,7 @@ fn case_with(config: Config) -> Case {
         auth,
         audit,
         clock: clock.clone(),
+        sample_interval: Duration::from_secs(10),
         assets: Assets {
             css: vec!["/assets/admin.1.css".into()],
             js: vec!["/assets/admin.1.js".into()],

@@ -7,9 +7,13 @@
 mod access;
 mod common;
 mod cv;
+mod grafana;
 mod logs;
+mod meanings;
 mod overview;
 mod releases;
+mod settings;
+mod uptime;
 
 use std::fmt::Display;
 
@@ -38,8 +42,17 @@ pub enum Lang {
 type Table = &'static [(&'static str, &'static str)];
 
 /// The Russian tables.
-const RUSSIAN: &[Table] =
-    &[access::RUSSIAN, common::RUSSIAN, cv::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN, releases::RUSSIAN];
+const RUSSIAN: &[Table] = &[
+    access::RUSSIAN,
+    common::RUSSIAN,
+    cv::RUSSIAN,
+    grafana::RUSSIAN,
+    logs::RUSSIAN,
+    overview::RUSSIAN,
+    releases::RUSSIAN,
+    settings::RUSSIAN,
+    uptime::RUSSIAN,
+];
 
 impl Lang {
     /// Every language, the default first.
@@ -136,6 +149,17 @@ impl Lang {
             (Lang::Ru, ..) => 2,
         }
     }
+}
+
+/// Returns what a setting is for, by its key; none in English, in which the table of settings
+/// has it.
+pub fn meaning(lang: Lang, key: &str) -> Option<&'static str> {
+    let table = match lang {
+        Lang::En => return None,
+        Lang::Ru => meanings::RUSSIAN,
+    };
+    let at = table.binary_search_by_key(&key, |(known, _)| known).ok()?;
+    Some(table[at].1)
 }
 
 /// Puts values into the places of their names in braces; what has no value stays.

@@ -11,6 +11,7 @@ pub mod cv;
 mod door;
 mod format;
 mod frame;
+mod grafana;
 mod lang;
 mod links;
 mod logs;
@@ -19,6 +20,7 @@ mod panels;
 pub mod releases;
 mod settings;
 mod status;
+mod uptime;
 mod verdict;
 mod window;
 mod workers;
@@ -27,13 +29,18 @@ pub use access::{AccessView, MadeTokenView, SessionView, TokenView, access};
 pub use chart::{Mark, MarkKind};
 pub use door::{LoginView, login, message};
 pub use frame::{Assets, Frame, Notice, Tab};
-pub use lang::Lang;
+pub use grafana::{GrafanaView, grafana};
+pub use lang::{Lang, meaning};
 pub use links::{LinkView, LinksView, links};
 pub use logs::{LEVELS, LogFilter, LogsView, logs};
 pub use overview::{
     Fragment, MachineNow, MachineView, OverviewView, Totals, TrafficView, chart_data, fragments, overview,
 };
+pub use settings::{
+    AuditLine, AuditView, LogLevelView, SettingView, SettingsView, SourceView, audit, settings,
+};
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
+pub use uptime::{Day, Outage, UptimeView, uptime};
 pub use window::{Range, Window, address};
 pub use workers::{workers, workers_fragments};
 
