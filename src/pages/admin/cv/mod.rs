@@ -285,3 +285,109 @@ fn barred(lang: Lang, bar: &Bar) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{UnixMillis, UnixNanos};
+    use crate::cv::{Place, Severity};
+
+    fn file(name: &str, role: FileRole, state: FileState) -> FileView {
+        FileView { name: name.into(), role, size_bytes: 2_048, changed: Some(UnixNanos(0)), state }
+    }
+
+    fn problem(line: usize) -> Problem {
+        Problem {
+            place: Some(Place { line, column: 3 }),
+            hint: "write it <b>so</b>".into(),
+            ..Problem::of_file(Severity::Error, "cv.yaml", "not a date")
+        }
+    }
+
+    fn rendered(view: &CvView, lang: Lang) -> String {
+        cv(&Frame { lang, csrf: "csrf-token".into(), ..Frame::default() }, view).into_string()
+    }
+
+    #[test]
+    fn each_file_says_what_it_is_for_and_whether_it_is_shown() {
+        let files = vec![
+            file("cv.yaml", FileRole::Original, FileState::Changed),
+            file("cv.ru.yaml", FileRole::Translation("ru".into()), FileState::Shown),
+            file("resume.json", FileRole::Original, FileState::Hidden("cv.yaml".into())),
+            file("a&b.png", FileRole::Photo, FileState::LeftOut("it is <no> picture".into())),
+            file("static/", FileRole::Folder { n_files: 2, has_more: true }, FileState::Shown),
+        ];
+        let view = CvView { site: SiteView { files, ..SiteView::default() }, ..CvView::default() };
+        let page = rendered(&view, Lang::En);
+        for part in [
+            r#"<a href="/admin/cv/edit?file=cv.ru.yaml"><code>cv.ru.yaml</code></a>"#,
+            "ignored: cv.yaml comes first",
+            "left out: it is &lt;no&gt; picture",
+            "more than 2 files",
+            "the CV in ru",
+            r#"action="/admin/cv/reload""#,
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        assert!(!page.contains("edit?file=resume.json"), "an edit there would show nothing");
+        assert!(rendered(&view, Lang::Ru).contains("пропущен: раньше идёт cv.yaml"));
+    }
+
+    #[test]
+    fn a_problem_leads_to_its_line_and_a_long_list_ends() {
+        let files = vec![file("cv.yaml", FileRole::Original, FileState::Shown)];
+        let problems = (1..=PROBLEMS_SHOWN_MAX + 7).map(problem).collect();
+        let site = SiteView { files, problems, is_stale: true, ..SiteView::default() };
+        let page = rendered(&CvView { site, ..CvView::default() }, Lang::En);
+        assert!(
+            page.contains(r#"<a href="/admin/cv/edit?file=cv.yaml&amp;line=12">cv.yaml:12:3</a>"#),
+            "{page}"
+        );
+        assert!(page.contains("write it &lt;b&gt;so&lt;/b&gt;") && page.contains("and 7 more problems"));
+        assert!(page.contains("The CV in this folder is broken."));
+    }
+
+    #[test]
+    fn an_empty_folder_says_how_to_begin() {
+        let site = SiteView { shown: Shown::Sample, ..SiteView::default() };
+        let page = rendered(&CvView { site, ..CvView::default() }, Lang::En);
+        for part in ["Visitors see the sample", "/admin/cv/edit?file=cv.yaml", "None yet.", "Nobody has one."]
+        {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+    }
+
+    #[test]
+    fn versions_have_one_button_each_but_where_nothing_may_be_written() {
+        let version = |n: i64, is_present| VersionView {
+            id: format!("{n}-0123456789abcdef-cv.yaml"),
+            at: UnixMillis(n),
+            name: "cv.yaml".into(),
+            size_bytes: 7,
+            is_present,
+        };
+        let all = [version(2, true), version(1, false)];
+        let frame = Frame::default();
+        let page = versions(&frame, &all, None).into_string();
+        assert_eq!(page.matches("Bring back").count(), 1, "{page}");
+        assert!(page.contains("/admin/cv/versions/1-0123456789abcdef-cv.yaml/restore"));
+        let bar = Bar { reason: BarReason::Off, remedy: vec!["[admin]".into(), "edit = true".into()] };
+        let page = versions(&frame, &all, Some(&bar)).into_string();
+        assert!(!page.contains("Bring back") && page.contains("[admin]\nedit = true"), "{page}");
+    }
+
+    #[test]
+    fn the_lines_of_a_problem_are_shown_where_no_script_marks_them() {
+        let text: String = (1..=9).map(|n| format!("line {n}\n")).collect();
+        let view = EditorView {
+            name: "cv.yaml".into(),
+            text,
+            problems: Some(vec![problem(4), problem(4)]),
+            outcome: Some(Outcome::HasErrors),
+            ..EditorView::default()
+        };
+        let page = editor(&Frame::default(), &view).into_string();
+        assert!(page.contains("    3   line 3\n    4 ▶ line 4\n    5   line 5"), "{page}");
+        assert!(!page.contains("    7   line 7"), "{page}");
+    }
+}
