@@ -43,3 +43,4 @@ mod tail;
 mod tidy;
 mod tls;
 mod traces;
+mod visitors;

@@ -81,6 +81,7 @@ pub fn open(
         links: reloader.shared.links.clone(),
         editor: asking.editor,
         releases: asking.releases,
+        tagged: reloader.visitors.tagged().clone(),
         base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
         clock: clock.clone(),
         sample_interval: loaded.config.telemetry.sample_interval,

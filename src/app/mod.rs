@@ -33,6 +33,7 @@ mod start;
 mod status;
 mod tail;
 mod versions;
+mod visitors;
 mod vitals;
 mod watch;
 

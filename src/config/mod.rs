@@ -20,7 +20,7 @@ use settings::{SETTINGS, Setting};
 
 use crate::http::admin::password;
 use crate::ingest::{forward, push, tail};
-use crate::{balancer, cv, http, query, release, store, telemetry};
+use crate::{balancer, cv, http, query, release, store, telemetry, visitors};
 
 /// The file looked for when no `--config` is given.
 pub const DEFAULT_FILE: &str = "vitrine.toml";
@@ -61,6 +61,8 @@ pub struct Config {
     pub push: push::Config,
     /// Files and journals that are followed.
     pub logs: tail::Config,
+    /// Who looks at the CV.
+    pub visitors: visitors::Config,
     /// What queries may take.
     pub query: http::api::prometheus::Config,
     /// Alert and recording rules.
@@ -85,6 +87,7 @@ impl Default for Config {
             forward: forward::Config::default(),
             push: push::Config::default(),
             logs: tail::Config::default(),
+            visitors: visitors::Config::default(),
             query: http::api::prometheus::Config::default(),
             rules: query::rules::Config::default(),
             telemetry: telemetry::Config::default(),

@@ -473,6 +473,13 @@ pub const SETTINGS: &[Setting] = &[
         0..=TIB
     ),
     setting!(
+        "visitors.countries",
+        live,
+        visitors.countries,
+        "a file",
+        "country database in MaxMind's format (`.mmdb`), such as GeoLite2-Country, by which access lines say a visitor's country; held in memory, and a reload reads it again"
+    ),
+    setting!(
         "telemetry.log_level",
         live,
         telemetry.log_level,

@@ -21,6 +21,7 @@ use super::files::PDF_ROUTE;
 use crate::cv::{self, Audience, BaseUrl, Cv, Disclosed, Theme};
 use crate::pages::cv::{CvView, Translation};
 use crate::pages::{self, sitemap};
+use crate::record::view::{CvDocument, Shown};
 
 /// What the stylesheets of all themes begin with.
 const BASE: &str = "cv/base.css";
@@ -40,6 +41,7 @@ struct Form {
     name: &'static str,
     /// The route's template in the original, and in other languages.
     routes: [&'static str; 2],
+    document: CvDocument,
     content_type: &'static str,
     write: fn(&Disclosed) -> String,
 }
@@ -48,24 +50,28 @@ const FORMS: [Form; 4] = [
     Form {
         name: "resume.json",
         routes: ["/resume.json", "/{lang}/resume.json"],
+        document: CvDocument::Json,
         content_type: "application/json; charset=utf-8",
         write: cv::public_json,
     },
     Form {
         name: "cv.txt",
         routes: ["/cv.txt", "/{lang}/cv.txt"],
+        document: CvDocument::Text,
         content_type: "text/plain; charset=utf-8",
         write: pages::cv::text,
     },
     Form {
         name: "cv.md",
         routes: ["/cv.md", "/{lang}/cv.md"],
+        document: CvDocument::Markdown,
         content_type: "text/markdown; charset=utf-8",
         write: pages::cv::commonmark,
     },
     Form {
         name: "cv.vcf",
         routes: ["/cv.vcf", "/{lang}/cv.vcf"],
+        document: CvDocument::VCard,
         content_type: "text/vcard; charset=utf-8",
         write: pages::cv::vcard,
     },
@@ -105,6 +111,7 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
     edition.stylesheet = edition.add_part("cv", "css", css.into_bytes());
     edition.not_found = not_found.map(Into::into);
     edition.base_url = config.base_url.clone();
+    edition.lang = cvs.first().map(lang).unwrap_or_default();
     let stylesheets = [edition.stylesheet.clone()];
     let places: Vec<String> = cvs.iter().enumerate().map(|(idx, cv)| place(idx, cv)).collect();
     let absolute = |path: &str| config.base_url.as_ref().map_or(path.to_string(), |base| base.join(path));
@@ -143,13 +150,16 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
             noindex: config.noindex,
         });
         let route = if idx == 0 { "/" } else { "/{lang}/" };
-        edition.add(place, route, "text/html; charset=utf-8", page.into_string().into_bytes());
+        let shown = |document| Shown { document, lang: lang(cv) };
+        let body = page.into_string().into_bytes();
+        edition.add_shown(place, route, "text/html; charset=utf-8", body, shown(CvDocument::Page));
         for form in FORMS {
-            edition.add(
+            edition.add_shown(
                 &format!("{place}{}", form.name),
                 form.routes[idx.min(1)],
                 form.content_type,
                 (form.write)(&disclosed).into_bytes(),
+                shown(form.document),
             );
         }
         if idx == 0 {
@@ -210,10 +220,10 @@ impl Preview {
 /// Renders what visitors would see of a CV, with every address below that of the preview.
 pub fn preview(cvs: &[Cv], beside: &Beside, config: &cv::Config, assets: &Assets) -> Preview {
     let mut res = Preview::default();
-    let mut add = |place: &str, content_type, body: Vec<u8>| {
+    let mut add = |place: &str, content_type, body: Vec<u8>, _| {
         res.documents.insert(place.to_string(), (content_type, body.into()));
     };
-    add(PREVIEW_STYLE, "text/css; charset=utf-8", css(cvs, beside, assets).into_bytes());
+    add(PREVIEW_STYLE, "text/css; charset=utf-8", css(cvs, beside, assets).into_bytes(), None);
     let relative = Relative {
         audience: Audience::Public,
         stylesheet: &|up| format!("{up}{PREVIEW_STYLE}"),
@@ -233,8 +243,9 @@ fn add_private(edition: &mut Edition, cvs: &[Cv], photo: Option<&Photo>, config:
         pdf_url: None,
         photo,
     };
-    relative.add(cvs, config, &assets, &mut |place, content_type, body| {
-        edition.add_private(place, content_type, body);
+    relative.add(cvs, config, &assets, &mut |place, content_type, body, shown| match shown {
+        Some(shown) => edition.add_private_shown(place, content_type, body, shown),
+        None => edition.add_private(place, content_type, body),
     });
 }
 
@@ -247,8 +258,8 @@ struct Relative<'a> {
     photo: Option<&'a Photo>,
 }
 
-/// Takes a document: its place, media type and content.
-type Add<'a> = &'a mut dyn FnMut(&str, &'static str, Vec<u8>);
+/// Takes a document: its place, media type and content, and what it is of the CV, if it is.
+type Add<'a> = &'a mut dyn FnMut(&str, &'static str, Vec<u8>, Option<Shown>);
 
 impl Relative<'_> {
     fn add(&self, cvs: &[Cv], config: &cv::Config, assets: &Assets, add: Add<'_>) {
@@ -277,14 +288,16 @@ impl Relative<'_> {
                 noindex: true,
             });
             let place = place_below(idx, cv);
-            add(&place, "text/html; charset=utf-8", page.into_string().into_bytes());
+            let shown = |document| Some(Shown { document, lang: lang(cv) });
+            let page = page.into_string().into_bytes();
+            add(&place, "text/html; charset=utf-8", page, shown(CvDocument::PrivatePage));
             for form in FORMS {
-                let body = (form.write)(&disclosed).into_bytes();
-                add(&format!("{place}{}", form.name), form.content_type, body);
+                let (path, body) = (format!("{place}{}", form.name), (form.write)(&disclosed).into_bytes());
+                add(&path, form.content_type, body, shown(form.document));
             }
         }
         if let Some(Photo { bytes, content_type, path }) = self.photo {
-            add(path.trim_start_matches('/'), content_type, bytes.clone());
+            add(path.trim_start_matches('/'), content_type, bytes.clone(), None);
         }
     }
 }
@@ -292,6 +305,11 @@ impl Relative<'_> {
 /// Returns where the documents of one language are below the first page.
 fn place_below(idx: usize, cv: &Cv) -> String {
     place(idx, cv).trim_start_matches('/').to_string()
+}
+
+/// Returns the language of a CV, shared by its documents.
+fn lang(cv: &Cv) -> Arc<str> {
+    cv.lang.as_deref().unwrap_or_default().into()
 }
 
 /// Returns the path under which the documents of one language are.

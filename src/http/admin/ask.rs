@@ -91,7 +91,6 @@ impl AdminState {
     }
 }
 
-#[expect(dead_code, reason = "views that ask for numbers of lines follow")]
 impl Ask<'_> {
     /// Returns the vector that a LogQL query gives at a moment.
     pub(super) fn log_numbers(&self, query: &str, at: UnixNanos) -> Result<Vec<(Labels, f64)>, AskError> {
@@ -99,6 +98,7 @@ impl Ask<'_> {
     }
 
     /// Returns the rows that a LogQL query gives over a grid.
+    #[expect(dead_code, reason = "views that draw numbers of lines follow")]
     pub(super) fn log_rows(&self, query: &str, grid: Grid) -> Result<Vec<Row>, AskError> {
         let when = When::Range {
             from: grid.from.to_nanos(),

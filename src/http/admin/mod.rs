@@ -5,6 +5,8 @@
 //! | `GET /admin` | the overview; `range`, or `from` and `to`, in the query |
 //! | `GET /admin/logs` | lines; the same, and `q`, `level`, `all` and `before` |
 //! | `GET /admin/workers` | the workers |
+//! | `GET /admin/visitors` | visitors; `range`, or `from` and `to` |
+//! | `POST /admin/visitors/links`, `POST /admin/visitors/links/{tag}/delete` | makes a tagged link, and forgets one |
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
 //! | `POST /admin/logout` | ends the session |
 //! | `POST /admin/language` | the language of the pages |
@@ -63,6 +65,7 @@ mod settings;
 mod throttle;
 pub mod tokens;
 mod uptime;
+mod visitors;
 mod workers;
 
 use std::fmt;
@@ -89,6 +92,7 @@ use crate::pages::admin::{Assets, Notice, SettingView, StatusView};
 use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead};
 use crate::record::ring::Sender;
+use crate::visitors::tagged::Tagged;
 
 pub use audit::Audit;
 pub use auth::{Auth, Lifetimes, LoginError, Opening};
@@ -245,6 +249,8 @@ pub struct Parts {
     pub editor: Arc<dyn Editor>,
     /// The releases on disk.
     pub releases: Arc<dyn ReleaseDesk>,
+    /// The links by which visitors are told apart.
+    pub tagged: Arc<Tagged>,
     /// Where the site is, when the owner named it.
     pub base_url: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Wall time for ranges, monotonic time for what expires.
@@ -269,6 +275,7 @@ pub struct AdminState {
     previews: cv::Previews,
     cache: overview::Cache,
     status_pages: uptime::Kept,
+    visitors: visitors::Known,
     streams: Arc<Semaphore>,
 }
 
@@ -281,6 +288,7 @@ impl AdminState {
             previews: cv::Previews::default(),
             cache: overview::Cache::default(),
             status_pages: uptime::Kept::default(),
+            visitors: visitors::Known::default(),
             streams,
         })
     }
@@ -329,6 +337,9 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/logout").post(browser::logout))
         .service(web::resource("/language").post(language::choose))
         .service(web::resource("/logs").get(logs::page).head(logs::page))
+        .service(web::resource("/visitors").get(visitors::page).head(visitors::page))
+        .service(web::resource("/visitors/links").post(visitors::create))
+        .service(web::resource("/visitors/links/{tag}/delete").post(visitors::delete))
         .service(web::resource("/workers").get(workers::page).head(workers::page))
         .service(web::resource("/cv").get(cv::page).head(cv::page))
         .service(web::resource("/cv/reload").post(cv::reload))

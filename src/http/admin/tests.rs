@@ -4,6 +4,7 @@ mod access;
 mod cv;
 mod releases;
 mod settings;
+mod visitors;
 
 use std::sync::Mutex;
 
@@ -120,6 +121,7 @@ fn case_with(config: Config) -> Case {
         editor: editor.clone(),
         releases: shelf.clone(),
         links: Arc::new(Links::open(dir.path())),
+        tagged: Arc::new(Tagged::open(dir.path())),
         base_url: Arc::new(|| Some("https://cv.example.com".into())),
         metrics: store.clone(),
         logs: store.clone(),

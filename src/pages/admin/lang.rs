@@ -14,6 +14,7 @@ mod overview;
 mod releases;
 mod settings;
 mod uptime;
+mod visitors;
 
 use std::fmt::Display;
 
@@ -52,6 +53,7 @@ const RUSSIAN: &[Table] = &[
     releases::RUSSIAN,
     settings::RUSSIAN,
     uptime::RUSSIAN,
+    visitors::RUSSIAN,
 ];
 
 impl Lang {

@@ -22,6 +22,7 @@ mod settings;
 mod status;
 mod uptime;
 mod verdict;
+mod visitors;
 mod window;
 mod workers;
 
@@ -41,6 +42,9 @@ pub use settings::{
 };
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
 pub use uptime::{Day, Outage, UptimeView, uptime};
+pub use visitors::{
+    ByLink, Count, Days, Latest, OtherTag, Period, Row, Tables, TaggedView, VisitorsView, noon, visitors,
+};
 pub use window::{Range, Window, address};
 pub use workers::{workers, workers_fragments};
 

@@ -275,7 +275,12 @@ pub(super) async fn previewed(
             .tr("The preview is gone: they are kept for half an hour. Make it again from the editor.");
         return back(&state, &session, PLACE, bad(text));
     };
-    req.extensions_mut().insert(Answered { route: PREVIEW_ROUTE, worker_id: None, worked: None });
+    req.extensions_mut().insert(Answered {
+        route: PREVIEW_ROUTE,
+        worker_id: None,
+        worked: None,
+        shown: None,
+    });
     match preview.pages.get(&rest) {
         Some((content_type, body)) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, content_type))
