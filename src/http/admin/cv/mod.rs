@@ -198,7 +198,9 @@ pub(super) async fn check(
     };
     let lang = language::of(&req);
     match off_thread(&state, work).await {
-        Ok((_, Ok(problems), _)) if is_script => HttpResponse::Ok().json(on_the_wire(lang, &problems)),
+        Ok((draft, Ok(problems), _)) if is_script => {
+            HttpResponse::Ok().json(on_the_wire(lang, &draft.name, &problems))
+        }
         Ok((_, Err(fault), _)) if is_script => {
             HttpResponse::UnprocessableEntity().json(json!({ "error": in_words(lang, &fault) }))
         }
@@ -217,7 +219,7 @@ pub(super) async fn check(
 }
 
 /// Returns problems as the script reads them.
-fn on_the_wire(lang: Lang, problems: &[Problem]) -> serde_json::Value {
+fn on_the_wire(lang: Lang, name: &str, problems: &[Problem]) -> serde_json::Value {
     let problem = |problem: &Problem| {
         json!({
             "error": problem.is_error(),
@@ -229,7 +231,7 @@ fn on_the_wire(lang: Lang, problems: &[Problem]) -> serde_json::Value {
         })
     };
     json!({
-        "found": pages::count_in_words(lang, problems),
+        "found": pages::count_in_words(lang, name, problems),
         "problems": problems.iter().map(problem).collect::<Vec<_>>(),
     })
 }

@@ -1,7 +1,7 @@
 //! The releases: what is shown of them, and the way back.
 
 use super::*;
-use crate::pages::admin::releases::{AskedView, EventView, ReleaseView};
+use crate::pages::admin::releases::{AskedView, AttemptView, EventView, ReleaseView};
 
 const PLACE: &str = "/admin/releases";
 
@@ -79,6 +79,17 @@ async fn the_page_looks_again_while_a_roll_back_is_at_work() {
     let page = case.get(PLACE, &session.0).await;
     assert_eq!(page.header("refresh"), "");
     assert!(page.text.contains("it does not prove itself any more"), "{}", page.text);
+}
+
+#[actix_web::test]
+async fn what_was_begun_and_not_ended_is_told() {
+    let case = case();
+    let session = case.enter().await;
+    let unfinished =
+        Some(AttemptView { action: "deploy".into(), release: "third".into(), at: Some(UnixNanos(0)) });
+    *case.shelf.view.lock().unwrap() = ReleasesView { unfinished, ..shelf(None) };
+    let page = case.get(PLACE, &session.0).await.text;
+    assert!(page.contains("<code>third</code>: begun and not ended."), "{page}");
 }
 
 #[actix_web::test]

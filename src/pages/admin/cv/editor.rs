@@ -55,7 +55,7 @@ pub fn editor(frame: &Frame, view: &EditorView) -> Markup {
             h2 id="found-title" { (lang.tr("Found in the text")) }
             p id="found" role="status" {
                 @match &view.problems {
-                    Some(problems) => (count_in_words(lang, problems)),
+                    Some(problems) => (count_in_words(lang, &view.name, problems)),
                     None => (lang.tr("Not checked yet.")),
                 }
             }
@@ -71,14 +71,21 @@ pub fn editor(frame: &Frame, view: &EditorView) -> Markup {
     frame.page(&lang.trf("Edit {file}", &[("file", &view.name)]), &content)
 }
 
-/// Says how many errors and warnings there are.
-pub fn count_in_words(lang: Lang, problems: &[Problem]) -> String {
-    let n_errors = problems.iter().filter(|problem| problem.is_error()).count() as u64;
-    let n_warnings = problems.len() as u64 - n_errors;
-    match (n_errors, n_warnings) {
-        (0, 0) => lang.tr("No errors and no warnings.").to_string(),
-        (0, n) => lang.trn(n, "No errors, {n} warning.", "No errors, {n} warnings."),
-        (n, _) => lang.trn(
+/// Says how many errors and warnings there are in the text of a file.
+pub fn count_in_words(lang: Lang, name: &str, problems: &[Problem]) -> String {
+    let count = |is_wanted: &dyn Fn(&Problem) -> bool| {
+        problems.iter().filter(|problem| is_wanted(problem)).count() as u64
+    };
+    let n_errors = count(&|problem| problem.is_error() && problem.file == name);
+    let n_elsewhere = count(&|problem| problem.is_error() && problem.file != name);
+    let n_warnings = count(&|problem| !problem.is_error());
+    match (n_errors, n_elsewhere, n_warnings) {
+        (0, 0, 0) => lang.tr("No errors and no warnings.").to_string(),
+        (0, 0, n) => lang.trn(n, "No errors, {n} warning.", "No errors, {n} warnings."),
+        (0, _, _) => {
+            lang.tr("No errors here. What is wrong elsewhere keeps the CV from being shown.").to_string()
+        }
+        (n, ..) => lang.trn(
             n,
             "{n} error: the text cannot be published.",
             "{n} errors: the text cannot be published.",
@@ -99,9 +106,6 @@ fn told(lang: Lang, view: &EditorView, outcome: &Outcome) -> Markup {
     match outcome {
         Outcome::Checked => html! {},
         Outcome::HasErrors => bad(lang.tr("Not published: the text has errors. The page is as it was."), &[]),
-        Outcome::Written(reasons) => {
-            bad(lang.tr("The file is written. It is not shown yet, for what is wrong elsewhere:"), reasons)
-        }
         Outcome::Refused(reasons) => {
             bad(lang.tr("Not published: the reload was refused. File and page are as they were."), reasons)
         }

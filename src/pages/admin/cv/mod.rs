@@ -377,6 +377,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_elsewhere_is_not_counted_as_the_texts_own() {
+        let of = |file: &str, is_error| {
+            let severity = if is_error { Severity::Error } else { Severity::Warning };
+            Problem::of_file(severity, file, "odd")
+        };
+        let check = |problems: &[Problem], expect: &str| {
+            assert_eq!(count_in_words(Lang::En, "cv.yaml", problems), expect);
+        };
+        check(&[], "No errors and no warnings.");
+        check(&[of("cv.yaml", false), of("cv.yaml", false)], "No errors, 2 warnings.");
+        check(&[of("cv.yaml", true), of("", true)], "1 error: the text cannot be published.");
+        let elsewhere = "No errors here. What is wrong elsewhere keeps the CV from being shown.";
+        check(&[of("cv.ru.yaml", true), of("cv.yaml", false)], elsewhere);
+    }
+
+    #[test]
     fn the_lines_of_a_problem_are_shown_where_no_script_marks_them() {
         let text: String = (1..=9).map(|n| format!("line {n}\n")).collect();
         let view = EditorView {

@@ -216,8 +216,6 @@ pub enum Outcome {
         /// From that to the text.
         diff: DiffView,
     },
-    /// It is on disk, and not shown for what is wrong elsewhere.
-    Written(Vec<String>),
     /// The reload was refused, and the file is as it was.
     Refused(Vec<String>),
     /// The reload was refused, and the file could not be put back.

@@ -31,6 +31,10 @@ pub(super) const RUSSIAN: super::Table = &[
     ("Make or revoke links", "Создать или отозвать ссылки"),
     ("No errors and no warnings.", "Нет ни ошибок, ни предупреждений."),
     (
+        "No errors here. What is wrong elsewhere keeps the CV from being shown.",
+        "Здесь ошибок нет. Показать резюме мешают ошибки в другом месте.",
+    ),
+    (
         "No errors, {n} warnings.",
         "Ошибок нет, {n} предупреждение.|Ошибок нет, {n} предупреждения.|Ошибок нет, {n} предупреждений.",
     ),
@@ -151,6 +155,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ),
     ("The whole text", "Весь текст"),
     ("This is the text of", "Это текст от"),
+    ("To the files of the CV", "К файлам резюме"),
     ("Version", "Версия"),
     ("Versions", "Версии"),
     ("Visitors see the CV of this folder.", "Посетители видят резюме из этой папки."),
