@@ -170,7 +170,14 @@ fn a_token_that_was_shown_outlives_a_crash() {
 /// Returns every route with every method that it takes, places in its template filled in.
 fn knocks() -> impl Iterator<Item = (&'static AdminRoute, &'static str, String)> {
     ROUTES.iter().flat_map(|route| {
-        let places = [("{number}", "1234"), ("{command}", "restart"), ("{id}", "1"), ("{tag}", "acme")];
+        let places = [
+            ("{number}", "1234"),
+            ("{command}", "restart"),
+            ("{id}", "1"),
+            ("{tag}", "acme"),
+            ("{step}", "begin"),
+            ("{rest:.*}", ""),
+        ];
         let path =
             places.iter().fold(route.path.to_string(), |path, (name, value)| path.replace(name, value));
         assert!(!path.contains('{'), "{path}: nothing is said for a place in it");

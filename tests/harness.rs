@@ -261,6 +261,11 @@ impl Vitrine {
         self.session.borrow_mut().get_or_insert_with(|| self.log_in()).clone()
     }
 
+    /// Lets the next page log in anew: another process knows no session of the one before.
+    pub fn forget_session(&self) {
+        *self.session.borrow_mut() = None;
+    }
+
     fn log_in(&self) -> String {
         let form = format!("password={}", PASSWORD.replace(' ', "+"));
         let response = agent()

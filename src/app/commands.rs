@@ -44,7 +44,7 @@ pub fn check(layers: &Layers) -> Result<(), Failure> {
             println!("{}: no CV, the sample would be shown", folder.display());
             Ok(())
         }
-        Err(fault) => Err(Failure::Configuration(fault.lines().join("\n"))),
+        Err(fault) => Err(Failure::Configuration(site::lines(&fault.into_problems()))),
     }
 }
 
@@ -296,7 +296,7 @@ pub fn self_test(layers: &Layers) -> Result<(), Failure> {
     let config = config::load(layers)?.config;
     config.http.tls.read().map_err(anyhow::Error::from)?;
     site::prove_all(&config.site, &config.cv)
-        .map_err(|fault| Failure::Configuration(fault.lines().join("\n")))?;
+        .map_err(|fault| Failure::Configuration(site::lines(&fault.into_problems())))?;
     crate::store::check_format(&config.data.join(super::STORE_DIR)).map_err(anyhow::Error::from)?;
     let version = crate::release::current().version.to_string();
     println!("{}", serde_json::to_string(&SelfTest { version }).expect("texts become JSON"));

@@ -314,6 +314,13 @@ pub const SETTINGS: &[Setting] = &[
         |text: &str| duration(text, MINUTE..=90 * DAY)
     ),
     setting!(
+        "admin.edit",
+        live,
+        admin.edit,
+        "true or false",
+        "whether `/admin/cv` may write the files of the CV; off, it shows and checks them"
+    ),
+    setting!(
         "balancer.selection",
         live,
         balancer.selection,

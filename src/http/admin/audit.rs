@@ -80,6 +80,12 @@ pub enum Event {
     TagMade,
     /// A tagged link was deleted.
     TagDeleted,
+    /// A text of the CV was published.
+    CvPublished,
+    /// An earlier text of the CV was brought back.
+    CvRestored,
+    /// A roll-back to another release was begun.
+    RollBack,
 }
 
 impl Event {
@@ -99,6 +105,10 @@ impl Event {
         Event::LinkRevoked,
         Event::TagMade,
         Event::TagDeleted,
+        Event::SecondFactor,
+        Event::CvPublished,
+        Event::CvRestored,
+        Event::RollBack,
     ];
 
     /// Returns the value of the metadata `event_name`.
@@ -119,6 +129,9 @@ impl Event {
             Event::LinkRevoked => "vitrine.admin.link_revoked",
             Event::TagMade => "vitrine.admin.tag_made",
             Event::TagDeleted => "vitrine.admin.tag_deleted",
+            Event::CvPublished => "vitrine.admin.cv_published",
+            Event::CvRestored => "vitrine.admin.cv_restored",
+            Event::RollBack => "vitrine.admin.roll_back",
         }
     }
 }

@@ -280,7 +280,7 @@ impl Auth {
         let deed = Deed::refused(Event::LoginRefused, format!("login refused: {fault}"));
         match fault {
             CodeError::TooSoon { wait } => {
-                self.note_refusal(&Actor::Stranger, address, &fault.to_string());
+                self.note_refusal(&self.0.password_refusals, &Actor::Stranger, address, &fault.to_string());
                 Err(LoginError::TooSoon { wait })
             }
             CodeError::Wrong => {
@@ -427,7 +427,12 @@ impl Auth {
         self.take_up_new_password().await;
         if self.0.second.is_on() {
             // Unread, so that nobody learns here whether a password is right.
-            self.note_refusal(&Actor::Stranger, address, &LoginError::NeedsCode.to_string());
+            self.note_refusal(
+                &self.0.password_refusals,
+                &Actor::Stranger,
+                address,
+                &LoginError::NeedsCode.to_string(),
+            );
             return Err(LoginError::NeedsCode);
         }
         let credential = self.credential(&password, address);

@@ -6,10 +6,12 @@
 
 mod access;
 mod common;
+mod cv;
 mod grafana;
 mod logs;
 mod meanings;
 mod overview;
+mod releases;
 mod settings;
 mod uptime;
 mod visitors;
@@ -45,9 +47,11 @@ type Table = &'static [(&'static str, &'static str)];
 const RUSSIAN: &[Table] = &[
     access::RUSSIAN,
     common::RUSSIAN,
+    cv::RUSSIAN,
     grafana::RUSSIAN,
     logs::RUSSIAN,
     overview::RUSSIAN,
+    releases::RUSSIAN,
     settings::RUSSIAN,
     uptime::RUSSIAN,
     visitors::RUSSIAN,

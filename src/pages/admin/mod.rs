@@ -7,6 +7,7 @@
 
 mod access;
 mod chart;
+pub mod cv;
 mod door;
 mod format;
 mod frame;
@@ -16,6 +17,7 @@ mod links;
 mod logs;
 mod overview;
 mod panels;
+pub mod releases;
 mod settings;
 mod status;
 mod uptime;

@@ -380,6 +380,9 @@ fn event_words(lang: Lang, event: &str) -> String {
         "link_revoked" => lang.tr("Private link revoked"),
         "tag_made" => lang.tr("Tagged link made"),
         "tag_deleted" => lang.tr("Tagged link deleted"),
+        "cv_published" => lang.tr("CV published"),
+        "cv_restored" => lang.tr("Earlier CV brought back"),
+        "roll_back" => lang.tr("Roll-back"),
         _ => event,
     };
     words.to_string()

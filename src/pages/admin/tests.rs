@@ -104,7 +104,11 @@ fn lifelike() -> OverviewView {
 }
 
 fn frame() -> Frame {
-    let assets = Assets { css: vec!["/assets/admin.css".into()], js: vec!["/assets/admin.js".into()] };
+    let assets = Assets {
+        css: vec!["/assets/admin.css".into()],
+        js: vec!["/assets/admin.js".into()],
+        editor: "/assets/editor.js".into(),
+    };
     Frame { assets, csrf: "csrf-token".into(), now: NOW, place: "/admin".into(), ..Frame::default() }
 }
 

@@ -3,6 +3,7 @@
 /// Keys and what they are for, sorted by the keys; what is typed stands between `` ` ``, as
 /// in the English of the table of settings.
 pub(super) const RUSSIAN: &[(&str, &str)] = &[
+    ("admin.edit", "можно ли `/admin/cv` записывать файлы резюме; если нет, он показывает и проверяет их"),
     (
         "admin.require_tls",
         "отвергать пароли администратора и токены, пришедшие по обычному HTTP с другой машины",
