@@ -81,7 +81,7 @@ fn a_broken_text_is_refused_with_line_and_hint_and_nothing_changes() {
     let refused = publish(&vitrine, "cv.yaml", "basics:\n  name: Bob\nwork:\n  - startDate: [\n");
     assert_eq!(refused.status, 422);
     let page = refused.text();
-    for part in ["Not published: the text has errors", "cv.yaml:5:", "file=cv.yaml&amp;line=5", "name: Bob"] {
+    for part in ["Not published: the text has errors", "<code>cv.yaml:5:", "5 ▶", "name: Bob"] {
         assert!(page.contains(part), "{part}: {page}");
     }
     let odd = publish(&vitrine, "cv.yaml", "basics:\n  name: Bob\nwork: 7\n").text();

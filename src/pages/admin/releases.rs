@@ -206,7 +206,6 @@ fn shelf(frame: &Frame, view: &ReleasesView) -> Markup {
                     th scope="col" { (lang.tr("Version")) }
                     th scope="col" { (lang.tr("Placed")) }
                     th.num scope="col" { (lang.tr("Size")) }
-                    th scope="col" { (lang.tr("Way back")) }
                 } }
                 tbody { @for release in &view.releases { (row(frame, view, release)) } }
             }
@@ -225,10 +224,12 @@ fn row(frame: &Frame, view: &ReleasesView, release: &ReleaseView) -> Markup {
             td { (release.version) }
             td { @if let Some(at) = release.placed { (format::moment(at)) } @else { (format::NONE) } }
             td.num { (format::bytes(lang, release.size_bytes as f64)) }
-            td { @if may { (roll_back(frame, release)) } @else { (format::NONE) } }
         }
-        @if let Some(reason) = &release.bad {
-            tr.after { td colspan="6" { (lang.tr("Marked as bad:")) " " (reason) } }
+        @if release.bad.is_some() || may {
+            tr.after { td colspan="5" {
+                @if let Some(reason) = &release.bad { p { (lang.tr("Marked as bad:")) " " (reason) } }
+                @if may { (roll_back(frame, release)) }
+            } }
         }
     }
 }
@@ -249,22 +250,22 @@ fn states_in_words(lang: Lang, release: &ReleaseView) -> String {
     if res.is_empty() { format::NONE.to_string() } else { res.join(", ") }
 }
 
-/// A dangerous thing asks twice, without a script.
+/// What is dangerous is asked twice, without a script.
 fn roll_back(frame: &Frame, release: &ReleaseView) -> Markup {
     let lang = frame.lang;
     html! {
-        details.confirm {
-            summary { (lang.tr("Roll back")) }
-            p {
-                (lang.trf(
-                    "{release} proves itself, takes over, and is watched for a minute. Visitors are served all the while; if it fails, what serves now comes back. What serves now is marked as bad, so that no roll-back chooses it by itself.",
-                    &[("release", &release.id)],
-                ))
-                @if release.bad.is_some() { " " b { (lang.tr("This release is marked as bad.")) } }
-            }
+        details.ask {
+            summary { (lang.tr("Roll back to it")) }
             form method="post" action="/admin/releases/rollback" {
                 (frame.csrf())
                 input type="hidden" name="release" value=(release.id);
+                p {
+                    (lang.trf(
+                        "{release} proves itself, takes over, and is watched for a minute. Visitors are served all the while; if it fails, what serves now comes back. What serves now is marked as bad, so that no roll-back chooses it by itself.",
+                        &[("release", &release.id)],
+                    ))
+                    @if release.bad.is_some() { " " b { (lang.tr("This release is marked as bad.")) } }
+                }
                 button type="submit" { (lang.trf("Roll back to {release}", &[("release", &release.id)])) }
             }
         }

@@ -102,7 +102,10 @@ pub(super) async fn reload(
     witness.note(Deed::of(Event::Reload, "reload", &outcome.as_ref().map(|_| ())));
     let notice = match outcome {
         Ok(applied) => good(applied),
-        Err(reasons) => bad(reasons),
+        Err(reasons) => {
+            let text = language::of(&req).tr("The reload was refused, and all stays as it was:");
+            bad(format!("{text}\n{reasons}"))
+        }
     };
     back(&state, &session, PLACE, notice)
 }

@@ -61,7 +61,8 @@ pub fn editor(frame: &Frame, view: &EditorView) -> Markup {
             }
             div id="problems" {
                 @if let Some(problems) = view.problems.as_ref().filter(|problems| !problems.is_empty()) {
-                    (problem_list(lang, problems, None))
+                    // A link would lead away from what was typed.
+                    (problem_list(lang, problems, &|_| false))
                     (excerpts(lang, view, problems))
                 }
             }
@@ -155,7 +156,7 @@ fn excerpts(lang: Lang, view: &EditorView, problems: &[Problem]) -> Markup {
                 pre.source tabindex="0" role="region" aria-label=(lang.tr("The lines")) {
                     @for place in places.into_iter().take(EXCERPTS_MAX) {
                         @let first = place.saturating_sub(AROUND).max(1);
-                        @for number in first..=(place + AROUND).min(lines.len()) {
+                        @for number in first..=(place + AROUND).min(lines.len()).max(place) {
                             (format!("{number:>5} {} ", if number == place { '▶' } else { ' ' }))
                             (lines.get(number - 1).copied().unwrap_or_default()) "\n"
                         }

@@ -32,7 +32,9 @@ pub fn cv(frame: &Frame, view: &CvView) -> Markup {
         @if !site.problems.is_empty() {
             section {
                 h2 id="problems-title" { (lang.tr("Problems")) }
-                (problem_list(lang, &site.problems, Some(&site.files)))
+                (problem_list(lang, &site.problems, &|name| {
+                    site.files.iter().any(|file| file.name == name && is_edited(file))
+                }))
             }
         }
         (files(frame, site))
@@ -86,7 +88,7 @@ fn state(frame: &Frame, site: &SiteView) -> Markup {
                 (lang.tr("Or put a cv.yaml or a resume.json into the folder, then reload."))
             }
         }
-        @if has_changes && !site.is_watched {
+        @if (has_changes || site.is_stale) && !site.is_watched {
             form.inline method="post" action="/admin/cv/reload" {
                 (frame.csrf())
                 span { (lang.tr("Files were changed since they were read.")) } " "
@@ -215,10 +217,8 @@ fn editor_address(name: &str, line: Option<usize>) -> String {
     address("/admin/cv/edit", &parameters)
 }
 
-/// Lists problems; a place leads to the editor when its file is one of `files`.
-fn problem_list(lang: Lang, problems: &[Problem], files: Option<&[FileView]>) -> Markup {
-    let is_edited =
-        |name: &str| files.is_none_or(|files| files.iter().any(|file| file.name == name && is_edited(file)));
+/// Lists problems; a place leads to the editor where `is_linked` says so of its file.
+fn problem_list(lang: Lang, problems: &[Problem], is_linked: &dyn Fn(&str) -> bool) -> Markup {
     html! {
         ul.problems {
             @for problem in problems.iter().take(PROBLEMS_SHOWN_MAX) {
@@ -227,7 +227,7 @@ fn problem_list(lang: Lang, problems: &[Problem], files: Option<&[FileView]>) ->
                     span.level.(class) { (word) } " "
                     @if let Some(place) = problem.place {
                         @let text = format!("{}:{place}", problem.file);
-                        @if is_edited(&problem.file) {
+                        @if is_linked(&problem.file) {
                             a href=(editor_address(&problem.file, Some(place.line))) { (text) }
                         } @else { code { (text) } }
                         " "

@@ -14,7 +14,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ("Outcome", "Исход"),
     ("Placed", "Поставлен"),
     ("Release", "Релиз"),
-    ("Roll back", "Откатить"),
+    ("Roll back to it", "Откатить на него"),
     ("Roll back to {release}", "Откатить на {release}"),
     ("The releases cannot be read:", "Релизы не читаются:"),
     ("The roll-back to {release} failed.", "Откат на {release} не удался."),
