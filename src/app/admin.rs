@@ -62,6 +62,7 @@ pub fn open(
         tagged: reloader.visitors.tagged().clone(),
         base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
         clock: clock.clone(),
+        sample_interval: loaded.config.telemetry.sample_interval,
         assets: view_assets(assets),
         peer: Arc::new(move |req| shared.switches.peer(req)),
         secure_place: Arc::new(move |req| for_place.switches.secure_place(req)),

@@ -244,6 +244,13 @@ pub const SETTINGS: &[Setting] = &[
         |text: &str| whole(text, 0..=1_000_000)
     ),
     setting!(
+        "http.status_page",
+        live,
+        http.status_page,
+        "true or false",
+        "whether `/status` tells everyone whether the site is up, and when in the last 90 days it was not"
+    ),
+    setting!(
         "http.drills",
         live,
         http.drills,

@@ -27,6 +27,7 @@ mod secret_file;
 mod server;
 pub mod site;
 mod stage;
+mod status;
 pub mod tls;
 mod watchdog;
 
@@ -81,6 +82,8 @@ pub struct Config {
     /// Requests a second that one address may send to each http thread, twice as many at
     /// once; 0 means any number.
     pub requests_per_second: u64,
+    /// Whether `/status` tells everyone whether the site is up, and when it was not.
+    pub status_page: bool,
     /// Whether `/drill/…` shows what a fault looks like.
     pub drills: bool,
 }
@@ -98,6 +101,7 @@ impl Default for Config {
             // A browser opens six; an office may stand behind one address.
             connections_per_address: 256,
             requests_per_second: 200,
+            status_page: false,
             drills: false,
         }
     }
@@ -163,6 +167,7 @@ pub struct Switches {
     /// The port of TLS, 0 while it is not spoken.
     secure_port: AtomicU16,
     redirects: AtomicBool,
+    status_page: AtomicBool,
     drills: AtomicBool,
     wanted: AtomicBool,
     closing: AtomicBool,
@@ -176,6 +181,7 @@ impl Switches {
         self.connections_per_address.store(config.connections_per_address, Ordering::Relaxed);
         self.requests_per_second.store(config.requests_per_second, Ordering::Relaxed);
         self.redirects.store(config.tls.redirect, Ordering::Relaxed);
+        self.status_page.store(config.status_page, Ordering::Relaxed);
         self.drills.store(config.drills, Ordering::Relaxed);
     }
 
@@ -282,6 +288,10 @@ impl Switches {
             return Ok(());
         }
         requests.enter(network(address), per_second, Instant::now())
+    }
+
+    fn has_status_page(&self) -> bool {
+        self.status_page.load(Ordering::Relaxed)
     }
 
     fn has_drills(&self) -> bool {

@@ -28,7 +28,7 @@ use pin_project_lite::pin_project;
 
 use super::server::Thread;
 use super::watchdog;
-use super::{Shared, Switches, files, links};
+use super::{Shared, Switches, files, links, status};
 use crate::clock::UnixNanos;
 use crate::record::AccessRecord;
 use crate::record::access::{PATH_MAX_BYTES, Stages, USER_AGENT_MAX_BYTES, cut, known_method};
@@ -70,6 +70,7 @@ const OTHER_ROUTES: &[&str] = &[
     files::STATIC.route,
     files::PDF_ROUTE,
     links::ROUTE,
+    status::ROUTE,
     "/admin",
     "/admin/login",
     "/admin/logout",

@@ -76,11 +76,18 @@ pub(super) struct Ask<'a> {
     now: UnixNanos,
 }
 
+impl<'a> Ask<'a> {
+    /// Asks these stores as of a moment.
+    pub(super) fn new(metrics: &'a dyn MetricRead, logs: &'a dyn LogRead, now: UnixNanos) -> Self {
+        Ask { metrics, logs, now }
+    }
+}
+
 impl AdminState {
     /// Returns what asks the store as of now.
     pub(super) fn ask(&self) -> Ask<'_> {
         let parts = &self.parts;
-        Ask { metrics: &*parts.metrics, logs: &*parts.logs, now: parts.clock.now() }
+        Ask::new(&*parts.metrics, &*parts.logs, parts.clock.now())
     }
 }
 

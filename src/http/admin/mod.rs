@@ -38,6 +38,7 @@ mod overview;
 pub mod password;
 mod sessions;
 mod throttle;
+mod uptime;
 mod visitors;
 mod workers;
 
@@ -148,6 +149,8 @@ pub struct Parts {
     pub base_url: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Wall time for ranges, monotonic time for what expires.
     pub clock: Clock,
+    /// How often instruments are read.
+    pub sample_interval: Duration,
     /// Style and script.
     pub assets: Assets,
     /// Who is asking.
@@ -164,6 +167,7 @@ pub struct Parts {
 pub struct AdminState {
     parts: Parts,
     cache: overview::Cache,
+    status_pages: uptime::Kept,
     visitors: visitors::Known,
     streams: Arc<Semaphore>,
 }
@@ -175,6 +179,7 @@ impl AdminState {
         Arc::new(AdminState {
             parts,
             cache: overview::Cache::default(),
+            status_pages: uptime::Kept::default(),
             visitors: visitors::Known::default(),
             streams,
         })

@@ -81,6 +81,7 @@ fn case_with(config: Config) -> Case {
         spans: crate::record::ring::ring(1).0,
         auth,
         clock: clock.clone(),
+        sample_interval: Duration::from_secs(10),
         assets: Assets { css: vec!["/assets/admin.1.css".into()], js: vec!["/assets/admin.1.js".into()] },
         peer: Arc::new(|req| crate::http::client::peer(req, &["127.0.0.1/32".parse().unwrap()])),
         secure_place: Arc::new(|_| None),

@@ -7,6 +7,7 @@
 mod common;
 mod logs;
 mod overview;
+mod uptime;
 mod visitors;
 
 use std::fmt::Display;
@@ -36,7 +37,8 @@ pub enum Lang {
 type Table = &'static [(&'static str, &'static str)];
 
 /// The Russian tables.
-const RUSSIAN: &[Table] = &[common::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN, visitors::RUSSIAN];
+const RUSSIAN: &[Table] =
+    &[common::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN, uptime::RUSSIAN, visitors::RUSSIAN];
 
 impl Lang {
     /// Every language, the default first.

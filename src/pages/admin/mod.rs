@@ -15,6 +15,7 @@ mod logs;
 mod overview;
 mod panels;
 mod status;
+mod uptime;
 mod verdict;
 mod visitors;
 mod window;
@@ -30,6 +31,7 @@ pub use overview::{
     Fragment, MachineNow, MachineView, OverviewView, Totals, TrafficView, chart_data, fragments, overview,
 };
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
+pub use uptime::{Day, Outage, UptimeView, uptime};
 pub use visitors::{
     ByLink, Count, Days, Latest, OtherTag, Period, Row, Tables, TaggedView, VisitorsView, noon, visitors,
 };
