@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod admin_door;
 mod bad_input;
 mod balancer;
 mod browser;

@@ -222,6 +222,7 @@ impl Running {
         self.reloader.shared.links.reread();
         self.reloader.visitors.tagged().reread();
         self.reloader.count_earlier_visitors();
+        self.auth.tokens().reread();
         let config = self.reloader.loaded().config;
         self.reloader.tail.begin_late(&config);
         self.reloader.rules.begin_late(&config);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Config;
-use super::value::{Bytes, Form, Kind, bytes, duration, lang, log_level, whole};
+use super::value::{Bytes, Form, Kind, MASK, bytes, duration, lang, log_level, whole};
 use crate::balancer;
 use crate::ingest::forward;
 
@@ -28,10 +28,15 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Returns the value in `config` as text, a secret masked. The admin password and the
-    /// headers of exporters come from the environment and have no row here.
+    /// Returns the value in `config` as text, a secret masked, and the query of an endpoint,
+    /// where some services want theirs. The admin password and the headers of exporters come
+    /// from the environment and have no row here.
     pub fn value(&self, config: &Config) -> String {
-        (self.get)(config)
+        let value = (self.get)(config);
+        match value.split_once('?') {
+            Some((address, _)) if self.key.ends_with("endpoint") => format!("{address}?{MASK}"),
+            _ => value,
+        }
     }
 
     /// Returns the default as it would stand in the file.

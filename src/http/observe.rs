@@ -83,9 +83,19 @@ const OTHER_ROUTES: &[&str] = &[
     "/admin/visitors/links/{tag}/delete",
     "/admin/links",
     "/admin/links/{id}/revoke",
+    "/admin/settings",
+    "/admin/settings/audit",
+    "/admin/settings/grafana",
+    "/admin/settings/access",
+    "/admin/settings/access/sessions/end-others",
+    "/admin/settings/access/sessions/{number}/end",
+    "/admin/settings/access/tokens",
+    "/admin/settings/access/tokens/{id}/revoke",
+    "/admin/settings/access/password",
     "/admin/api/v1/workers",
     "/admin/api/v1/workers/{id}/{command}",
     "/admin/api/v1/reload",
+    "/admin/api/v1/log-level",
 ];
 
 /// Recorded when the client left before there was a status; nginx's number for it.

@@ -16,6 +16,13 @@ pub const JOB_ACCESS: &str = "access";
 /// The stream label value of the program's own log lines.
 pub const JOB_APP: &str = "app";
 
+/// The stream label value of what was done through `/admin`.
+pub const JOB_AUDIT: &str = "audit";
+
+/// The `tracing` target of what is a record of [`JOB_AUDIT`] already: it is printed, and not
+/// captured again.
+pub const AUDIT_TARGET: &str = "vitrine::audit";
+
 /// One finished request; compact, so that a ring of them is small.
 #[derive(Clone, Debug)]
 pub struct AccessRecord {

@@ -16,6 +16,10 @@ const VIEWS: &[&str] = &[
     "/admin/logs",
     "/admin/workers",
     "/admin/links",
+    "/admin/settings",
+    "/admin/settings/access",
+    "/admin/settings/audit",
+    "/admin/settings/grafana",
     "/admin/nothing",
     "/status",
 ];
