@@ -1,13 +1,12 @@
 //! The page of the private links: makes and revokes them.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use super::AdminState;
 use super::audit::{Deed, Event};
-use super::browser::{LOGIN, base, frame, html, see_other};
+use super::browser::{LOGIN, base, frame, html, lane_full, see_other};
 use super::form::Timely;
 use super::guard::{self, Caller, CsrfForm};
 use crate::http::links::{DAYS_MAX, LinkError, NOTE_MAX_CHARS, PrivateLink};
@@ -64,7 +63,7 @@ pub(super) async fn create(
     };
     match state.parts.heavy.run(work).await {
         Ok(made) => ended(&state, &req, caller, made),
-        Err(_) => busy(),
+        Err(_) => lane_full(),
     }
 }
 
@@ -89,13 +88,8 @@ pub(super) async fn revoke(
     };
     match state.parts.heavy.run(work).await {
         Ok(revoked) => ended(&state, &req, caller, revoked),
-        Err(_) => busy(),
+        Err(_) => lane_full(),
     }
-}
-
-/// Answers when the lane for what waits for a disk is full.
-fn busy() -> HttpResponse {
-    HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, 1)).finish()
 }
 
 /// Shows the page again, so that a reload of it repeats nothing; with what went wrong, if it did.
