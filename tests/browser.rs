@@ -8,6 +8,7 @@ mod driver;
 mod overview;
 mod settings;
 mod views;
+mod visitors;
 
 pub use driver::{CHROMIUM_FLAGS, program};
 use driver::{Viewer, browser};

@@ -279,7 +279,7 @@ impl Vitrine {
 
     /// Returns the log lines that `/admin` shows for a text filter, their metadata included.
     pub fn logged(&self, text: &str) -> Vec<String> {
-        let page = self.admin_page(&format!("/admin?q={text}")).text();
+        let page = self.admin_page(&format!("/admin/logs?q={text}")).text();
         let lines = page.split("id=\"log-lines\"").nth(1).expect("the page has a log");
         lines
             .split("<li class=")

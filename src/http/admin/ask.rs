@@ -98,6 +98,11 @@ impl AdminState {
 }
 
 impl Ask<'_> {
+    /// Returns the moment as of which it is asked.
+    pub(super) fn now(&self) -> UnixNanos {
+        self.now
+    }
+
     /// Returns the vector that a LogQL query gives at a moment.
     pub(super) fn log_numbers(&self, query: &str, at: UnixNanos) -> Result<Vec<(Labels, f64)>, AskError> {
         vector(self.log_value(query, When::Instant(at))?)

@@ -35,7 +35,8 @@ pub use lang::{Lang, meaning};
 pub use links::{LinkView, LinksView, links};
 pub use logs::{LEVELS, LogFilter, LogsView, logs};
 pub use overview::{
-    Fragment, MachineNow, MachineView, OverviewView, Totals, TrafficView, chart_data, fragments, overview,
+    Fragment, MachineNow, MachineView, OverviewView, PeopleNow, Totals, TrafficView, chart_data, fragments,
+    overview,
 };
 pub use settings::{
     AuditLine, AuditView, LogLevelView, SettingView, SettingsView, SourceView, audit, settings,

@@ -100,7 +100,8 @@ fn lifelike() -> OverviewView {
             .to_vec(),
         ..StatusView::default()
     };
-    OverviewView { status, traffic, machine, marks }
+    let people = PeopleNow { now: Some(2.0), today: Some(7.0) };
+    OverviewView { status, traffic, machine, marks, people }
 }
 
 fn frame() -> Frame {
