@@ -23,13 +23,15 @@
 //! | 3 | [`config`]: composes the parts' own Configs from file, environment and flags |
 //! | 4 | [`http`]: visitors and operators; [`telemetry`]: observers; [`release`]: the next version, and its installation |
 //! | 5 | [`query`]: PromQL and LogQL over one vector algebra, and rules; [`ingest`]: other programs' formats |
-//! | 6 | [`pages`]: view structs to markup; [`balancer`]: worker tasks; [`store`]: sled |
+//! | 6 | [`pages`]: view structs to markup; [`balancer`]: worker tasks; [`store`]: sled; [`visitors`]: who looked at the CV |
 //! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time; [`pace`]: whose turn it is; [`files`]: whole after a crash; [`heap`]: memory given back |
 //!
 //! # Invariants
 //!
 //! - **A reload is all or nothing.** Everything is read, checked, built and proved before
 //!   anything changes; a request keeps the edition that it began with.
+//! - **The site's folder is written by the editor alone**, by whole files, over what was seen,
+//!   and only with what a reload then shows; the text before is kept.
 //! - **Nothing private leaves by oversight.** Pages and exports take a [`cv::Disclosed`], which
 //!   only [`cv::Cv::disclose`] makes.
 //! - **Telemetry never hurts a request.** Rings and queues are bounded, drop and count; nothing
@@ -93,6 +95,7 @@ pub mod query;
 pub mod balancer;
 pub mod pages;
 pub mod store;
+pub mod visitors;
 
 pub mod clock;
 pub mod cv;

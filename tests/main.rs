@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod admin_door;
 mod bad_input;
 mod balancer;
 mod browser;
 mod chaos;
+mod cv_editor;
 mod dashboards;
 mod differential;
 mod export;
@@ -41,3 +43,4 @@ mod tail;
 mod tidy;
 mod tls;
 mod traces;
+mod visitors;

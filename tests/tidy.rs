@@ -10,7 +10,7 @@ const ROWS: &[&[&str]] = &[
     &["config"],
     &["http", "telemetry", "release"],
     &["query", "ingest"],
-    &["pages", "balancer", "store"],
+    &["pages", "balancer", "store", "visitors"],
     &["cv", "record", "clock", "pace", "files", "heap"],
 ];
 
@@ -114,6 +114,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hyper_util", &["http"]),
     ("rustls", &["http", "telemetry"]),
     ("maud", &["pages", "http"]),
+    ("similar", &["http"]),
     ("cosmic_text", &["pages"]),
     ("png", &["pages"]),
     ("qrcode", &["pages"]),
@@ -127,6 +128,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("glob", &["ingest", "config"]),
     ("listenfd", &["app"]),
     ("minisign_verify", &["release"]),
+    ("maxminddb", &["visitors"]),
     ("xxhash_rust", &["query"]),
 ];
 

@@ -8,12 +8,16 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::control::{Answer, Request, Word};
+use super::events;
 use super::reload::Reloader;
 use super::status::LastReload;
 use super::store_facts::store_facts;
 use crate::balancer::{Balancer, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
-use crate::http::admin::{self, AdminState, Auth, Parts, WorkerCommand};
+use crate::config::{self, Source, settings};
+use crate::cv::Problem;
+use crate::http::admin::editor::Editor;
+use crate::http::admin::{self, AdminState, Audit, Auth, Opening, Parts, ReleaseDesk, WorkerCommand};
 use crate::http::assets::Assets;
 use crate::http::{Done, Job, Shared};
 use crate::pages::admin as view;
@@ -24,26 +28,39 @@ use crate::store::{KindStats, Stats};
 /// A command waits so long for jobs in hand: longer than the deadline of any of them.
 const CONTROL_GRACE: Duration = Duration::from_secs(15);
 
+/// How the admin page has things done by the process.
+pub struct Asking {
+    /// Commands, as from the control socket.
+    pub requests: mpsc::Sender<Request>,
+    /// The files of the CV.
+    pub editor: Arc<dyn Editor>,
+    /// The releases on disk.
+    pub releases: Arc<dyn ReleaseDesk>,
+    /// Becomes true when the process stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
 /// Opens the admin page; prints the password if one had to be made.
 pub fn open(
     reloader: &Arc<Reloader>,
     release: &Release,
     clock: &Clock,
     assets: &Assets,
-    requests: mpsc::Sender<Request>,
-    stopping: watch::Receiver<bool>,
+    asking: Asking,
 ) -> anyhow::Result<(Arc<AdminState>, Auth)> {
     let loaded = reloader.loaded();
     let config = loaded.config.admin;
     let from_environment = reloader.layers.admin_password();
     let heavy = reloader.shared.lanes.heavy.clone();
-    let (auth, generated) = Auth::open(
-        &loaded.config.data,
-        from_environment.as_deref(),
-        config.lifetimes(),
-        clock.clone(),
-        heavy.clone(),
-    )
+    let audit = audit(reloader, clock);
+    let (auth, generated) = Auth::open(Opening {
+        dir: &loaded.config.data,
+        password_from_env: from_environment.as_deref(),
+        lifetimes: config.lifetimes(),
+        clock: clock.clone(),
+        heavy: heavy.clone(),
+        audit: audit.clone(),
+    })
     .context("set up the admin password")?;
     if let Some(password) = generated {
         // Straight to the terminal and not through the log, which is stored and exported.
@@ -58,19 +75,25 @@ pub fn open(
         samples_max: samples_max(reloader.shared.clone()),
         status: status(reloader.clone(), release.clone(), clock.clone()),
         store: store_facts(reloader.clone()),
-        reload: reload(requests),
+        settings: settings_of(reloader),
+        reload: reload(asking.requests),
         control: control(reloader.shared.balancer.clone()),
+        log: log_control(reloader),
         heavy,
         spans: reloader.shared.spans.clone(),
         auth: auth.clone(),
+        audit,
         links: reloader.shared.links.clone(),
+        editor: asking.editor,
+        releases: asking.releases,
+        tagged: reloader.visitors.tagged().clone(),
         base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
         clock: clock.clone(),
         sample_interval: loaded.config.telemetry.sample_interval,
         assets: view_assets(assets),
         peer: Arc::new(move |req| shared.switches.peer(req)),
         secure_place: Arc::new(move |req| for_place.switches.secure_place(req)),
-        shutdown: stopping,
+        shutdown: asking.stopping,
         config,
     });
     Ok((state, auth))
@@ -81,6 +104,12 @@ fn samples_max(shared: Arc<Shared>) -> Arc<dyn Fn() -> usize + Send + Sync> {
     Arc::new(move || shared.queries.engine(Door::Page).limits.samples_max)
 }
 
+/// Writes deeds where the process's other events go.
+fn audit(reloader: &Arc<Reloader>, clock: &Clock) -> Audit {
+    let (store, telemetry) = (reloader.store.clone(), reloader.telemetry.clone());
+    Audit::new(clock.clone(), move |record| events::keep(&store, &telemetry, record))
+}
+
 /// Returns where the pages find their style and their scripts.
 fn view_assets(assets: &Assets) -> view::Assets {
     let urls =
@@ -89,6 +118,7 @@ fn view_assets(assets: &Assets) -> view::Assets {
         css: urls(&["uplot.css", "admin.css"]),
         js: urls(&["uplot.js", "charts.js", "admin.js"]),
         of_views: vec![(view::Tab::Metrics, assets.url("admin/explore.js").into())],
+        editor: assets.url("admin/editor.js").into(),
     }
 }
 
@@ -132,6 +162,43 @@ fn control(balancer: Balancer<Job, Done>) -> admin::Control {
     })
 }
 
+/// Tells the configuration in force, a row for each setting.
+fn settings_of(reloader: &Arc<Reloader>) -> admin::Settings {
+    let reloader = reloader.clone();
+    Arc::new(move || {
+        let loaded = reloader.loaded();
+        let row = |setting: &settings::Setting| view::SettingView {
+            key: setting.key,
+            value: setting.value(&loaded.config),
+            default: setting.default_value(),
+            source: match loaded.source(setting.key) {
+                Source::Default => view::SourceView::Default,
+                Source::File(path) => view::SourceView::File(path.display().to_string()),
+                Source::Environment(name) => view::SourceView::Environment(name),
+                Source::Flag => view::SourceView::Flag,
+            },
+            reloads: setting.reload,
+            meaning: setting.meaning,
+        };
+        settings::SETTINGS.iter().map(row).collect()
+    })
+}
+
+/// Changes what is logged. The directives are read as those of the file are.
+fn log_control(reloader: &Arc<Reloader>) -> admin::LogControl {
+    let (of_get, telemetry) = (reloader.clone(), reloader.telemetry.clone());
+    let get = move || admin::LogLevel {
+        now: of_get.telemetry.log_level(),
+        configured: of_get.loaded().config.telemetry.log_level,
+    };
+    let set = move |level: &str| {
+        let setting = settings::find("telemetry.log_level").expect("the table has the setting");
+        let level = config::read_value(setting, level)?;
+        telemetry.set_log_level(&level).map_err(|fault| fault.to_string())
+    };
+    admin::LogControl { get: Arc::new(get), set: Arc::new(set) }
+}
+
 fn status(reloader: Arc<Reloader>, release: Release, clock: Clock) -> admin::Status {
     Arc::new(move || {
         let (status, stats) = (reloader.status.get(), reloader.store.stats());
@@ -162,11 +229,18 @@ fn reload_view(reload: LastReload) -> view::ReloadView {
     view::ReloadView { at: reload.at, outcome: reload.outcome.map_err(|reasons| reasons.join("\n")) }
 }
 
-fn problems(stale: &[String], warnings: &[String]) -> Vec<view::ProblemView> {
-    let problem = |is_error: bool| {
-        move |text: &String| view::ProblemView { is_error, message: text.clone(), ..Default::default() }
-    };
-    stale.iter().map(problem(true)).chain(warnings.iter().map(problem(false))).collect()
+fn problems(stale: &[Problem], warnings: &[Problem]) -> Vec<view::ProblemView> {
+    stale.iter().chain(warnings).map(problem_view).collect()
+}
+
+fn problem_view(problem: &Problem) -> view::ProblemView {
+    let place = problem.place.map(|place| format!("{}:{place}", problem.file));
+    view::ProblemView {
+        is_error: problem.is_error(),
+        place: place.unwrap_or_else(|| problem.file.clone()),
+        message: problem.what(),
+        hint: problem.hint.clone(),
+    }
 }
 
 fn worker_view(worker: WorkerSnapshot, in_flight_max: u64) -> view::WorkerView {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Config;
-use super::value::{Bytes, Form, Kind, bytes, duration, lang, log_level, whole};
+use super::value::{Bytes, Form, Kind, MASK, bytes, duration, lang, log_level, whole};
 use crate::balancer;
 use crate::ingest::forward;
 
@@ -28,10 +28,15 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Returns the value in `config` as text, a secret masked. The admin password and the
-    /// headers of exporters come from the environment and have no row here.
+    /// Returns the value in `config` as text, a secret masked, and the query of an endpoint,
+    /// where some services want theirs. The admin password and the headers of exporters come
+    /// from the environment and have no row here.
     pub fn value(&self, config: &Config) -> String {
-        (self.get)(config)
+        let value = (self.get)(config);
+        match value.split_once('?') {
+            Some((address, _)) if self.key.ends_with("endpoint") => format!("{address}?{MASK}"),
+            _ => value,
+        }
     }
 
     /// Returns the default as it would stand in the file.
@@ -290,7 +295,7 @@ pub const SETTINGS: &[Setting] = &[
         restart,
         admin.require_tls,
         "true or false",
-        "refuses admin passwords that come over plain HTTP from another machine"
+        "refuses admin passwords and tokens that come over plain HTTP from another machine"
     ),
     setting!(
         "admin.session_idle",
@@ -307,6 +312,13 @@ pub const SETTINGS: &[Setting] = &[
         "a duration from 1m to 90d",
         "an admin session of this age ends, used or not",
         |text: &str| duration(text, MINUTE..=90 * DAY)
+    ),
+    setting!(
+        "admin.edit",
+        live,
+        admin.edit,
+        "true or false",
+        "whether `/admin/cv` may write the files of the CV; off, it shows and checks them"
     ),
     setting!(
         "balancer.selection",
@@ -459,6 +471,13 @@ pub const SETTINGS: &[Setting] = &[
         "a size up to 1TiB",
         "bytes a second that one address may push, thirty seconds' worth at once, then 429; 0 for any number",
         0..=TIB
+    ),
+    setting!(
+        "visitors.countries",
+        live,
+        visitors.countries,
+        "a file",
+        "country database in MaxMind's format (`.mmdb`), such as GeoLite2-Country, by which access lines say a visitor's country; held in memory, and a reload reads it again"
     ),
     setting!(
         "telemetry.log_level",

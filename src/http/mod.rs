@@ -47,6 +47,7 @@ use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::cv::BaseUrl;
 use crate::query::journal::Journal;
+use crate::record::address::network;
 use crate::record::ring::Sender;
 use crate::record::sampling::Sampling;
 use crate::record::trace::TraceContext;
@@ -274,7 +275,7 @@ impl Switches {
         if at_most == 0 || client::is_trusted(address, &self.trusted_proxies.load()) {
             return None;
         }
-        let entered = connections.enter(client::network(address), at_most);
+        let entered = connections.enter(network(address), at_most);
         Some(entered.map_or(Admitted::TooMany, |connection| Admitted::Counted { _connection: connection }))
     }
 
@@ -289,7 +290,7 @@ impl Switches {
         if client::is_trusted(address, &trusted) {
             return Ok(());
         }
-        requests.enter(client::network(address), per_second, Instant::now())
+        requests.enter(network(address), per_second, Instant::now())
     }
 
     fn has_status_page(&self) -> bool {

@@ -21,6 +21,11 @@ async fn with_charts(page: &Page, vitrine: &Vitrine) {
     page.open(&vitrine.url("/admin")).await;
     page.log_in(vitrine.admin_password()).await;
     page.element("#live").await;
+    reopened(page, vitrine).await;
+}
+
+/// Opens the overview again and again until its charts have lines.
+async fn reopened(page: &Page, vitrine: &Vitrine) {
     let url = vitrine.url("/admin");
     let mut pause = tokio::time::interval(Duration::from_millis(500));
     loop {
@@ -80,7 +85,7 @@ async fn charts_are_pointed_at_looked_at_closer_and_lead_to_their_lines() {
     assert!(lines.as_str().unwrap().contains("from=") && lines.as_str().unwrap().contains("&to="), "{lines}");
 
     // A stretch of it, which is an address.
-    with_time(&page, &vitrine).await;
+    reopened(&page, &vitrine).await;
     let (from, until) = (place(&page, 0.2).await, place(&page, 0.8).await);
     let drag = MouseActions::new("mouse".into())
         .then(to(from))
@@ -92,12 +97,6 @@ async fn charts_are_pointed_at_looked_at_closer_and_lead_to_their_lines() {
     assert!(closer.as_str().unwrap().starts_with("/admin?from="), "{closer}");
     assert!(page.complaints().await.is_empty());
     page.0.close().await.unwrap();
-}
-
-/// Opens the overview again.
-async fn with_time(page: &Page, vitrine: &Vitrine) {
-    page.open(&vitrine.url("/admin")).await;
-    page.run_until(N_POINTS, |n| n.as_u64() >= Some(2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,8 +9,29 @@ use crate::harness::{Folders, Vitrine};
 use serde_json::Value;
 
 /// The addresses of all views, and one of none.
-const VIEWS: &[&str] =
-    &["/admin", "/admin/logs", "/admin/workers", "/admin/links", "/admin/nothing", "/status"];
+const VIEWS: &[&str] = &[
+    "/admin",
+    "/admin/visitors",
+    "/admin/visitors?range=365d",
+    "/admin/logs",
+    "/admin/metrics",
+    "/admin/metrics?q=process_memory_usage_bytes+or+{__name__=~\"vitrine_.%2B\"}",
+    "/admin/metrics?q=sum(rate(",
+    "/admin/metrics/cardinality?label=job",
+    "/admin/store",
+    "/admin/workers",
+    "/admin/links",
+    "/admin/cv",
+    "/admin/cv/edit?file=cv.yaml",
+    "/admin/cv/versions",
+    "/admin/releases",
+    "/admin/settings",
+    "/admin/settings/access",
+    "/admin/settings/audit",
+    "/admin/settings/grafana",
+    "/admin/nothing",
+    "/status",
+];
 
 /// Styles and scripts, packed: what a first visit loads beside the page itself.
 const ASSETS_MAX_BYTES: u64 = 60_000;
@@ -53,6 +74,10 @@ async fn check(viewer: Viewer) {
     page.log_in(vitrine.admin_password()).await;
     page.element("#live").await;
     vitrine.get("/");
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0";
+    for path in ["/?via=acme", "/cv.txt"] {
+        vitrine.request("GET", path, &[("user-agent", firefox), ("referer", "https://example.com/")]);
+    }
     for view in VIEWS {
         page.open(&vitrine.url(view)).await;
         page.element("h1").await;

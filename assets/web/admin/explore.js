@@ -4,7 +4,7 @@
 "use strict";
 
 (() => {
-  const form = byId("ask");
+  const form = byId("query-form");
   const box = byId("search");
   if (!form || !box || !box.form || box.form !== form) return;
 

@@ -51,10 +51,10 @@ impl Grid {
         usize::try_from((self.to.0 - self.from.0) / self.step_ms()).map_or(0, |n_steps| n_steps + 1)
     }
 
-    /// Returns one of the moments.
-    pub(super) fn moment(&self, idx: usize) -> UnixMillis {
-        let later = i64::try_from(idx).unwrap_or(i64::MAX).saturating_mul(self.step_ms());
-        UnixMillis(self.from.0.saturating_add(later))
+    /// Returns the moments in order.
+    pub(super) fn moments(&self) -> impl Iterator<Item = UnixMillis> + use<> {
+        let (from, step_ms) = (self.from.0, self.step_ms());
+        (0_i64..).take(self.count()).map(move |idx| UnixMillis(from + idx * step_ms))
     }
 
     fn step_ms(&self) -> i64 {
@@ -104,14 +104,19 @@ impl AdminState {
     }
 }
 
-#[expect(dead_code, reason = "views that ask for numbers of lines follow")]
 impl Ask<'_> {
+    /// Returns the moment as of which it is asked.
+    pub(super) fn now(&self) -> UnixNanos {
+        self.now
+    }
+
     /// Returns the vector that a LogQL query gives at a moment.
     pub(super) fn log_numbers(&self, query: &str, at: UnixNanos) -> Result<Vec<(Labels, f64)>, AskError> {
         vector(self.log_value(query, When::Instant(at))?)
     }
 
     /// Returns the rows that a LogQL query gives over a grid.
+    #[expect(dead_code, reason = "views that draw numbers of lines follow")]
     pub(super) fn log_rows(&self, query: &str, grid: Grid) -> Result<Vec<Row>, AskError> {
         let when = When::Range {
             from: grid.from.to_nanos(),

@@ -201,7 +201,7 @@ fn answered(ask: &Ask<'_>, query: &str, expr: &Expr, grid: Grid) -> Result<Answe
         Value::Vector(vector) => rows(vector, series, grid, keeps_order(expr), unit),
         Value::Matrix(matrix) => (samples(matrix), LinesView::default()),
     };
-    let at = (0..grid.count()).map(|idx| grid.moment(idx).to_nanos()).collect();
+    let at = grid.moments().map(UnixMillis::to_nanos).collect();
     let lines = has_lines.then_some(LinesView { at, step: grid.step, unit, ..lines });
     Ok(AnsweredView { value, warnings, infos, n_samples, lines, lines_fault, ..AnsweredView::default() })
 }

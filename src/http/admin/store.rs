@@ -17,7 +17,7 @@ use super::browser::{LOGIN, frame, html, see_other, unanswered};
 use super::gather::{GatherError, off_thread};
 use super::guard;
 use super::overview::window_of;
-use crate::clock::UnixNanos;
+use crate::clock::{UnixMillis, UnixNanos};
 use crate::pages::admin::{
     self, ArrivalView, KindFacts, LossView, Outlook, PartitionFacts, SlowDoor, SlowView, StoreChart,
     StoreChartKind, StorePageView, Tab, Window, lines_address, metrics_address,
@@ -109,7 +109,7 @@ fn over_time(ask: &Ask<'_>, window: Window, now: UnixNanos) -> Result<OverTime, 
         n_lost_today: today,
         arrived: arrived(ask, window, now)?,
         charts: charts.collect::<Result<_, _>>()?,
-        at: (0..grid.count()).map(|idx| grid.moment(idx).to_nanos()).collect(),
+        at: grid.moments().map(UnixMillis::to_nanos).collect(),
         step: grid.step,
     })
 }

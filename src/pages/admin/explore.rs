@@ -271,10 +271,10 @@ fn form(lang: Lang, view: &ExploreView) -> Markup {
         "more": lang.tr("and {n} more: type on"),
     });
     html! {
-        form.ask id="ask" method="get" action=(METRICS) role="search" data-words=(words) {
+        form.query-form id="query-form" method="get" action=(METRICS) role="search" data-words=(words) {
             @for (name, value) in &parameters { input type="hidden" name=(name) value=(value); }
             label for="search" { (lang.tr("Query in PromQL")) }
-            div.editor {
+            div.query-box {
                 textarea id="search" name="q" rows=(n_lines) spellcheck="false" autocomplete="off"
                     autocapitalize="off" autocorrect="off" wrap="soft" aria-describedby="ask-help" { (view.query) }
             }
@@ -282,7 +282,7 @@ fn form(lang: Lang, view: &ExploreView) -> Markup {
                 span id="ask-fault" {}
                 span id="ask-keys" hidden { (lang.tr("Enter asks, Shift+Enter begins a line, Ctrl+Space offers words.")) }
             }
-            div.actions {
+            div.query-actions {
                 button type="submit" { (lang.tr("Ask")) }
                 a href={ (METRICS) "/cardinality" } { (lang.tr("What series there are")) }
             }
@@ -349,7 +349,7 @@ fn answer(lang: Lang, view: &ExploreView, answered: &AnsweredView) -> Markup {
             @match &answered.value {
                 AnswerValue::Nothing => {}
                 AnswerValue::Number(number) => {
-                    p.number { (format::any(lang, *number)) }
+                    p.answer-number { (format::any(lang, *number)) }
                 }
                 AnswerValue::Text(text) => { pre.text-value { (text) } }
                 AnswerValue::Series(rows) => { (table(lang, view, answered, rows)) }
@@ -414,7 +414,7 @@ fn chart(lang: Lang, lines: &LinesView, answered: &AnsweredView) -> Markup {
 fn table(lang: Lang, view: &ExploreView, answered: &AnsweredView, rows: &RowsView) -> Markup {
     let (_, to) = view.window.bounds(answered.at.to_millis());
     html! {
-        h3.after { (lang.tr("Values at")) " " (format::moment(to.to_nanos())) }
+        h3.above { (lang.tr("Values at")) " " (format::moment(to.to_nanos())) }
         @if !rows.common.is_empty() {
             p.note {
                 (lang.tr("All of them have")) " "
@@ -565,7 +565,7 @@ mod tests {
     #[test]
     fn every_kind_of_answer_is_shown() {
         let text = rendered(&answered(AnswerValue::Number(1.5)));
-        assert!(text.contains("<p class=\"number\">1.5</p>"), "{text}");
+        assert!(text.contains("<p class=\"answer-number\">1.5</p>"), "{text}");
         assert!(text.contains("1,234 samples read, took 4 ms"), "{text}");
         let text = rendered(&answered(AnswerValue::Text("a <b>".into())));
         assert!(text.contains("<pre class=\"text-value\">a &lt;b&gt;</pre>"), "{text}");

@@ -18,6 +18,8 @@ pub struct Assets {
     pub js: Vec<String>,
     /// Scripts of single views, which run after all others.
     pub of_views: Vec<(Tab, String)>,
+    /// The script of the editor, which only its page needs.
+    pub editor: String,
 }
 
 /// The frame of one page.

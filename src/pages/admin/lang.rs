@@ -4,13 +4,21 @@
 //! tables of this module, one a view, keyed by the English text. A text that a table lacks
 //! is shown in English; a test reads the sources of this part and refuses that.
 
+mod access;
 mod common;
+mod cv;
 mod explore;
+mod grafana;
 mod logs;
+mod meanings;
 mod overview;
 mod promql;
+mod releases;
+mod settings;
 mod store;
 mod uptime;
+mod visitors;
+mod workers;
 
 use std::fmt::Display;
 
@@ -47,6 +55,17 @@ const RUSSIAN: &[Table] = &[
     promql::RUSSIAN,
     store::RUSSIAN,
     uptime::RUSSIAN,
+    access::RUSSIAN,
+    common::RUSSIAN,
+    cv::RUSSIAN,
+    grafana::RUSSIAN,
+    logs::RUSSIAN,
+    overview::RUSSIAN,
+    releases::RUSSIAN,
+    settings::RUSSIAN,
+    uptime::RUSSIAN,
+    visitors::RUSSIAN,
+    workers::RUSSIAN,
 ];
 
 impl Lang {
@@ -144,6 +163,17 @@ impl Lang {
             (Lang::Ru, ..) => 2,
         }
     }
+}
+
+/// Returns what a setting is for, by its key; none in English, in which the table of settings
+/// has it.
+pub fn meaning(lang: Lang, key: &str) -> Option<&'static str> {
+    let table = match lang {
+        Lang::En => return None,
+        Lang::Ru => meanings::RUSSIAN,
+    };
+    let at = table.binary_search_by_key(&key, |(known, _)| known).ok()?;
+    Some(table[at].1)
 }
 
 /// Puts values into the places of their names in braces; what has no value stays.

@@ -5,26 +5,33 @@
 //! the script swaps as they arrive, and charts, whose numbers it draws. It never queries and
 //! never decides: what it shows was gathered by `http`.
 
+mod access;
 mod cardinality;
 mod chart;
+pub mod cv;
 mod door;
 mod explore;
 mod format;
 mod frame;
+mod grafana;
 mod lang;
 mod links;
 mod logs;
 mod overview;
 mod panels;
 mod promql_help;
+pub mod releases;
+mod settings;
 mod status;
 mod store;
 mod store_facts;
 mod uptime;
 mod verdict;
+mod visitors;
 mod window;
 mod workers;
 
+pub use access::{AccessView, MadeTokenView, SecondFactorView, SessionView, TokenView, access};
 pub use cardinality::{CardinalityView, CountView, CountedView, LabelCountView, cardinality};
 pub use chart::{Mark, MarkKind};
 pub use door::{LoginView, login, message};
@@ -34,13 +41,18 @@ pub use explore::{
 };
 pub use format::Unit;
 pub use frame::{Assets, Frame, Notice, Tab};
-pub use lang::Lang;
+pub use grafana::{GrafanaView, grafana};
+pub use lang::{Lang, meaning};
 pub use links::{LinkView, LinksView, links};
 pub use logs::{LEVELS, LogFilter, LogsView, logs};
 pub use overview::{
-    Fragment, MachineNow, MachineView, OverviewView, Totals, TrafficView, chart_data, fragments, overview,
+    Fragment, MachineNow, MachineView, OverviewView, PeopleNow, Totals, TrafficView, chart_data, fragments,
+    overview,
 };
 pub use promql_help::promql_help;
+pub use settings::{
+    AuditLine, AuditView, LogLevelView, SettingView, SettingsView, SourceView, audit, settings,
+};
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
 pub use store::{
     ArrivalView, LossView, Outlook, SlowDoor, SlowView, StoreChart, StoreChartKind, StorePageView,
@@ -51,8 +63,11 @@ pub use store_facts::{
     RingKind, StoreFacts,
 };
 pub use uptime::{Day, Outage, UptimeView, uptime};
+pub use visitors::{
+    ByLink, Count, Days, Latest, OtherTag, Period, Row, Tables, TaggedView, VisitorsView, noon, visitors,
+};
 pub use window::{Range, Window, address};
-pub use workers::{workers, workers_fragments};
+pub use workers::{WorkersHistory, WorkersView, workers, workers_chart_data, workers_fragments};
 
 #[cfg(test)]
 mod tests;

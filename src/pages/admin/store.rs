@@ -592,7 +592,7 @@ fn series_name(lang: Lang, signal: &str) -> &str {
 fn lost(lang: Lang, view: &StorePageView) -> Markup {
     let title = lang.tr("Dropped");
     html! {
-        h3.after { (title) " " (view.window.words(lang)) }
+        h3.above { (title) " " (view.window.words(lang)) }
         @if view.lost.is_empty() {
             p.empty { (lang.tr("Nothing: every sample, line and span that came was kept.")) }
         } @else {
@@ -645,7 +645,7 @@ fn arrived(lang: Lang, view: &StorePageView) -> Markup {
     let title = lang.tr("From other programs");
     let count = |n: f64| format::count(lang, n.round().max(0.0) as u64);
     html! {
-        h3.after { (title) " " (view.window.words(lang)) }
+        h3.above { (title) " " (view.window.words(lang)) }
         @if view.arrived.is_empty() {
             p.empty {
                 (lang.tr("Nothing. Send logs by the Fluentd forward protocol to port 24224, follow files with [[logs.file]], or push by Loki's, Prometheus's or OTLP's protocol: the README has the lines."))
@@ -731,7 +731,7 @@ fn slow_row(lang: Lang, query: &SlowView) -> Markup {
                     Some(again) => { a href=(again) { code { (query.text) } } }
                     None => { code { (query.text) "…" } }
                 }
-                @if let Some(fault) = &query.fault { span.fault { (lang.tr("no answer:")) " " (fault) } }
+                @if let Some(fault) = &query.fault { span.query-fault { (lang.tr("no answer:")) " " (fault) } }
             }
             td { (door) }
             td.num { (effort(lang, query)) }

@@ -100,8 +100,9 @@ fn lifelike() -> OverviewView {
             .to_vec(),
         ..StatusView::default()
     };
+    let people = PeopleNow { now: Some(2.0), today: Some(7.0) };
     let queries = vec![("cpu", "/admin/metrics?q=busy".to_string())];
-    OverviewView { status, traffic, machine, marks, queries }
+    OverviewView { status, traffic, machine, marks, people, queries }
 }
 
 fn frame() -> Frame {
@@ -109,8 +110,13 @@ fn frame() -> Frame {
         css: vec!["/assets/admin.css".into()],
         js: vec!["/assets/admin.js".into()],
         of_views: vec![(Tab::Metrics, "/assets/explore.js".into())],
+        editor: "/assets/editor.js".into(),
     };
     Frame { assets, csrf: "csrf-token".into(), now: NOW, place: "/admin".into(), ..Frame::default() }
+}
+
+fn of_workers(status: StatusView) -> WorkersView {
+    WorkersView { status, ..WorkersView::default() }
 }
 
 fn some_lines() -> LogsView {
@@ -147,7 +153,7 @@ fn healthy_page_says_so_in_one_sentence() {
         text.contains("0.24 of 2 processors, load 0.3") && text.contains("2.79 GiB of 9.31 GiB"),
         "{text}"
     );
-    let workers = workers(&frame(), &lifelike().status).into_string();
+    let workers = workers(&frame(), &of_workers(lifelike().status)).into_string();
     assert!(workers.contains("index out of bounds"));
 }
 
@@ -271,7 +277,8 @@ fn nothing_from_outside_becomes_markup() {
         notice: Some(Notice { is_good: false, text: evil.into() }),
         ..frame()
     };
-    let pages = [overview(&frame, &view), logs(&frame, &lines), workers(&frame, &view.status)];
+    let pages =
+        [overview(&frame, &view), logs(&frame, &lines), workers(&frame, &of_workers(view.status.clone()))];
     for page in pages {
         assert!(!page.into_string().contains(evil));
     }

@@ -95,7 +95,7 @@ async fn a_query_has_a_chart_a_table_and_its_costs() {
 async fn every_kind_of_query_is_answered() {
     let case = filled();
     for (query, expect) in [
-        ("1 + 1", "<p class=\"number\">2</p>"),
+        ("1 + 1", "<p class=\"answer-number\">2</p>"),
         ("\"a <b>\"", "<pre class=\"text-value\">a &lt;b&gt;</pre>"),
         ("hits_total[30s]", "30 @ <time"),
         ("process_memory_usage_bytes", "19.1 MiB</td><td class=\"num\">20000000</td>"),
