@@ -61,7 +61,8 @@
 //! [`query::logql`]; what the store need not hand over is read off it, and its stages are compiled
 //! and run line by line through [`record::read::LogRead`]: into an answer, or folded into series on
 //! which the same algebra works. All of it happens on the heavy lane, within a
-//! count of values and a time, and ends when nobody waits.
+//! count of values and a time, and ends when nobody waits. What took long is noted in the
+//! [`query::journal`], whichever way it came; `/admin/store` lists it.
 //!
 //! # One hand-over
 //!

@@ -5,19 +5,11 @@ use fantoccini::Locator;
 use serde_json::Value;
 
 use super::driver::{DESK, Page, Viewer, browser};
-use crate::harness::{Folders, Vitrine};
+use crate::harness::Vitrine;
 
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
-
-/// Starts a server that samples often, so that there are metrics soon.
-fn start() -> Vitrine {
-    let folders = Folders::new();
-    let mut command = folders.serve();
-    command.env("VITRINE_TELEMETRY_SAMPLE_INTERVAL", "1s");
-    Vitrine::spawn(command, folders)
-}
 
 /// Types into the box for the query.
 async fn type_keys(page: &Page, keys: &str) {
@@ -36,7 +28,7 @@ const WRITTEN: &str = "return document.querySelector('#search').value;";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_is_written_with_what_is_offered_and_answered() {
     let Some((_driver, page)) = browser(Viewer { size: DESK, ..Viewer::default() }).await else { return };
-    let vitrine = start();
+    let vitrine = Vitrine::start();
     page.open(&vitrine.url("/admin/login")).await;
     page.log_in(vitrine.admin_password()).await;
     page.element("#live").await;
@@ -51,7 +43,7 @@ async fn a_query_is_written_with_what_is_offered_and_answered() {
         }
     }
 
-    // Without a word of the keyboard's: Tab takes the first offer.
+    // Tab takes the first offer.
     type_keys(&page, "sum by (wor").await;
     offered(&page, "worker_id").await;
     type_keys(&page, TAB).await;

@@ -379,7 +379,8 @@ fn facts(lang: Lang, answered: &AnsweredView) -> String {
 
 fn chart(lang: Lang, lines: &LinesView, answered: &AnsweredView) -> Markup {
     let drawn = lines.lines.iter().enumerate().map(|(idx, (name, values))| Line {
-        name,
+        // A number has no labels.
+        name: if name.is_empty() { lang.tr("number") } else { name },
         class: LINE_CLASSES[idx % LINE_CLASSES.len()],
         values,
     });

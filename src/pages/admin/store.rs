@@ -887,3 +887,158 @@ fn lane_row(lang: Lang, lane: &LaneFacts) -> Markup {
 pub fn lines_address(query: &str) -> String {
     address("/admin/logs", &[("logql", query)])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixNanos = UnixNanos(1_795_000_000_000_000_000);
+    const EVIL: &str = "<script>alert(1)</script>";
+
+    fn view() -> StorePageView {
+        let partition = |is_open, is_unreadable| PartitionFacts {
+            name: EVIL.into(),
+            range: Some((UnixNanos(NOW.0 - 3_600_000_000_000), NOW)),
+            n_records: 1_000,
+            size_bytes: 2_048,
+            is_open,
+            is_unreadable,
+        };
+        let kind = |kind| KindFacts {
+            kind,
+            size_bytes: 31 << 20,
+            size_max_bytes: 1 << 30,
+            max_age: Duration::from_secs(30 * 86_400),
+            n_records: 1_000_000,
+            oldest: Some(NOW),
+            partitions: vec![partition(false, true), partition(false, false), partition(true, false)],
+            ..KindFacts::default()
+        };
+        let outlook = Outlook {
+            bytes_per_record: Some(38.0),
+            bytes_per_day: Some(1e6),
+            full_in: Some(Duration::from_secs(4 * 86_400)),
+            reach: Some(Duration::from_secs(9 * 86_400)),
+            goes_in: vec![Some((Duration::ZERO, false)), Some((Duration::from_secs(86_400), false)), None],
+        };
+        let kinds = [
+            HistoryKind::Samples,
+            HistoryKind::Minutes,
+            HistoryKind::Hours,
+            HistoryKind::Lines,
+            HistoryKind::Spans,
+        ];
+        let ring = |kind| RingFacts { kind, fill: 3, capacity: 8, n_dropped: 1 };
+        let export = |is_up| ExportFacts {
+            signal: "logs".into(),
+            endpoint: Some(EVIL.into()),
+            is_up,
+            n_sent: 1_234,
+            n_failed: 5,
+            n_dropped: 6,
+            last_success: Some(NOW),
+            last_error: Some((NOW, EVIL.into())),
+        };
+        StorePageView {
+            facts: StoreFacts {
+                dir: "/data/store".into(),
+                kinds: kinds.map(kind).into(),
+                set_aside: [true, false]
+                    .map(|is_damaged| AsideFacts { name: EVIL.into(), size_bytes: 4_096, is_damaged })
+                    .into(),
+                degraded: Some(EVIL.into()),
+                free_bytes: Some(100 << 20),
+                reserve_bytes: 64 << 20,
+                rings: [RingKind::Requests, RingKind::Spans, RingKind::Lines, RingKind::Store]
+                    .map(ring)
+                    .into(),
+                exports: [Some(true), Some(false), None].map(export).into(),
+                lanes: vec![LaneFacts { name: "heavy".into(), n_done: 77, ..LaneFacts::default() }],
+                ..StoreFacts::default()
+            },
+            outlooks: vec![outlook; 5],
+            lost: vec![LossView { signal: EVIL.into(), reason: EVIL.into(), n: 2.2 }],
+            n_lost_today: 2.2,
+            arrived: vec![ArrivalView { way: EVIL.into(), ..ArrivalView::default() }],
+            slow: vec![
+                SlowView { text: EVIL.into(), fault: Some(EVIL.into()), ..SlowView::default() },
+                SlowView {
+                    text: "up".into(),
+                    again: Some("/admin/metrics?q=up".into()),
+                    ..SlowView::default()
+                },
+            ],
+            ..StorePageView::default()
+        }
+    }
+
+    fn rendered(lang: Lang, view: &StorePageView) -> String {
+        store(&Frame { lang, now: NOW, ..Frame::default() }, view).into_string().replace('\u{a0}', " ")
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_named_with_what_to_do() {
+        let text = rendered(Lang::En, &view());
+        for piece in [
+            "<div class=\"verdict bad\" id=\"verdict\">",
+            "<b>155 MiB of 5 GiB used.</b> 38 B a sample, 38 B a line. 3 records were dropped in the last day.",
+            "At this rate its bytes are used up in 4 d 0 h.",
+            "Nothing is being recorded:",
+            "100 MiB are free on the disk. Below 64 MiB",
+            "5 partitions cannot be read",
+            "8 KiB were set aside.",
+            "not of this program, or of an older one",
+            "<span class=\"bad-word\">cannot be read</span>",
+            "in 1 d 0 h, by bytes",
+            "is being written",
+            "<span class=\"state stopped\">fails</span>",
+            "<span class=\"state draining\">not tried yet</span>",
+            "3 B of 8 B",
+            "<td class=\"num\">77</td>",
+        ] {
+            assert!(text.contains(piece), "{piece} is not in {text}");
+        }
+        assert!(rendered(Lang::Ru, &view()).contains("Занято 155 МиБ из 5 ГиБ."));
+    }
+
+    #[test]
+    fn nothing_from_outside_becomes_markup() {
+        for lang in Lang::ALL {
+            assert!(!rendered(lang, &view()).contains(EVIL));
+        }
+    }
+
+    #[test]
+    fn what_ends_a_history_is_said_in_words() {
+        let kind = KindFacts { max_age: Duration::from_secs(10 * 86_400), ..KindFacts::default() };
+        let check = |full: Option<u64>, reach: Option<u64>, expect: &str| {
+            let days = |days: u64| Duration::from_secs(days * 86_400);
+            let outlook = Outlook { full_in: full.map(days), reach: reach.map(days), ..Outlook::default() };
+            let text = expectation(Lang::En, &kind, &outlook).replace('\u{a0}', " ");
+            assert_eq!(text, expect);
+        };
+        check(None, None, "It is too young to say how fast it grows; after 10 d 0 h it goes.");
+        check(Some(0), Some(6), "Its bytes are used up: the oldest goes as new comes, and 6 d 0 h are kept.");
+        check(Some(3), Some(6), "At this rate its bytes are used up in 3 d 0 h.");
+        check(Some(3), Some(16), "At this rate age ends it, after 10 d 0 h, before its bytes are used up.");
+    }
+
+    #[test]
+    fn every_reason_of_the_store_is_explained() {
+        for word in [
+            "queue_full",
+            "disk_full",
+            "backlog",
+            "limit",
+            "duplicate",
+            "time",
+            "late",
+            "labels",
+            "closed",
+            "failed",
+        ] {
+            assert!(!reason(Lang::En, word).is_empty(), "{word}");
+        }
+        assert_eq!(reason(Lang::En, "new"), "");
+    }
+}

@@ -63,6 +63,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ("and {n} more: type on", "и ещё {n}: наберите больше"),
     ("by the files they lie in", "по файлам, где они лежат"),
     ("ended before", "закончился раньше"),
+    ("number", "число"),
     ("of {most} at most", "из {most} возможных"),
     ("took {time}", "за {time}"),
     ("{n} more series are not drawn; the table has them.", "Ещё {n} ряд не нарисован; он есть в таблице.|Ещё {n} ряда не нарисованы; они есть в таблице.|Ещё {n} рядов не нарисованы; они есть в таблице."),
