@@ -52,6 +52,8 @@ pub fn open(
     let state = AdminState::new(Parts {
         metrics: Arc::new(reloader.store.clone()),
         logs: Arc::new(reloader.store.clone()),
+        traces: Arc::new(reloader.store.clone()),
+        followers: reloader.shared.log_queries.followers.clone(),
         status: status(reloader.clone(), release.clone(), clock.clone()),
         reload: reload(requests),
         control: control(reloader.shared.balancer.clone()),
@@ -74,7 +76,10 @@ pub fn open(
 fn view_assets(assets: &Assets) -> view::Assets {
     let urls =
         |names: &[&str]| names.iter().map(|name| assets.url(&format!("admin/{name}")).into()).collect();
-    view::Assets { css: urls(&["uplot.css", "admin.css"]), js: urls(&["uplot.js", "charts.js", "admin.js"]) }
+    view::Assets {
+        css: urls(&["uplot.css", "admin.css"]),
+        js: urls(&["uplot.js", "charts.js", "admin.js", "logs.js"]),
+    }
 }
 
 /// Takes up the password that `vitrine password` stored, and says what came of it.

@@ -3,7 +3,11 @@
 //! | route | what |
 //! | --- | --- |
 //! | `GET /admin` | the overview; `range`, or `from` and `to`, in the query |
-//! | `GET /admin/logs` | lines; the same, and `q`, `level`, `all` and `before` |
+//! | `GET /admin/logs` | lines; the same, and the fields of the form or `logql`, `before` or `after`; a line among its neighbours by `around` and `source` |
+//! | `GET /admin/logs/rows` | more of them as JSON; the same |
+//! | `GET /admin/logs/histogram` | how many there were, as a part of the page |
+//! | `GET /admin/traces` | the slowest, the failed and the newest requests |
+//! | `GET /admin/traces/{id}` | one of them in its parts |
 //! | `GET /admin/workers` | the workers |
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
 //! | `POST /admin/logout` | ends the session |
@@ -36,6 +40,7 @@ mod overview;
 pub mod password;
 mod sessions;
 mod throttle;
+mod traces;
 mod workers;
 
 use std::fmt;
@@ -48,13 +53,14 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
 use super::client::Peer;
+use super::follow::Followers;
 use super::links::Links;
 use super::stage::Stages;
 use crate::balancer::{ControlError, Lane, WorkerId};
 use crate::clock::Clock;
 use crate::pages::admin::{Assets, StatusView};
 use crate::record::Span;
-use crate::record::read::{LogRead, MetricRead};
+use crate::record::read::{LogRead, MetricRead, SpanRead};
 use crate::record::ring::Sender;
 
 pub use auth::{Auth, Lifetimes, LoginError};
@@ -124,6 +130,10 @@ pub struct Parts {
     pub metrics: Arc<dyn MetricRead>,
     /// Where lines come from.
     pub logs: Arc<dyn LogRead>,
+    /// Where spans come from.
+    pub traces: Arc<dyn SpanRead>,
+    /// Who follows the log as it comes in.
+    pub followers: Arc<Followers>,
     /// State that is not in the store.
     pub status: Status,
     /// Reload by button and by API.
@@ -195,6 +205,10 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/logout").post(browser::logout))
         .service(web::resource("/language").post(language::choose))
         .service(web::resource("/logs").get(logs::page).head(logs::page))
+        .service(web::resource("/logs/rows").get(logs::rows).head(logs::rows))
+        .service(web::resource("/logs/histogram").get(logs::histogram).head(logs::histogram))
+        .service(web::resource("/traces").get(traces::page).head(traces::page))
+        .service(web::resource("/traces/{id}").get(traces::one).head(traces::one))
         .service(web::resource("/workers").get(workers::page).head(workers::page))
         .service(web::resource("/links").get(links::page).head(links::page).post(links::create))
         .service(web::resource("/links/{id}/revoke").post(links::revoke))

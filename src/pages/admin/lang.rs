@@ -7,6 +7,7 @@
 mod common;
 mod logs;
 mod overview;
+mod traces;
 
 use std::fmt::Display;
 
@@ -35,7 +36,7 @@ pub enum Lang {
 type Table = &'static [(&'static str, &'static str)];
 
 /// The Russian tables.
-const RUSSIAN: &[Table] = &[common::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN];
+const RUSSIAN: &[Table] = &[common::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN, traces::RUSSIAN];
 
 impl Lang {
     /// Every language, the default first.

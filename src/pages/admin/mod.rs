@@ -15,6 +15,7 @@ mod logs;
 mod overview;
 mod panels;
 mod status;
+mod traces;
 mod verdict;
 mod window;
 mod workers;
@@ -24,11 +25,18 @@ pub use door::{LoginView, login, message};
 pub use frame::{Assets, Frame, Notice, Tab};
 pub use lang::Lang;
 pub use links::{LinkView, LinksView, links};
-pub use logs::{LEVELS, LogFilter, LogsView, logs};
+pub use logs::{
+    AROUND_MAX, AroundView, FIELDS_MAX, FaultView, FieldFilter, FieldOp, Histogram, KnownLabels, LEVELS,
+    LOGQL_MAX_BYTES, LineCounts, LineView, LogFilter, LogsView, Place, TEXT_MAX_BYTES, around,
+    histogram as lines_histogram, is_field_name, logs,
+};
 pub use overview::{
     Fragment, MachineNow, MachineView, OverviewView, Totals, TrafficView, chart_data, fragments, overview,
 };
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
+pub use traces::{
+    SpanEventView, SpanView, TraceFilter, TraceOrder, TraceRow, TraceView, TracesView, traces, waterfall,
+};
 pub use window::{Range, Window, address};
 pub use workers::{workers, workers_fragments};
 
