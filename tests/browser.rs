@@ -5,6 +5,7 @@
 
 mod cv;
 mod driver;
+mod lines;
 mod metrics;
 mod overview;
 mod settings;

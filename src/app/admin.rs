@@ -73,6 +73,8 @@ pub fn open(
         logs: Arc::new(reloader.store.clone()),
         journal: reloader.shared.journal.clone(),
         samples_max: samples_max(reloader.shared.clone()),
+        traces: Arc::new(reloader.store.clone()),
+        followers: reloader.shared.log_queries.followers.clone(),
         status: status(reloader.clone(), release.clone(), clock.clone()),
         store: store_facts(reloader.clone()),
         settings: settings_of(reloader),
@@ -116,9 +118,9 @@ fn view_assets(assets: &Assets) -> view::Assets {
         |names: &[&str]| names.iter().map(|name| assets.url(&format!("admin/{name}")).into()).collect();
     view::Assets {
         css: urls(&["uplot.css", "admin.css"]),
-        js: urls(&["uplot.js", "charts.js", "admin.js"]),
         of_views: vec![(view::Tab::Metrics, assets.url("admin/explore.js").into())],
         editor: assets.url("admin/editor.js").into(),
+        js: urls(&["uplot.js", "charts.js", "admin.js", "logs.js"]),
     }
 }
 

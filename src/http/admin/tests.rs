@@ -3,6 +3,7 @@
 mod access;
 mod cv;
 mod explore;
+mod logs;
 mod releases;
 mod settings;
 mod store;
@@ -36,6 +37,7 @@ struct Case {
     _dir: tempfile::TempDir,
     clock: Clock,
     store: Arc<MemoryStore>,
+    followers: Arc<Followers>,
     state: Arc<AdminState>,
     shutdown: watch::Sender<bool>,
     reloads: Arc<Mutex<Vec<Result<String, String>>>>,
@@ -90,6 +92,7 @@ fn case_with(config: Config) -> Case {
     };
     let (auth, _) = Auth::open(opening).unwrap();
     let store = Arc::new(MemoryStore::default());
+    let followers: Arc<Followers> = Arc::default();
     let reloads: Arc<Mutex<Vec<Result<String, String>>>> = Arc::default();
     let (shutdown, stopped) = watch::channel(false);
     let outcomes = reloads.clone();
@@ -130,6 +133,8 @@ fn case_with(config: Config) -> Case {
         logs: store.clone(),
         journal: crate::query::journal::Journal::new(clock.clone(), &opentelemetry::global::meter("test")),
         samples_max: Arc::new(|| 100_000),
+        traces: store.clone(),
+        followers: followers.clone(),
         status: Arc::new(move || status.clone()),
         store: Arc::new(store::facts),
         settings: Arc::new(|| {
@@ -162,7 +167,7 @@ fn case_with(config: Config) -> Case {
         shutdown: stopped,
         config,
     });
-    Case { _dir: dir, clock, store, state, shutdown, reloads, commanded, written, editor, shelf }
+    Case { _dir: dir, clock, store, followers, state, shutdown, reloads, commanded, written, editor, shelf }
 }
 
 /// What came back, read whole.
@@ -587,7 +592,14 @@ async fn logs_are_filtered_by_the_address() {
         assert_eq!(found, expect, "{query}");
     };
     check("range=6h", [true, true, true]).await;
-    check("range=6h&q=FIRST", [true, false, false]).await;
+    check("range=6h&q=first", [true, false, false]).await;
+    check("range=6h&q=FIRST", [false, false, false]).await;
+    check("range=6h&q=FIRST&case=1", [true, false, false]).await;
+    check("range=6h&job=app", [false, true, true]).await;
+    check("range=6h&f=job%3Dapp&f=level!%3Dwarn", [false, true, false]).await;
+    check("range=6h&fn=level&fo=%3D~&fv=warn%7Cinfo", [true, false, true]).await;
+    check("range=6h&logql=%7Bjob%3D%22app%22%7D+%7C%3D+%22third%22", [false, false, true]).await;
+    check(&format!("range=6h&after={at}"), [false, true, false]).await;
     check("range=6h&level=warn", [false, true, true]).await;
     check("range=15m", [true, true, false]).await;
     let (from, to) = (NOW_MS - 4_000_000, NOW_MS - 2_000_000);

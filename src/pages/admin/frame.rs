@@ -266,6 +266,7 @@ impl Frame {
             "logs": lang.tr("Lines of"),
             "hint": lang.tr("Click: the lines of this moment. Drag: a closer look."),
             "pause": lang.tr("Pause"),
+            "paused": lang.tr("paused"),
             "resume": lang.tr("Go on"),
             "cost": lang.tr("This page: {size}, shown after {time}"),
         })

@@ -16,6 +16,7 @@ mod promql;
 mod releases;
 mod settings;
 mod store;
+mod traces;
 mod uptime;
 mod visitors;
 mod workers;
@@ -63,6 +64,7 @@ const RUSSIAN: &[Table] = &[
     overview::RUSSIAN,
     releases::RUSSIAN,
     settings::RUSSIAN,
+    traces::RUSSIAN,
     uptime::RUSSIAN,
     visitors::RUSSIAN,
     workers::RUSSIAN,

@@ -25,6 +25,7 @@ mod settings;
 mod status;
 mod store;
 mod store_facts;
+mod traces;
 mod uptime;
 mod verdict;
 mod visitors;
@@ -44,7 +45,11 @@ pub use frame::{Assets, Frame, Notice, Tab};
 pub use grafana::{GrafanaView, grafana};
 pub use lang::{Lang, meaning};
 pub use links::{LinkView, LinksView, links};
-pub use logs::{LEVELS, LogFilter, LogsView, logs};
+pub use logs::{
+    AROUND_MAX, AroundView, FIELDS_MAX, FaultView, FieldFilter, FieldOp, Histogram, KnownLabels, LEVELS,
+    LOGQL_MAX_BYTES, LineCounts, LineView, LogFilter, LogsView, Place, TEXT_MAX_BYTES, around,
+    histogram as lines_histogram, is_field_name, logs,
+};
 pub use overview::{
     Fragment, MachineNow, MachineView, OverviewView, PeopleNow, Totals, TrafficView, chart_data, fragments,
     overview,
@@ -61,6 +66,9 @@ pub use store::{
 pub use store_facts::{
     AsideFacts, ExportFacts, FlushFacts, HistoryKind, KindFacts, LaneFacts, PartitionFacts, RingFacts,
     RingKind, StoreFacts,
+};
+pub use traces::{
+    SpanEventView, SpanView, TraceFilter, TraceOrder, TraceRow, TraceView, TracesView, traces, waterfall,
 };
 pub use uptime::{Day, Outage, UptimeView, uptime};
 pub use visitors::{
