@@ -23,7 +23,7 @@
 //! | 3 | [`config`]: composes the parts' own Configs from file, environment and flags |
 //! | 4 | [`http`]: visitors and operators; [`telemetry`]: observers; [`release`]: the next version, and its installation |
 //! | 5 | [`query`]: PromQL and LogQL over one vector algebra, and rules; [`ingest`]: other programs' formats |
-//! | 6 | [`pages`]: view structs to markup; [`balancer`]: worker tasks; [`store`]: sled |
+//! | 6 | [`pages`]: view structs to markup; [`balancer`]: worker tasks; [`store`]: sled; [`visitors`]: who looked at the CV |
 //! | 7 | [`cv`]: the document; [`record`]: what we say about ourselves; [`clock`]: time; [`pace`]: whose turn it is; [`files`]: whole after a crash; [`heap`]: memory given back |
 //!
 //! # Invariants
@@ -93,6 +93,7 @@ pub mod query;
 pub mod balancer;
 pub mod pages;
 pub mod store;
+pub mod visitors;
 
 pub mod clock;
 pub mod cv;

@@ -126,6 +126,7 @@ fn known_fields() -> BTreeSet<String> {
         worker_id: Some(0),
         client: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         user_agent: Some("x".into()),
+        view: None,
     };
     let fields = record.to_log_record().metadata.into_iter().map(|(name, _)| name.into_owned());
     fields.chain(["scope_name".to_string()]).collect()

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod admin_door;
+mod admin_logs;
 mod bad_input;
 mod balancer;
 mod browser;
@@ -41,3 +43,4 @@ mod tail;
 mod tidy;
 mod tls;
 mod traces;
+mod visitors;

@@ -478,3 +478,20 @@ fn a_private_link_shows_every_contact_and_is_not_logged() {
     wait_until("the visits are logged", || (vitrine.logged("token").len() >= 4).then_some(()));
     assert!(vitrine.logged(token).is_empty(), "who reads the log could open the page");
 }
+
+#[test]
+fn the_status_page_is_there_when_it_is_switched_on() {
+    let dir = Folders::with_cv(CV);
+    assert_eq!(Vitrine::start_on(Folders::with_cv(CV)).get("/status").status, 404, "it is off");
+    let mut command = dir.serve();
+    command.env("VITRINE_HTTP_STATUS_PAGE", "true").env("VITRINE_TELEMETRY_SAMPLE_INTERVAL", "1s");
+    let vitrine = Vitrine::spawn(command, dir);
+    let page = vitrine.get("/status");
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(page.text().contains("The site is up."), "{}", page.text());
+    assert!(!page.text().contains("href=\"/admin") && page.header("set-cookie").is_empty());
+    let russian = vitrine.request("GET", "/status", &[("accept-language", "ru")]).text();
+    assert!(russian.contains("Сайт работает."), "{russian}");
+    assert_eq!(vitrine.request("HEAD", "/status", &[]).body.len(), 0);
+    assert_eq!(vitrine.request("POST", "/status", &[]).status, 405);
+}

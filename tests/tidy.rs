@@ -10,7 +10,7 @@ const ROWS: &[&[&str]] = &[
     &["config"],
     &["http", "telemetry", "release"],
     &["query", "ingest"],
-    &["pages", "balancer", "store"],
+    &["pages", "balancer", "store", "visitors"],
     &["cv", "record", "clock", "pace", "files", "heap"],
 ];
 
@@ -127,6 +127,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("glob", &["ingest", "config"]),
     ("listenfd", &["app"]),
     ("minisign_verify", &["release"]),
+    ("maxminddb", &["visitors"]),
     ("xxhash_rust", &["query"]),
 ];
 

@@ -109,7 +109,8 @@ fn browsers_get_http_2() {
     let Secure { mut vitrine, .. } = secure;
     vitrine.signal(Signal::TERM);
     assert!(vitrine.wait().success());
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    // Held up it would be by the whole grace period of ten seconds.
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
 }
 
 #[test]

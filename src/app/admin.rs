@@ -8,11 +8,13 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::control::{Answer, Request, Word};
+use super::events;
 use super::reload::Reloader;
 use super::status::LastReload;
 use crate::balancer::{Balancer, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
-use crate::http::admin::{self, AdminState, Auth, Parts, WorkerCommand};
+use crate::config::{self, Source, settings};
+use crate::http::admin::{self, AdminState, Audit, Auth, Opening, Parts, WorkerCommand};
 use crate::http::assets::Assets;
 use crate::http::{Done, Job};
 use crate::pages::admin as view;
@@ -35,13 +37,15 @@ pub fn open(
     let config = loaded.config.admin;
     let from_environment = reloader.layers.admin_password();
     let heavy = reloader.shared.lanes.heavy.clone();
-    let (auth, generated) = Auth::open(
-        &loaded.config.data,
-        from_environment.as_deref(),
-        config.lifetimes(),
-        clock.clone(),
-        heavy.clone(),
-    )
+    let audit = audit(reloader, clock);
+    let (auth, generated) = Auth::open(Opening {
+        dir: &loaded.config.data,
+        password_from_env: from_environment.as_deref(),
+        lifetimes: config.lifetimes(),
+        clock: clock.clone(),
+        heavy: heavy.clone(),
+        audit: audit.clone(),
+    })
     .context("set up the admin password")?;
     if let Some(password) = generated {
         // Straight to the terminal and not through the log, which is stored and exported.
@@ -55,14 +59,19 @@ pub fn open(
         traces: Arc::new(reloader.store.clone()),
         followers: reloader.shared.log_queries.followers.clone(),
         status: status(reloader.clone(), release.clone(), clock.clone()),
+        settings: settings_of(reloader),
         reload: reload(requests),
         control: control(reloader.shared.balancer.clone()),
+        log: log_control(reloader),
         heavy,
         spans: reloader.shared.spans.clone(),
         auth: auth.clone(),
+        audit,
         links: reloader.shared.links.clone(),
+        tagged: reloader.visitors.tagged().clone(),
         base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
         clock: clock.clone(),
+        sample_interval: loaded.config.telemetry.sample_interval,
         assets: view_assets(assets),
         peer: Arc::new(move |req| shared.switches.peer(req)),
         secure_place: Arc::new(move |req| for_place.switches.secure_place(req)),
@@ -70,6 +79,12 @@ pub fn open(
         config,
     });
     Ok((state, auth))
+}
+
+/// Writes deeds where the process's other events go.
+fn audit(reloader: &Arc<Reloader>, clock: &Clock) -> Audit {
+    let (store, telemetry) = (reloader.store.clone(), reloader.telemetry.clone());
+    Audit::new(clock.clone(), move |record| events::keep(&store, &telemetry, record))
 }
 
 /// Returns where the pages find their style and their scripts.
@@ -120,6 +135,43 @@ fn control(balancer: Balancer<Job, Done>) -> admin::Control {
         }
         .boxed()
     })
+}
+
+/// Tells the configuration in force, a row for each setting.
+fn settings_of(reloader: &Arc<Reloader>) -> admin::Settings {
+    let reloader = reloader.clone();
+    Arc::new(move || {
+        let loaded = reloader.loaded();
+        let row = |setting: &settings::Setting| view::SettingView {
+            key: setting.key,
+            value: setting.value(&loaded.config),
+            default: setting.default_value(),
+            source: match loaded.source(setting.key) {
+                Source::Default => view::SourceView::Default,
+                Source::File(path) => view::SourceView::File(path.display().to_string()),
+                Source::Environment(name) => view::SourceView::Environment(name),
+                Source::Flag => view::SourceView::Flag,
+            },
+            reloads: setting.reload,
+            meaning: setting.meaning,
+        };
+        settings::SETTINGS.iter().map(row).collect()
+    })
+}
+
+/// Changes what is logged. The directives are read as those of the file are.
+fn log_control(reloader: &Arc<Reloader>) -> admin::LogControl {
+    let (of_get, telemetry) = (reloader.clone(), reloader.telemetry.clone());
+    let get = move || admin::LogLevel {
+        now: of_get.telemetry.log_level(),
+        configured: of_get.loaded().config.telemetry.log_level,
+    };
+    let set = move |level: &str| {
+        let setting = settings::find("telemetry.log_level").expect("the table has the setting");
+        let level = config::read_value(setting, level)?;
+        telemetry.set_log_level(&level).map_err(|fault| fault.to_string())
+    };
+    admin::LogControl { get: Arc::new(get), set: Arc::new(set) }
 }
 
 fn status(reloader: Arc<Reloader>, release: Release, clock: Clock) -> admin::Status {

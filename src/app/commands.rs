@@ -31,6 +31,7 @@ pub fn check(layers: &Layers) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         println!("warning: {warning}");
     }
+    loaded.config.visitors.read().map_err(|fault| Failure::Configuration(fault.to_string()))?;
     match site::check(&loaded.config.site, &loaded.config.cv) {
         Ok((path, warnings)) => {
             for warning in &warnings {

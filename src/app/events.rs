@@ -44,6 +44,11 @@ pub fn note(store: &Store, telemetry: &Telemetry, clock: &Clock, kind: Kind, out
         metadata: vec![("event_name".into(), kind.name().into())],
         body: text.into(),
     };
+    keep(store, telemetry, record);
+}
+
+/// Keeps a line that does not depend on the log level, and exports it; never waits.
+pub fn keep(store: &Store, telemetry: &Telemetry, record: LogRecord) {
     telemetry.export_logs(std::slice::from_ref(&record));
     store.append_logs(vec![record]);
 }

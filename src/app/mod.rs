@@ -30,6 +30,7 @@ mod sockets;
 mod start;
 mod status;
 mod tail;
+mod visitors;
 mod vitals;
 mod watch;
 

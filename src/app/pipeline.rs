@@ -12,11 +12,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::clock::{Clock, UnixMillis};
+use super::visitors::last_of_day;
+use crate::clock::{Clock, UnixMillis, UnixNanos};
 use crate::record::ring::Receiver;
 use crate::record::{AccessRecord, Labels, LogRecord, Point, Scrape, Span};
 use crate::store::Store;
 use crate::telemetry::{Collected, Made, Telemetry};
+use crate::visitors::Visitors;
+use crate::visitors::day::Day;
 
 /// Access records that can wait: what 80,000 requests a second leave between two rounds, about
 /// 2 MB when full of ordinary ones. Past it records are dropped and counted.
@@ -53,6 +56,10 @@ pub struct Parts {
     /// Unset while a predecessor still writes the same series: samples of two counters in turn
     /// would look like a counter that is reset again and again.
     pub is_sampling: AtomicBool,
+    /// Says who looked at the CV, and counts them.
+    pub visitors: Arc<Visitors>,
+    /// The `instance` of our series.
+    pub instance: String,
 }
 
 /// The running thread.
@@ -99,6 +106,7 @@ fn run(parts: &Parts, stop: &AtomicBool) {
     loop {
         let stopping = stop.load(Ordering::Relaxed);
         let n_moved = move_records(parts);
+        end_day(parts, parts.clock.now());
         if stopping && n_moved >= BATCH_MAX {
             continue;
         }
@@ -128,7 +136,7 @@ fn move_records(parts: &Parts) -> usize {
     let mut batch: Vec<LogRecord> = Vec::new();
     let (mut odd, mut n_left_out) = (Vec::new(), 0);
     for record in parts.access.drain(BATCH_MAX) {
-        batch.push(record.to_log_record());
+        batch.push(line(parts, &record));
         if !record.leaves_spans(slow) {
             continue;
         }
@@ -150,6 +158,30 @@ fn move_records(parts: &Parts) -> usize {
         parts.store.append_logs(batch);
     }
     n_moved
+}
+
+/// Makes the line of a request, with who looked at what if it was for that.
+fn line(parts: &Parts, record: &AccessRecord) -> LogRecord {
+    let mut line = record.to_log_record();
+    if let Some(view) = &record.view {
+        if Day::of(record.at) > parts.visitors.counting().0 {
+            end_day(parts, record.at);
+        }
+        line.metadata.extend(parts.visitors.see(record, view));
+    }
+    line
+}
+
+/// Begins another day when that has come, and keeps the last numbers of the one that ends.
+fn end_day(parts: &Parts, now: UnixNanos) {
+    if !parts.visitors.is_day_over(now) {
+        return;
+    }
+    let (day, readings) = parts.visitors.turn(now);
+    // A predecessor that still counts keeps its own.
+    if parts.is_sampling.load(Ordering::Relaxed) && !readings.is_empty() {
+        parts.store.append_scrape(last_of_day(day, readings, &parts.instance));
+    }
 }
 
 /// Moves spans; those of exports are not exported, which would be one more export.

@@ -23,6 +23,8 @@ use crate::http::{self, Shared};
 use crate::ingest::forward::Switches;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
+use crate::visitors::Visitors;
+use crate::visitors::country::Countries;
 
 /// Everything that a reload changes, and what it reads.
 pub struct Reloader {
@@ -48,6 +50,8 @@ pub struct Reloader {
     pub tail: Follower,
     /// Rules are evaluated as the new configuration says.
     pub rules: Arc<Evaluator>,
+    /// The database of countries is read anew.
+    pub visitors: Arc<Visitors>,
     /// Reloads run one after the other.
     pub turn: tokio::sync::Mutex<()>,
 }
@@ -63,6 +67,7 @@ struct Prepared {
     loaded: Loaded,
     site: Site,
     credentials: Option<Credentials>,
+    countries: Option<Countries>,
 }
 
 /// Why a reload was refused: every reason, and whether the CV is at fault.
@@ -98,6 +103,12 @@ impl Reloader {
                 Err(reasons)
             }
         }
+    }
+
+    /// Counts who came today before this process.
+    pub fn count_earlier_visitors(&self) {
+        let lane = self.shared.lanes.heavy.clone();
+        super::visitors::count_earlier(self.visitors.clone(), self.store.clone(), lane);
     }
 
     /// Returns the configuration in force.
@@ -142,7 +153,10 @@ impl Reloader {
             .tls
             .read()
             .map_err(|fault| Refusal { reasons: vec![fault.to_string()], cv_is_stale: false })?;
-        Ok(Prepared { loaded, site, credentials })
+        let countries = loaded.config.visitors.read();
+        let countries =
+            countries.map_err(|fault| Refusal { reasons: vec![fault.to_string()], cv_is_stale: false })?;
+        Ok(Prepared { loaded, site, credentials, countries })
     }
 
     fn load_site(&self, config: &Config) -> Result<Site, SiteError> {
@@ -180,7 +194,7 @@ impl Reloader {
 
     /// Swaps. What could still be refused comes first; after it nothing fails.
     fn apply(&self, prepared: Prepared) -> Result<String, Refusal> {
-        let Prepared { loaded, site, credentials } = prepared;
+        let Prepared { loaded, site, credentials, countries } = prepared;
         let config = &loaded.config;
         self.telemetry.apply(&config.telemetry).map_err(|fault| Refusal {
             reasons: vec![format!("{:#}", anyhow::Error::from(fault))],
@@ -197,6 +211,7 @@ impl Reloader {
         self.shared.queries.apply(&config.query);
         self.shared.log_queries.apply(&config.query);
         self.keeper.apply(&config.push);
+        self.visitors.use_countries(countries);
         self.shared.switches.sample_by(config.telemetry.traces.sampling());
         self.tail.apply(config);
         self.rules.apply(config);

@@ -220,6 +220,9 @@ impl Running {
         self.predecessor = None;
         self.pipeline.begin_sampling();
         self.reloader.shared.links.reread();
+        self.auth.tokens().reread();
+        self.reloader.visitors.tagged().reread();
+        self.reloader.count_earlier_visitors();
         let config = self.reloader.loaded().config;
         self.reloader.tail.begin_late(&config);
         self.reloader.rules.begin_late(&config);

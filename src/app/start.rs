@@ -36,6 +36,8 @@ use crate::release::handover::{Predecessor, Program, ProgramError};
 use crate::release::{self, Release};
 use crate::store::{Opening, Store, Token};
 use crate::telemetry::{self, Identity, Telemetry};
+use crate::visitors::tagged::Tagged;
+use crate::visitors::{self, Visitors};
 
 /// Commands that wait their turn; more callers wait at the socket.
 const CONTROL_QUEUE: usize = 8;
@@ -117,6 +119,12 @@ impl Base {
         keep(&config.data, &site);
         let status = Status::new(&site, stale, self.clock.clone(), &meter);
 
+        let countries = config.visitors.read().map_err(|fault| Failure::Configuration(fault.to_string()))?;
+        let tagged = Arc::new(Tagged::open(&config.data));
+        let visitors = Arc::new(Visitors::open(&config.data, tagged, countries, self.clock.now()));
+        let of_day = self.clock.clone();
+        visitors::observe(&visitors, &meter, move || of_day.now());
+
         let keeper = Keeper::new(store.clone(), self.telemetry.clone(), self.clock.clone());
         keeper.apply(&config.push);
         let rules = Arc::new(Evaluator::new(&config, &store, &self.clock, &meter));
@@ -130,7 +138,7 @@ impl Base {
             shared.clone(),
             switches.clone(),
             store.clone(),
-            (status, keeper, rules),
+            (status, keeper, rules, visitors),
             rings,
         )?;
 
@@ -171,6 +179,7 @@ impl Base {
             Some(predecessor) => predecessor.serving(),
             None => {
                 pipeline.begin_sampling();
+                reloader.count_earlier_visitors();
                 reloader.tail.begin(&config)?;
                 reloader.rules.begin(&config)?;
             }
@@ -250,7 +259,7 @@ impl Base {
         shared: Arc<Shared>,
         forward: ForwardSwitches,
         store: Store,
-        (status, keeper, rules): (Status, Arc<Keeper>, Arc<Evaluator>),
+        (status, keeper, rules, visitors): (Status, Arc<Keeper>, Arc<Evaluator>, Arc<Visitors>),
         rings: Rings,
     ) -> anyhow::Result<(Arc<Reloader>, Pipeline)> {
         let spans_left_out = Arc::new(AtomicU64::new(0));
@@ -267,6 +276,8 @@ impl Base {
             clock: self.clock,
             sample_interval: self.loaded.config.telemetry.sample_interval,
             is_sampling: AtomicBool::new(false),
+            visitors: visitors.clone(),
+            instance: data::instance_id(&self.loaded.config.data)?,
         })
         .context("start the pipeline thread")?;
         let tls = self.loaded.config.http.tls.read()?.map(Tls::new);
@@ -284,6 +295,7 @@ impl Base {
             keeper,
             tail,
             rules,
+            visitors,
             turn: tokio::sync::Mutex::new(()),
         });
         Ok((reloader, pipeline))

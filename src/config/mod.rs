@@ -20,7 +20,7 @@ use settings::{SETTINGS, Setting};
 
 use crate::http::admin::password;
 use crate::ingest::{forward, push, tail};
-use crate::{balancer, cv, http, query, release, store, telemetry};
+use crate::{balancer, cv, http, query, release, store, telemetry, visitors};
 
 /// The file looked for when no `--config` is given.
 pub const DEFAULT_FILE: &str = "vitrine.toml";
@@ -61,6 +61,8 @@ pub struct Config {
     pub push: push::Config,
     /// Files and journals that are followed.
     pub logs: tail::Config,
+    /// Who looks at the CV.
+    pub visitors: visitors::Config,
     /// What queries may take.
     pub query: http::api::prometheus::Config,
     /// Alert and recording rules.
@@ -85,6 +87,7 @@ impl Default for Config {
             forward: forward::Config::default(),
             push: push::Config::default(),
             logs: tail::Config::default(),
+            visitors: visitors::Config::default(),
             query: http::api::prometheus::Config::default(),
             rules: query::rules::Config::default(),
             telemetry: telemetry::Config::default(),
@@ -232,8 +235,10 @@ pub fn load(layers: &Layers) -> Result<Loaded, Problems> {
             Err(fault) => problems.push(Problem { place, message: refusal(setting, &value, &fault) }),
         }
     }
-    let (telemetry, faults) = config.telemetry.with_environment(&|name| layers.environment(name));
+    let (telemetry, faults) = config.telemetry.clone().with_environment(&|name| layers.environment(name));
+    let before = config.clone();
     config.telemetry = telemetry;
+    sources.extend(overlaid(&before, &config, layers));
     // The OpenTelemetry specification wants a variable that makes no sense to be warned
     // about and ignored; our own settings are refused like all others.
     warnings.extend(faults.iter().map(|fault| of_telemetry(fault, "environment")));
@@ -241,6 +246,47 @@ pub fn load(layers: &Layers) -> Result<Loaded, Problems> {
     problems.extend(rules::load(&mut config.rules, lists.rules, path.as_deref()));
     problems.extend(config.telemetry.faults().iter().map(|fault| of_telemetry(fault, "telemetry")));
     if problems.is_empty() { Ok(Loaded { config, sources, warnings }) } else { Err(Problems(problems)) }
+}
+
+/// Reads one setting's value as the file's would be read; returns it as it would be shown, or
+/// what is wrong with it and what would be accepted.
+pub fn read_value(setting: &Setting, text: &str) -> Result<String, String> {
+    let mut config = Config::default();
+    (setting.set)(&mut config, text).map_err(|fault| refusal(setting, text, &fault))?;
+    Ok(setting.value(&config))
+}
+
+/// Settings that OpenTelemetry's standard variables give, and which of those. One that stands
+/// behind another counts where the one before it is not set.
+const OTEL: &[(&str, &[&str])] = &[
+    ("telemetry.traces.sampler", &["OTEL_TRACES_SAMPLER"]),
+    ("telemetry.traces.ratio", &["OTEL_TRACES_SAMPLER_ARG", "OTEL_TRACES_SAMPLER"]),
+    ("telemetry.otlp.enabled", &["OTEL_SDK_DISABLED"]),
+    ("telemetry.otlp.endpoint", &["OTEL_EXPORTER_OTLP_ENDPOINT"]),
+    ("telemetry.otlp.metric_interval", &["OTEL_METRIC_EXPORT_INTERVAL"]),
+    ("telemetry.otlp.certificate", &["OTEL_EXPORTER_OTLP_CERTIFICATE"]),
+    ("telemetry.otlp.client_certificate", &["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"]),
+    ("telemetry.otlp.client_key", &["OTEL_EXPORTER_OTLP_CLIENT_KEY"]),
+    ("telemetry.otlp.metrics.endpoint", &["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"]),
+    ("telemetry.otlp.logs.endpoint", &["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"]),
+    ("telemetry.otlp.traces.endpoint", &["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]),
+];
+
+/// Returns the settings that the standard variables changed, and by which of them.
+fn overlaid<'a>(
+    before: &'a Config,
+    after: &'a Config,
+    layers: &'a Layers,
+) -> impl Iterator<Item = (&'static str, Source)> + 'a {
+    let is_set = |name: &&&str| layers.environment(name).is_some_and(|text| !text.trim().is_empty());
+    let changed = OTEL.iter().filter(|(key, _)| {
+        let setting = settings::find(key).expect("the list has keys of the table");
+        (setting.get)(before) != (setting.get)(after)
+    });
+    changed.filter_map(move |(key, names)| {
+        let name = names.iter().find(is_set)?;
+        Some((*key, Source::Environment((*name).to_string())))
+    })
 }
 
 /// Says what is wrong with the admin password, without the password.

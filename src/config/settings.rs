@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Config;
-use super::value::{Bytes, Form, Kind, bytes, duration, lang, log_level, whole};
+use super::value::{Bytes, Form, Kind, MASK, bytes, duration, lang, log_level, whole};
 use crate::balancer;
 use crate::ingest::forward;
 
@@ -28,10 +28,15 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Returns the value in `config` as text, a secret masked. The admin password and the
-    /// headers of exporters come from the environment and have no row here.
+    /// Returns the value in `config` as text, a secret masked, and the query of an endpoint,
+    /// where some services want theirs. The admin password and the headers of exporters come
+    /// from the environment and have no row here.
     pub fn value(&self, config: &Config) -> String {
-        (self.get)(config)
+        let value = (self.get)(config);
+        match value.split_once('?') {
+            Some((address, _)) if self.key.ends_with("endpoint") => format!("{address}?{MASK}"),
+            _ => value,
+        }
     }
 
     /// Returns the default as it would stand in the file.
@@ -244,6 +249,13 @@ pub const SETTINGS: &[Setting] = &[
         |text: &str| whole(text, 0..=1_000_000)
     ),
     setting!(
+        "http.status_page",
+        live,
+        http.status_page,
+        "true or false",
+        "whether `/status` tells everyone whether the site is up, and when in the last 90 days it was not"
+    ),
+    setting!(
         "http.drills",
         live,
         http.drills,
@@ -452,6 +464,13 @@ pub const SETTINGS: &[Setting] = &[
         "a size up to 1TiB",
         "bytes a second that one address may push, thirty seconds' worth at once, then 429; 0 for any number",
         0..=TIB
+    ),
+    setting!(
+        "visitors.countries",
+        live,
+        visitors.countries,
+        "a file",
+        "country database in MaxMind's format (`.mmdb`), such as GeoLite2-Country, by which access lines say a visitor's country; held in memory, and a reload reads it again"
     ),
     setting!(
         "telemetry.log_level",

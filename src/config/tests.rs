@@ -1,4 +1,5 @@
 use super::*;
+use crate::pages::admin::{Lang, meaning};
 
 fn layers(file: Option<&Path>, environment: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Layers {
     Layers {
@@ -39,6 +40,56 @@ fn flag_wins_over_environment_over_file_over_default() {
     assert_eq!(loaded.config.data, Path::new("/from/flag"));
     assert_eq!(loaded.source("data"), Source::Flag);
     assert_eq!(loaded.source("http.threads"), Source::Default);
+}
+
+#[test]
+fn a_key_in_the_query_of_an_endpoint_is_not_shown() {
+    let (_dir, path) = file("[telemetry.otlp]\nendpoint = \"http://file:4318/x?api_key=secret\"\n");
+    let loaded = load(&layers(Some(&path), &[], &[])).unwrap();
+    let shown = settings::find("telemetry.otlp.endpoint").unwrap().value(&loaded.config);
+    assert_eq!(shown, "http://file:4318/x?********");
+}
+
+#[test]
+fn a_value_of_a_standard_variable_says_which_one_gave_it() {
+    let (_dir, path) = file("[telemetry.otlp]\nendpoint = \"http://file:4318\"\n");
+    let certificates = ["", "METRICS_", "LOGS_", "TRACES_"];
+    let mut environment: Vec<(String, String)> = vec![
+        ("OTEL_SDK_DISABLED".into(), "true".into()),
+        ("OTEL_METRIC_EXPORT_INTERVAL".into(), "12345".into()),
+        ("OTEL_TRACES_SAMPLER".into(), "traceidratio".into()),
+        ("OTEL_TRACES_SAMPLER_ARG".into(), "0.5".into()),
+    ];
+    for signal in certificates {
+        for (what, value) in [
+            ("ENDPOINT", "http://variable:4318"),
+            ("CERTIFICATE", "/a"),
+            ("CLIENT_CERTIFICATE", "/b"),
+            ("CLIENT_KEY", "/c"),
+        ] {
+            environment.push((format!("OTEL_EXPORTER_OTLP_{signal}{what}"), value.into()));
+        }
+    }
+    let pairs: Vec<(&str, &str)> =
+        environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let loaded = load(&layers(Some(&path), &pairs, &[])).unwrap();
+    let plain = load(&layers(Some(&path), &[], &[])).unwrap();
+    for setting in SETTINGS {
+        let source = loaded.source(setting.key);
+        if setting.value(&loaded.config) == setting.value(&plain.config) {
+            assert_eq!(source, plain.source(setting.key), "{}", setting.key);
+        } else {
+            let Source::Environment(name) = source else {
+                panic!("{} is said to be by {source}", setting.key)
+            };
+            assert!(pairs.iter().any(|(known, _)| *known == name), "{} {name}", setting.key);
+        }
+    }
+    let by = Source::Environment("OTEL_EXPORTER_OTLP_ENDPOINT".into());
+    assert_eq!(loaded.source("telemetry.otlp.endpoint"), by);
+    // Only the sampler's name changes its share, too.
+    let loaded = load(&layers(None, &[("OTEL_TRACES_SAMPLER", "traceidratio")], &[])).unwrap();
+    assert_eq!(loaded.source("telemetry.traces.ratio"), Source::Environment("OTEL_TRACES_SAMPLER".into()));
 }
 
 #[test]
@@ -274,4 +325,19 @@ fn an_installations_file_is_taken_when_there_is_no_nearer_one() {
     check(Layers::default(), Some(&installed));
     check(named, Some(Path::new("mine.toml")));
     check(by_environment, None);
+}
+
+#[test]
+fn every_setting_says_in_every_language_what_it_is_for() {
+    let typed = |text: &str| {
+        let mut parts: Vec<String> = text.split('`').skip(1).step_by(2).map(str::to_string).collect();
+        parts.sort();
+        parts
+    };
+    for lang in [Lang::Ru] {
+        for setting in SETTINGS {
+            let meaning = meaning(lang, setting.key).unwrap_or_else(|| panic!("{lang:?}: {}", setting.key));
+            assert_eq!(typed(meaning), typed(setting.meaning), "{lang:?}: {}", setting.key);
+        }
+    }
 }

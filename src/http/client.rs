@@ -4,7 +4,7 @@
 //! addresses in `X-Forwarded-For` (without it: `Forwarded`, RFC 7239) the right-most one
 //! that is no trusted proxy counts: everything left of it was written by a stranger.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR, X_FORWARDED_PROTO};
@@ -52,14 +52,6 @@ pub(super) fn is_plain_at_proxy(req: &HttpRequest, trusted: &[IpNet]) -> bool {
 
 pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
-}
-
-/// One customer has a whole /64 of IPv6 addresses, so that counts as one.
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
 
 /// Walks from the proxy towards the visitor; what cannot be read ends the walk.

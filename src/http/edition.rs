@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::assets::{self, Assets};
 use super::representation::{Caching, Representation};
 use crate::cv::BaseUrl;
+use crate::record::view::Shown;
 
 /// A document at a path.
 #[derive(Clone, Debug)]
@@ -36,6 +37,9 @@ pub struct Edition {
     pub not_found: Option<Bytes>,
     /// The address of the site, when the owner named it.
     pub base_url: Option<BaseUrl>,
+    /// The language of the original, of which the owner's PDF is taken to be; empty when nobody
+    /// said it.
+    pub lang: Arc<str>,
     /// What pages of earlier editions show, and until when it is served.
     kept: HashMap<String, (Document, Instant)>,
     assets: Arc<Assets>,
@@ -64,6 +68,7 @@ impl Edition {
             stylesheet: String::new(),
             not_found: None,
             base_url: None,
+            lang: "".into(),
             kept: HashMap::new(),
             assets,
         }
@@ -75,10 +80,29 @@ impl Edition {
         self.documents.insert(path.to_string(), Document { route, representation });
     }
 
-    /// Adds a document that only private links show, at the path behind a token.
+    /// Adds a document of the CV, which visitors come for, at `path`.
+    pub fn add_shown(
+        &mut self,
+        path: &str,
+        route: &'static str,
+        content_type: &'static str,
+        body: Vec<u8>,
+        shown: Shown,
+    ) {
+        let representation = Representation::new(content_type, Caching::Revalidate, body).shown_as(shown);
+        self.documents.insert(path.to_string(), Document { route, representation: representation.into() });
+    }
+
+    /// Adds what only private links show, at the path behind a token.
     pub fn add_private(&mut self, rest: &str, content_type: &'static str, body: Vec<u8>) {
         let representation = Representation::new(content_type, Caching::Never, body);
-        self.private.insert(rest.to_string(), Arc::new(representation));
+        self.private.insert(rest.to_string(), representation.into());
+    }
+
+    /// Adds a document of the CV that only private links show.
+    pub fn add_private_shown(&mut self, rest: &str, content_type: &'static str, body: Vec<u8>, shown: Shown) {
+        let representation = Representation::new(content_type, Caching::Never, body).shown_as(shown);
+        self.private.insert(rest.to_string(), representation.into());
     }
 
     /// Returns what private links show at a path behind their token.

@@ -16,6 +16,7 @@ use super::error::Error;
 use super::observe::Answered;
 use super::public;
 use super::server::Thread;
+use crate::record::view::{CvDocument, Shown};
 
 /// A served folder: its route's template and its path within the site's folder.
 #[derive(Clone, Copy)]
@@ -52,7 +53,9 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 async fn answer(request: &HttpRequest, route: &'static str, file: Option<PathBuf>) -> HttpResponse {
     let thread = Thread::of(request);
     let edition = thread.shared.edition.load_full();
-    request.extensions_mut().insert(Answered { route, worker_id: None, worked: None });
+    let shown = || Shown { document: CvDocument::Pdf, lang: edition.lang.clone() };
+    let shown = (route == PDF_ROUTE).then(shown);
+    request.extensions_mut().insert(Answered { shown, ..Answered::at(route) });
     if let Err(fault) = public::admit(request, thread) {
         return fault.response(&edition);
     }

@@ -249,7 +249,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 
 /// Answers who has sent enough, or came where others could read along.
 fn turned_away(request: &HttpRequest, thread: &Thread, edition: &Edition) -> Option<HttpResponse> {
-    request.extensions_mut().insert(Answered { route: ROUTE, worker_id: None, worked: None });
+    request.extensions_mut().insert(Answered::at(ROUTE));
     match public::admit(request, thread) {
         Ok(()) => public::elsewhere(request, thread, edition),
         Err(fault) => Some(fault.response(edition)),
@@ -266,7 +266,8 @@ async fn to_page(request: HttpRequest, token: web::Path<String>) -> HttpResponse
     if !shared.links.opens(&token, shared.clock.now_ms()) {
         return Error::NoFile.response(&edition);
     }
-    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, format!("/p/{token}/"))).finish()
+    let place = public::with_query(format!("/p/{token}/"), &request);
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, place)).finish()
 }
 
 async fn page(request: HttpRequest, path: web::Path<(String, String)>) -> HttpResponse {
@@ -278,6 +279,8 @@ async fn page(request: HttpRequest, path: web::Path<(String, String)>) -> HttpRe
     }
     let found = edition.private(&rest).filter(|_| shared.links.opens(&token, shared.clock.now_ms()));
     let Some(found) = found else { return Error::NoFile.response(&edition) };
+    let shown = found.shown.clone();
+    request.extensions_mut().insert(Answered { shown, ..Answered::at(ROUTE) });
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, found.content_type.clone()))
         .insert_header((header::CACHE_CONTROL, found.cache_control.clone()))

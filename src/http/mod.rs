@@ -28,6 +28,7 @@ mod secret_file;
 mod server;
 pub mod site;
 mod stage;
+mod status;
 pub mod tls;
 mod watchdog;
 
@@ -46,6 +47,7 @@ use opentelemetry::metrics::Meter;
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::cv::BaseUrl;
+use crate::record::address::network;
 use crate::record::ring::Sender;
 use crate::record::sampling::Sampling;
 use crate::record::trace::TraceContext;
@@ -81,6 +83,8 @@ pub struct Config {
     /// Requests a second that one address may send to each http thread, twice as many at
     /// once; 0 means any number.
     pub requests_per_second: u64,
+    /// Whether `/status` tells everyone whether the site is up, and when it was not.
+    pub status_page: bool,
     /// Whether `/drill/…` shows what a fault looks like.
     pub drills: bool,
 }
@@ -98,6 +102,7 @@ impl Default for Config {
             // A browser opens six; an office may stand behind one address.
             connections_per_address: 256,
             requests_per_second: 200,
+            status_page: false,
             drills: false,
         }
     }
@@ -163,6 +168,7 @@ pub struct Switches {
     /// The port of TLS, 0 while it is not spoken.
     secure_port: AtomicU16,
     redirects: AtomicBool,
+    status_page: AtomicBool,
     drills: AtomicBool,
     wanted: AtomicBool,
     closing: AtomicBool,
@@ -176,6 +182,7 @@ impl Switches {
         self.connections_per_address.store(config.connections_per_address, Ordering::Relaxed);
         self.requests_per_second.store(config.requests_per_second, Ordering::Relaxed);
         self.redirects.store(config.tls.redirect, Ordering::Relaxed);
+        self.status_page.store(config.status_page, Ordering::Relaxed);
         self.drills.store(config.drills, Ordering::Relaxed);
     }
 
@@ -266,7 +273,7 @@ impl Switches {
         if at_most == 0 || client::is_trusted(address, &self.trusted_proxies.load()) {
             return None;
         }
-        let entered = connections.enter(client::network(address), at_most);
+        let entered = connections.enter(network(address), at_most);
         Some(entered.map_or(Admitted::TooMany, |connection| Admitted::Counted { _connection: connection }))
     }
 
@@ -281,7 +288,11 @@ impl Switches {
         if client::is_trusted(address, &trusted) {
             return Ok(());
         }
-        requests.enter(client::network(address), per_second, Instant::now())
+        requests.enter(network(address), per_second, Instant::now())
+    }
+
+    fn has_status_page(&self) -> bool {
+        self.status_page.load(Ordering::Relaxed)
     }
 
     fn has_drills(&self) -> bool {

@@ -4,7 +4,8 @@
 //! records, it records when it is dropped. So a client that leaves early, a body that
 //! streams for an hour and a handler that fails are all counted, and the number of active
 //! requests cannot leak. Instruments are bound once per thread and label set: about 20 ns
-//! a measurement instead of 145. Nothing here locks, formats or waits.
+//! a measurement instead of 145. Nothing here locks, formats or waits. Of a visitor only what
+//! must be taken from the request is taken: who that was is found out elsewhere.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -18,20 +19,23 @@ use std::time::Instant;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::{ConnectionType, StatusCode, header};
-use actix_web::{HttpMessage, web::Bytes};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::{HttpMessage, HttpRequest, web::Bytes};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Meter, UpDownCounter};
 use pin_project_lite::pin_project;
 
 use super::server::Thread;
 use super::watchdog;
-use super::{Switches, files, links};
+use super::{Shared, Switches, files, links, status};
 use crate::clock::UnixNanos;
 use crate::record::AccessRecord;
 use crate::record::access::{PATH_MAX_BYTES, Stages, USER_AGENT_MAX_BYTES, cut, known_method};
 use crate::record::names::{self, keys};
 use crate::record::trace::TraceContext;
+use crate::record::view::{Shown, View};
+use crate::visitors::{referrer, via};
 
 /// What a handler says of its answer, left in the request's extensions.
 pub(super) struct Answered {
@@ -39,6 +43,15 @@ pub(super) struct Answered {
     pub(super) worker_id: Option<u32>,
     /// When the worker began and ended with it.
     pub(super) worked: Option<(Instant, Instant)>,
+    /// Which document of the CV it shows.
+    pub(super) shown: Option<Shown>,
+}
+
+impl Answered {
+    /// Says that a route answered, by itself and with nothing of the CV.
+    pub(super) fn at(route: &'static str) -> Self {
+        Answered { route, worker_id: None, worked: None, shown: None }
+    }
 }
 
 /// Routes that do not pass the balancer, by their templates; a label is never taken from
@@ -57,6 +70,7 @@ const OTHER_ROUTES: &[&str] = &[
     files::STATIC.route,
     files::PDF_ROUTE,
     links::ROUTE,
+    status::ROUTE,
     "/admin",
     "/admin/login",
     "/admin/logout",
@@ -68,11 +82,24 @@ const OTHER_ROUTES: &[&str] = &[
     "/admin/traces/{id}",
     "/admin/workers",
     "/admin/events",
+    "/admin/visitors",
+    "/admin/visitors/links",
+    "/admin/visitors/links/{tag}/delete",
     "/admin/links",
     "/admin/links/{id}/revoke",
+    "/admin/settings",
+    "/admin/settings/audit",
+    "/admin/settings/grafana",
+    "/admin/settings/access",
+    "/admin/settings/access/sessions/end-others",
+    "/admin/settings/access/sessions/{number}/end",
+    "/admin/settings/access/tokens",
+    "/admin/settings/access/tokens/{id}/revoke",
+    "/admin/settings/access/password",
     "/admin/api/v1/workers",
     "/admin/api/v1/workers/{id}/{command}",
     "/admin/api/v1/reload",
+    "/admin/api/v1/log-level",
 ];
 
 /// Recorded when the client left before there was a status; nginx's number for it.
@@ -213,6 +240,9 @@ where
                     guard.stages.begun = Some(begun.saturating_duration_since(guard.started));
                     guard.stages.worked = Some(ended.saturating_duration_since(guard.started));
                 }
+                if let Some(shown) = &answered.shown {
+                    guard.view = view(&thread.shared, response.request(), response.status(), shown);
+                }
             } else if let Some(pattern) = response.request().match_pattern() {
                 guard.route = OTHER_ROUTES.iter().find(|route| **route == pattern).unwrap_or(&"");
             }
@@ -259,6 +289,7 @@ pub(super) struct Guard {
     worker_id: Option<u32>,
     client: Option<std::net::IpAddr>,
     user_agent: Option<Box<str>>,
+    view: Option<View>,
 }
 
 impl Guard {
@@ -287,6 +318,7 @@ impl Guard {
             worker_id: None,
             client: thread.shared.switches.client(request),
             user_agent: agent.map(|agent| cut(agent, USER_AGENT_MAX_BYTES).into()),
+            view: None,
             thread,
         }
     }
@@ -313,8 +345,48 @@ impl Drop for Guard {
             worker_id: self.worker_id,
             client: self.client,
             user_agent: self.user_agent.take(),
+            view: self.view.take(),
         });
     }
+}
+
+/// Says what a visitor looked at; none when nobody did.
+///
+/// A browser that has the page asks whether it is still right, and shows it to whoever came back:
+/// 304 is a view as 200 is, and so AWStats counts. What is fetched in advance may never be looked
+/// at, and a part of a PDF comes after its whole.
+fn view(shared: &Shared, request: &HttpRequest, status: StatusCode, shown: &Shown) -> Option<View> {
+    let is_shown = matches!(status, StatusCode::OK | StatusCode::NOT_MODIFIED);
+    if request.method() != Method::GET || !is_shown || is_in_advance(request.headers()) {
+        return None;
+    }
+    let headers = request.headers();
+    let text_of = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+    let referrer_host = text_of(header::REFERER).and_then(referrer::host).filter(|host| {
+        let is_own = |own: &str| referrer::is_same(host, own);
+        let edition = shared.edition.load();
+        !text_of(header::HOST).or(request.uri().host()).is_some_and(is_own)
+            && !edition.base_url.as_ref().is_some_and(|base| is_own(base.host()))
+    });
+    Some(View {
+        shown: shown.clone(),
+        address: shared.switches.peer(request).address,
+        referrer_host: referrer_host.map(Into::into),
+        via: via::of_query(request.query_string()).map(Into::into),
+    })
+}
+
+/// Whether a browser fetches what it thinks will be wanted. Others than the first are what older
+/// browsers say.
+fn is_in_advance(headers: &HeaderMap) -> bool {
+    static SAYING: [HeaderName; 3] = [
+        HeaderName::from_static("sec-purpose"),
+        HeaderName::from_static("purpose"),
+        HeaderName::from_static("x-moz"),
+    ];
+    let is_prefetch =
+        |value: &header::HeaderValue| value.to_str().is_ok_and(|value| value.contains("prefetch"));
+    SAYING.iter().any(|name| headers.get(name).is_some_and(is_prefetch))
 }
 
 /// The front page, most of all requests, costs no allocation. A private link is a secret.

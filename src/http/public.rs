@@ -19,6 +19,7 @@ use super::server::Thread;
 use super::watchdog;
 use crate::balancer::WorkerId;
 use crate::record::trace::TraceContext;
+use crate::record::view::Shown;
 
 /// What a worker is asked for.
 pub struct Job {
@@ -159,7 +160,7 @@ pub(super) async fn public(request: HttpRequest) -> HttpResponse {
             // A failure is counted for the route and the worker that it happened on.
             let route = edition.find(request.path()).map_or("", |(route, _)| route);
             let worker_id = fault.worker().map(|worker| worker.0);
-            (Answered { route, worker_id, worked: None }, fault.response(&edition))
+            (Answered { worker_id, ..Answered::at(route) }, fault.response(&edition))
         }
     };
     request.extensions_mut().insert(answered);
@@ -206,8 +207,8 @@ async fn serve(
         trace: TraceContext::current().unwrap_or_else(TraceContext::root),
     };
     let (worker, Done { reply, begun, ended }) = thread.local.dispatch(job).await?;
-    let (route, response) = respond(request, reply, worker)?;
-    Ok((Answered { route, worker_id: Some(worker.0), worked: Some((begun, ended)) }, response))
+    let (route, shown, response) = respond(request, reply, worker)?;
+    Ok((Answered { route, worker_id: Some(worker.0), worked: Some((begun, ended)), shown }, response))
 }
 
 fn ask(request: &HttpRequest, thread: &Thread) -> Ask {
@@ -231,11 +232,12 @@ fn text_of(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
+/// Makes the response, and says of which route it is and what it shows.
 fn respond(
     request: &HttpRequest,
     reply: Reply,
     worker: WorkerId,
-) -> Result<(&'static str, HttpResponse), Error> {
+) -> Result<(&'static str, Option<Shown>, HttpResponse), Error> {
     let (status, route, representation, encoding) = match reply {
         Reply::Document { route, representation, encoding } => {
             (StatusCode::OK, route, representation, encoding)
@@ -244,8 +246,10 @@ fn respond(
             (StatusCode::NOT_MODIFIED, route, representation, encoding)
         }
         Reply::Moved(place) => {
-            let moved = HttpResponse::PermanentRedirect().insert_header((header::LOCATION, place)).finish();
-            return Ok(("", moved));
+            let moved = HttpResponse::PermanentRedirect()
+                .insert_header((header::LOCATION, with_query(place, request)))
+                .finish();
+            return Ok(("", None, moved));
         }
         Reply::NotFound => return Err(Error::NotFound { worker }),
     };
@@ -261,9 +265,10 @@ fn respond(
             let mut response = HttpResponse::RangeNotSatisfiable();
             response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
             response.insert_header((header::CONTENT_RANGE, range.unwrap_or_default()));
-            return Ok((route, response.finish()));
+            return Ok((route, None, response.finish()));
         }
     };
+    let shown = representation.shown.clone();
     let mut response = HttpResponse::build(status);
     // A 304 carries the headers that a 200 would have had to update a cache with
     // (RFC 9110 section 15.4.5), the security headers included.
@@ -274,7 +279,7 @@ fn respond(
         response.insert_header((header::VARY, HeaderValue::from_static("Accept-Encoding")));
     }
     if status == StatusCode::NOT_MODIFIED {
-        return Ok((route, response.finish()));
+        return Ok((route, shown, response.finish()));
     }
     response.insert_header((header::ACCEPT_RANGES, HeaderValue::from_static("bytes")));
     if let Some(range) = range {
@@ -284,5 +289,13 @@ fn respond(
     if let Some(token) = encoding.token() {
         response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static(token)));
     }
-    Ok((route, response.body(body)))
+    Ok((route, shown, response.body(body)))
+}
+
+/// Returns a place with the query of the request, which says where a visitor came from.
+pub(super) fn with_query(place: String, request: &HttpRequest) -> String {
+    match request.query_string() {
+        "" => place,
+        query => format!("{place}?{query}"),
+    }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::negotiate::Encoding;
+use crate::record::view::Shown;
 
 /// How long a client may keep a document (RFC 9111).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Representation {
     pub(super) cache_control: HeaderValue,
     /// Whether another encoding exists, so that caches must tell them apart.
     pub(super) varies: bool,
+    /// Which document of the CV it is; none for what belongs to one.
+    pub(super) shown: Option<Shown>,
     variants: [Option<Variant>; 3],
 }
 
@@ -68,8 +71,14 @@ impl Representation {
                 Caching::Immutable => "public, max-age=31536000, immutable",
             }),
             varies: brotli.is_some() || gzip.is_some(),
+            shown: None,
             variants: [Some(variant(body, "")), gzip, brotli],
         }
+    }
+
+    /// Says which document of the CV it is, so that who asks for it is a visitor.
+    pub fn shown_as(self, shown: Shown) -> Self {
+        Representation { shown: Some(shown), ..self }
     }
 
     /// Returns true for what a page is made of and does not itself say.

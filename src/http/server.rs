@@ -22,7 +22,7 @@ use super::observe::{Instruments, Observe};
 use super::public::{Done, Job, public};
 use super::tls::Tls;
 use super::watchdog::Watchdog;
-use super::{Config, Shared, Well, acme, api, files, links, probes};
+use super::{Config, Shared, Well, acme, api, files, links, probes, status};
 use crate::balancer::Local;
 
 /// What was sent and is not taken for so long ends the connection, be the other end slow,
@@ -225,6 +225,7 @@ impl Server {
                 .configure(acme::routes)
                 .configure(files::routes)
                 .configure(links::routes)
+                .configure(|cfg| status::routes(cfg, admin.clone()))
                 .configure(|cfg| admin::routes(cfg, admin.clone()))
                 .configure(|cfg| api::routes(cfg, admin.clone(), for_threads.clone()))
                 .default_service(web::to(public))

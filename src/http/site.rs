@@ -18,6 +18,7 @@ use super::files::PDF_ROUTE;
 use crate::cv::{self, Audience, BaseUrl, Cv, Disclosed, Theme};
 use crate::pages::cv::{CvView, Translation};
 use crate::pages::{self, sitemap};
+use crate::record::view::{CvDocument, Shown};
 
 /// What the stylesheets of all themes begin with.
 const BASE: &str = "cv/base.css";
@@ -37,6 +38,7 @@ struct Form {
     name: &'static str,
     /// The route's template in the original, and in other languages.
     routes: [&'static str; 2],
+    document: CvDocument,
     content_type: &'static str,
     write: fn(&Disclosed) -> String,
 }
@@ -45,24 +47,28 @@ const FORMS: [Form; 4] = [
     Form {
         name: "resume.json",
         routes: ["/resume.json", "/{lang}/resume.json"],
+        document: CvDocument::Json,
         content_type: "application/json; charset=utf-8",
         write: cv::public_json,
     },
     Form {
         name: "cv.txt",
         routes: ["/cv.txt", "/{lang}/cv.txt"],
+        document: CvDocument::Text,
         content_type: "text/plain; charset=utf-8",
         write: pages::cv::text,
     },
     Form {
         name: "cv.md",
         routes: ["/cv.md", "/{lang}/cv.md"],
+        document: CvDocument::Markdown,
         content_type: "text/markdown; charset=utf-8",
         write: pages::cv::commonmark,
     },
     Form {
         name: "cv.vcf",
         routes: ["/cv.vcf", "/{lang}/cv.vcf"],
+        document: CvDocument::VCard,
         content_type: "text/vcard; charset=utf-8",
         write: pages::cv::vcard,
     },
@@ -108,6 +114,7 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
     edition.stylesheet = edition.add_part("cv", "css", css.into_bytes());
     edition.not_found = not_found.map(Into::into);
     edition.base_url = config.base_url.clone();
+    edition.lang = cvs.first().map(lang).unwrap_or_default();
     let stylesheets = [edition.stylesheet.clone()];
     let places: Vec<String> = cvs.iter().enumerate().map(|(idx, cv)| place(idx, cv)).collect();
     let absolute = |path: &str| config.base_url.as_ref().map_or(path.to_string(), |base| base.join(path));
@@ -146,13 +153,16 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
             noindex: config.noindex,
         });
         let route = if idx == 0 { "/" } else { "/{lang}/" };
-        edition.add(place, route, "text/html; charset=utf-8", page.into_string().into_bytes());
+        let shown = |document| Shown { document, lang: lang(cv) };
+        let body = page.into_string().into_bytes();
+        edition.add_shown(place, route, "text/html; charset=utf-8", body, shown(CvDocument::Page));
         for form in FORMS {
-            edition.add(
+            edition.add_shown(
                 &format!("{place}{}", form.name),
                 form.routes[idx.min(1)],
                 form.content_type,
                 (form.write)(&disclosed).into_bytes(),
+                shown(form.document),
             );
         }
         if idx == 0 {
@@ -207,15 +217,22 @@ fn add_private(edition: &mut Edition, cvs: &[Cv], photo: Option<&Photo>, config:
             noindex: true,
         });
         let place = place(idx, cv);
-        edition.add_private(&place, "text/html; charset=utf-8", page.into_string().into_bytes());
+        let shown = |document| Shown { document, lang: lang(cv) };
+        let body = page.into_string().into_bytes();
+        edition.add_private_shown(&place, "text/html; charset=utf-8", body, shown(CvDocument::PrivatePage));
         for form in FORMS {
-            let body = (form.write)(&disclosed).into_bytes();
-            edition.add_private(&format!("{place}{}", form.name), form.content_type, body);
+            let (path, body) = (format!("{place}{}", form.name), (form.write)(&disclosed).into_bytes());
+            edition.add_private_shown(&path, form.content_type, body, shown(form.document));
         }
     }
     if let Some(Photo { bytes, content_type, path }) = photo {
         edition.add_private(path.trim_start_matches('/'), content_type, bytes.clone());
     }
+}
+
+/// Returns the language of a CV, shared by its documents.
+fn lang(cv: &Cv) -> Arc<str> {
+    cv.lang.as_deref().unwrap_or_default().into()
 }
 
 /// Returns the path under which the documents of one language are.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::labels::Labels;
 use super::log::{LogRecord, Severity};
 use super::trace::TraceContext;
+use super::view::View;
 use crate::clock::UnixNanos;
 
 /// The stream label value of access records.
@@ -14,6 +15,13 @@ pub const JOB_ACCESS: &str = "access";
 
 /// The stream label value of the program's own log lines.
 pub const JOB_APP: &str = "app";
+
+/// The stream label value of what was done through `/admin`.
+pub const JOB_AUDIT: &str = "audit";
+
+/// The `tracing` target of what is a record of [`JOB_AUDIT`] already: it is printed, and not
+/// captured again.
+pub const AUDIT_TARGET: &str = "vitrine::audit";
 
 /// One finished request; compact, so that a ring of them is small.
 #[derive(Clone, Debug)]
@@ -44,6 +52,8 @@ pub struct AccessRecord {
     pub client: Option<IpAddr>,
     /// The client's `User-Agent`, at most [`USER_AGENT_MAX_BYTES`].
     pub user_agent: Option<Box<str>>,
+    /// What a visitor looked at, when the request was for that and it was shown.
+    pub view: Option<View>,
 }
 
 /// Moments of a request since its arrival, in their order; none where it did not get there.
@@ -69,7 +79,8 @@ impl AccessRecord {
         severity_of_status(self.status)
     }
 
-    /// Converts to a log line; off the request path, it formats and allocates.
+    /// Converts to a log line; off the request path, it formats and allocates. What a visitor
+    /// looked at is not in it yet: `visitors` says who that was.
     pub fn to_log_record(&self) -> LogRecord {
         let severity = self.severity();
         let duration_ms = self.duration.as_secs_f64() * 1e3;
@@ -156,6 +167,7 @@ mod tests {
             worker_id: Some(2),
             client: None,
             user_agent: None,
+            view: None,
         };
         let line = record.to_log_record();
         assert_eq!(line.body, "GET / 200 1.5ms");

@@ -1,4 +1,4 @@
-//! How much of a visitor's address is kept, whoever logged it.
+//! How much of a visitor's address is kept, whoever logged it, and which addresses are one customer's.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -27,6 +27,15 @@ impl LogAddresses {
                 Some(Ipv6Addr::from_bits(v6.to_bits() & !0 << 80).into())
             }
         }
+    }
+}
+
+/// Returns what stands for one customer: the address, of IPv6 its /64, all of which one customer
+/// has and a device changes within every day.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Every part that observes and every part that keeps or shows what was observed meets
 //! here: labels, metric points and their roll-ups, log records, spans, the access record of
-//! one request and its spans, trace ids and which of them are recorded, the names of all our
+//! one request, its spans and what a visitor looked at by it, trace ids and which of them are recorded, the names of all our
 //! instruments, how seldom the same is said again, and the three traits through which a query
 //! language reads a store. Nothing here does any input or output, and nothing here knows who
 //! produces or consumes it.
@@ -23,6 +23,7 @@ pub mod seldom;
 pub mod span;
 pub mod sum;
 pub mod trace;
+pub mod view;
 
 pub use access::AccessRecord;
 pub use address::LogAddresses;
@@ -31,3 +32,4 @@ pub use log::{Levels, LogRecord, Severity};
 pub use metric::{Metadata, MetricKind, Point, Sample, Scrape, Series};
 pub use rollup::{Coverage, Resolution, RolledStep, Rollup};
 pub use span::{Span, SpanEvent, SpanKind, SpanStatus};
+pub use view::View;

@@ -288,6 +288,15 @@ instruments! {
     RULE_GROUP_LAST = "vitrine.rule.group.last.timestamp", "s", Gauge,
         "When a group of rules was last evaluated, as a Unix time.";
 
+    VISITORS_TODAY = "vitrine.visitors.today", "{visitor}", Gauge,
+        "People who looked at the CV so far this day of UTC; the greatest value of a day is that day's number.";
+    VIEWS_TODAY = "vitrine.views.today", "{view}", Gauge,
+        "Times that people looked at it so far this day of UTC, by document and language.";
+    BOT_VIEWS_TODAY = "vitrine.bot_views.today", "{view}", Gauge,
+        "Times that programs looked at it so far this day of UTC.";
+    VISITORS_VIA_TODAY = "vitrine.visitors.via.today", "{visitor}", Gauge,
+        "People who came by a tagged link of the admin page so far this day of UTC, by tag.";
+
     RELOADS = "vitrine.config.reloads", "{reload}", Counter,
         "Reloads, by outcome.";
     LAST_RELOAD_SUCCESSFUL = "vitrine.config.last_reload.successful", "", Gauge,
@@ -346,6 +355,12 @@ pub mod keys {
     pub const SEVERITY: &str = "severity";
     /// The file and the name of a group of rules.
     pub const RULE_GROUP: &str = "rule_group";
+    /// `page`, `cv.pdf` or another document of the CV.
+    pub const DOCUMENT: &str = "document";
+    /// The language of a document.
+    pub const LANG: &str = "lang";
+    /// The tag of a link.
+    pub const VIA: &str = "via";
     /// The version of the binary.
     pub const VERSION: &str = "version";
     /// The release that the binary was shipped as.

@@ -156,6 +156,7 @@ mod tests {
             worker_id: Some(2),
             client: None,
             user_agent: Some("test".into()),
+            view: None,
         }
     }
 

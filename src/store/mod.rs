@@ -153,6 +153,7 @@ impl Store {
         let histogram = stats::register(meter, &shared);
         let disk = Disk::new(generation, Space::new(probe));
         shared.handles.share(lock.predecessor().is_some());
+        shared.is_beside.store(lock.predecessor().is_some(), Ordering::Relaxed);
         let mut writer = Writer::new(shared.clone(), disk, histogram, lock);
         writer.load_late()?;
         writer.recover(left)?;
@@ -318,6 +319,12 @@ impl Store {
     ) -> Result<(), SyncError> {
         let ack: Ack = Box::new(ack);
         self.send(Message::Sync(ack)).map_err(not_queued)
+    }
+
+    /// Whether there is more to come of a predecessor: it still writes, or what it wrote last is not
+    /// taken over yet.
+    pub fn is_beside(&self) -> bool {
+        self.0.shared.is_beside.load(Ordering::Relaxed)
     }
 
     /// Returns what the store says about itself.

@@ -184,6 +184,7 @@ impl Writer {
             tracing::warn!("{err}; the rest of the predecessor's history is back after a restart");
             self.disk.unreplayed = Some(self.shared.clock.now_ms());
         }
+        self.shared.is_beside.store(false, Ordering::Relaxed);
     }
 
     /// Makes partitions whose writing failed readable again: what they flushed is whole, but

@@ -5,7 +5,7 @@
 //! exactly once: open, or sealed.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -115,6 +115,8 @@ pub struct Shared {
     pub handles: Handles,
     /// Up to when minutes and hours are made, as the writer has it.
     pub rolled: RolledUp,
+    /// Set until what a predecessor left is taken over, where there is one.
+    pub is_beside: AtomicBool,
     caches: Caches,
     config: RwLock<Config>,
     state: RwLock<State>,
@@ -131,6 +133,7 @@ impl Shared {
             counters: Counters::default(),
             handles: Handles::default(),
             rolled: RolledUp::default(),
+            is_beside: AtomicBool::new(false),
             caches: Caches::default(),
             config: RwLock::new(config),
             state: RwLock::default(),

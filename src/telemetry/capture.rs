@@ -20,7 +20,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use crate::clock::Clock;
-use crate::record::access::{JOB_APP, cut, own_stream};
+use crate::record::access::{AUDIT_TARGET, JOB_APP, cut, own_stream};
 use crate::record::ring::Sender;
 use crate::record::trace::TraceContext;
 use crate::record::{LogRecord, Severity};
@@ -51,7 +51,7 @@ pub(super) struct Capture {
 /// `tracing` asks once for each.
 pub(super) fn wants(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
-    if !metadata.is_event() || is_under(target, NEVER) {
+    if !metadata.is_event() || is_under(target, NEVER) || target == AUDIT_TARGET {
         return false;
     }
     *metadata.level() <= Level::INFO || !is_under(target, GUARDED)

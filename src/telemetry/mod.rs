@@ -279,7 +279,12 @@ impl Telemetry {
         self.exporters.states()
     }
 
-    /// Changes what is logged.
+    /// Returns what is logged now.
+    pub fn log_level(&self) -> String {
+        self.level.get()
+    }
+
+    /// Changes what is logged, until [`Telemetry::apply`] says otherwise.
     pub fn set_log_level(&self, level: &str) -> Result<(), LevelError> {
         self.level.set(level)
     }

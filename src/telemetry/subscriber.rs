@@ -35,6 +35,11 @@ pub(super) struct LevelControl {
 }
 
 impl LevelControl {
+    /// Returns the directives in force.
+    pub(super) fn get(&self) -> String {
+        self.current.lock().expect("no panic while the level is held").clone()
+    }
+
     pub(super) fn set(&self, level: &str) -> Result<(), LevelError> {
         let mut current = self.current.lock().expect("no panic while the level is held");
         if *current == level {

@@ -52,6 +52,12 @@ impl Fixture {
         self.records.drain(usize::MAX).collect()
     }
 
+    /// Changes the level as a process does, whose one subscriber is everybody's: what was
+    /// logged before is judged anew by the subscriber of the thread that changes it.
+    fn set_log_level(&self, level: &str) -> Result<(), LevelError> {
+        tracing::dispatcher::with_default(&self.dispatch, || self.telemetry.set_log_level(level))
+    }
+
     fn screen(&self) -> String {
         String::from_utf8(self.screen.0.lock().unwrap().clone()).unwrap()
     }
@@ -111,11 +117,12 @@ fn level_changes_at_run_time_and_a_wrong_one_changes_nothing() {
         found.into_iter().map(|record| record.body).collect::<Vec<_>>()
     };
     assert_eq!(bodies(), ["ordinary"]);
-    fixture.telemetry.set_log_level("warn,vitrine::cv=debug").unwrap();
+    fixture.set_log_level("warn,vitrine::cv=debug").unwrap();
     assert_eq!(bodies(), ["fine", "ordinary"]);
-    assert!(fixture.telemetry.set_log_level("vitrine=loud").is_err());
+    assert!(fixture.set_log_level("vitrine=loud").is_err());
     assert_eq!(bodies(), ["fine", "ordinary"]);
-    fixture.telemetry.apply(&Config { log_level: "off".into(), ..Config::default() }).unwrap();
+    let off = Config { log_level: "off".into(), ..Config::default() };
+    tracing::dispatcher::with_default(&fixture.dispatch, || fixture.telemetry.apply(&off)).unwrap();
     assert!(bodies().is_empty());
 }
 
@@ -133,7 +140,7 @@ fn what_the_level_does_not_name_stays_at_info_and_off_is_off() {
     };
     assert_eq!(bodies(), ["cv", "app"]);
     let before = fixture.screen();
-    fixture.telemetry.set_log_level("off").unwrap();
+    fixture.set_log_level("off").unwrap();
     assert!(bodies().is_empty());
     assert_eq!(fixture.screen(), before);
 }
@@ -151,6 +158,13 @@ fn libraries_below_the_writer_reach_the_terminal_but_not_the_records() {
     assert!(found.is_empty(), "{found:?}");
     let screen = fixture.screen();
     assert!(screen.contains("one") && screen.contains("two") && !screen.contains("three"), "{screen}");
+}
+
+#[test]
+fn what_the_audit_log_has_already_is_printed_and_not_kept_twice() {
+    let fixture = Fixture::new(Config::default());
+    let found = fixture.run(|| info!(target: crate::record::access::AUDIT_TARGET, "session 1: logged in"));
+    assert!(found.is_empty() && fixture.screen().contains("session 1: logged in"), "{found:?}");
 }
 
 #[test]

@@ -160,7 +160,7 @@ function otherRange(step) {
 }
 
 function pan(step) {
-  if (!ranges) return;
+  if (!ranges || !ranges.dataset.from) return;
   const [from, to] = [Number(ranges.dataset.from), Number(ranges.dataset.to)];
   const by = ((to - from) / 2) * step;
   if (to + by > Date.now() + (to - from) / 4) return backToNow();

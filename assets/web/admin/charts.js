@@ -95,6 +95,9 @@ const admin = (() => {
 
   const span = (data) => data.step * Math.max(1, data.lines[0].values.length - 1);
 
+  /** Steps of a day have their moments within, shorter ones at their ends. */
+  const isDaily = (data) => data.step >= 86400000;
+
   /** The address of the lines between two moments. */
   function linesOf(data, from, to) {
     return data.logs + (data.logs.includes("?") ? "&" : "?") + "from=" + Math.round(from) + "&to=" + Math.round(to);
@@ -238,7 +241,10 @@ const admin = (() => {
       chart.figure.append(link);
     }
     link.href = place;
-    link.textContent = (words.logs || "") + " " + minute(new Date(to - chart.data.step)) + "–" + minute(new Date(to));
+    const stretch = isDaily(chart.data)
+      ? date(new Date(to))
+      : minute(new Date(to - chart.data.step)) + "–" + minute(new Date(to));
+    link.textContent = (words.logs || "") + " " + stretch;
   }
 
   function draw(figure) {
@@ -283,7 +289,7 @@ const admin = (() => {
       const to = data.from + idx * data.step;
       const at = document.createElement("time");
       at.dateTime = new Date(to).toISOString();
-      at.textContent = minute(new Date(to));
+      at.textContent = (isDaily(data) ? date : minute)(new Date(to));
       if (data.logs) {
         const link = document.createElement("a");
         link.href = linesOf(data, to - data.step, to);

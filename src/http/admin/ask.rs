@@ -98,19 +98,18 @@ pub(super) struct Ask<'a> {
     patience: Duration,
 }
 
+impl<'a> Ask<'a> {
+    /// Asks these stores as of a moment.
+    pub(super) fn new(metrics: &'a dyn MetricRead, logs: &'a dyn LogRead, now: UnixNanos) -> Self {
+        Ask { metrics, logs, now, patience: PATIENCE }
+    }
+}
+
 impl AdminState {
     /// Returns what asks the store as of now.
     pub(super) fn ask(&self) -> Ask<'_> {
         let parts = &self.parts;
-        Ask { metrics: &*parts.metrics, logs: &*parts.logs, now: parts.clock.now(), patience: PATIENCE }
-    }
-}
-
-#[cfg(test)]
-impl<'a> Ask<'a> {
-    /// Asks a store in memory.
-    pub(super) fn of(store: &'a crate::query::memory::MemoryStore, now: UnixNanos) -> Self {
-        Ask { metrics: store, logs: store, now, patience: PATIENCE }
+        Ask::new(&*parts.metrics, &*parts.logs, parts.clock.now())
     }
 }
 
@@ -132,7 +131,6 @@ impl Ask<'_> {
     }
 
     /// Returns the vector that a LogQL query gives at a moment.
-    #[expect(dead_code, reason = "views that ask for numbers of lines follow")]
     pub(super) fn log_numbers(&self, query: &str, at: UnixNanos) -> Result<Vec<(Labels, f64)>, AskError> {
         vector(self.log_value(query, When::Instant(at))?)
     }

@@ -1,9 +1,9 @@
-//! Who may enter: one password, sessions for browsers, Basic auth for machines.
+//! Who may enter: one password, sessions for browsers, Basic auth and tokens for machines.
 //!
 //! Hashing takes 19 MiB and tens of milliseconds, so one runs at a time, off the async
 //! threads, and few may wait for it. A wrong password is counted before the next one has
 //! its turn, so parallel guesses gain nothing, and the right one costs nobody an attempt.
-//! Nothing here is ever logged but that a login succeeded or failed.
+//! Nothing here is ever logged but that somebody was let in or refused, in the audit log.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,11 +16,15 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::password::{GeneratedPassword, Hash, Mark, PasswordError, PasswordFile};
-use super::sessions::{Sessions, Token};
+use super::audit::{Actor, Audit, Deed, Event, Witness};
+use super::password::{self, GeneratedPassword, Hash, Mark, PasswordError, PasswordFile};
+use super::sessions::{MadeToken, SessionFacts, Sessions, Token, Visit, Visitor};
 use super::throttle::Throttle;
+use super::tokens::{Presented, Scope, TokenRefused, Tokens};
 use crate::balancer::Lane;
 use crate::clock::Clock;
+use crate::pages::admin::Notice;
+use crate::record::seldom::Seldom;
 use crate::record::trace::TraceContext;
 
 /// Credentials that are verified or wait for it. The last in the queue waits about half a
@@ -38,6 +42,13 @@ const BASIC_MAX: usize = 16;
 /// How long a verified Basic credential is remembered: a scraper that comes every 15 s
 /// costs one hash in 5 minutes.
 const BASIC_REMEMBERED: Duration = Duration::from_secs(300);
+
+/// Programs whose coming was written down; one more forgets the oldest.
+const MET_MAX: usize = 64;
+
+/// Attempts that are refused unread are written down so often, with their number: who sends
+/// thousands of them must not fill the audit log.
+const REFUSALS_NOTED_EVERY: Duration = Duration::from_secs(10);
 
 /// How often the password file is looked at while requests come.
 const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -59,6 +70,17 @@ pub enum LoginError {
     Overloaded,
 }
 
+/// Why the password is what it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The current one was not proved.
+    #[error("{0}")]
+    Login(#[from] LoginError),
+    /// The new one cannot be taken or written.
+    #[error("{0}")]
+    Password(#[from] PasswordError),
+}
+
 /// The keeper of the door; clones share one state.
 #[derive(Clone)]
 pub struct Auth(Arc<Inner>);
@@ -70,6 +92,7 @@ struct Inner {
     /// Guards what requests read and change; never held while hashing or across an await.
     state: Mutex<State>,
     throttle: Mutex<Throttle>,
+    tokens: Tokens,
     /// Guards who waits for a verification; held only to look and count.
     queue: Mutex<Queue>,
     hashing: Arc<Semaphore>,
@@ -77,6 +100,8 @@ struct Inner {
     heavy: Lane,
     /// Makes the remembered credentials useless outside this process.
     basic_key: [u8; 32],
+    audit: Audit,
+    refusals: Seldom,
 }
 
 /// A password and the address that it came from, hashed with a key of this process. The
@@ -129,6 +154,24 @@ struct State {
     sessions: Sessions,
     /// Verified Basic credentials and until when each holds, the oldest first.
     basic: Vec<(Credential, Duration)>,
+    /// Who came without a session, and from where, the oldest first.
+    met: Vec<(Actor, IpAddr)>,
+}
+
+/// What the door is built from.
+pub struct Opening<'a> {
+    /// The data directory, with the password's file.
+    pub dir: &'a Path,
+    /// The password that the environment gives.
+    pub password_from_env: Option<&'a str>,
+    /// Of sessions.
+    pub lifetimes: Lifetimes,
+    /// Monotonic time for what expires.
+    pub clock: Clock,
+    /// Where hashes are computed.
+    pub heavy: Lane,
+    /// Where it is written down who came in.
+    pub audit: Audit,
 }
 
 /// Lifetimes of sessions.
@@ -143,13 +186,8 @@ pub struct Lifetimes {
 impl Auth {
     /// Takes the password from the environment, else from the data directory, else makes
     /// one, stores its hash and returns it to be printed once.
-    pub fn open(
-        dir: &Path,
-        password_from_env: Option<&str>,
-        lifetimes: Lifetimes,
-        clock: Clock,
-        heavy: Lane,
-    ) -> Result<(Auth, Option<GeneratedPassword>), PasswordError> {
+    pub fn open(opening: Opening<'_>) -> Result<(Auth, Option<GeneratedPassword>), PasswordError> {
+        let Opening { dir, password_from_env, lifetimes, clock, heavy, audit } = opening;
         let file = PasswordFile::in_dir(dir);
         let (hash, file, generated) = match password_from_env {
             Some(password) => (Hash::of(password)?, None, None),
@@ -165,16 +203,20 @@ impl Auth {
         };
         let mark = file.as_ref().map(PasswordFile::mark).transpose()?.flatten();
         let sessions = Sessions::new(lifetimes.idle_max, lifetimes.age_max);
-        let state = State { hash, mark, checked: clock.elapsed(), sessions, basic: Vec::new() };
+        let state =
+            State { hash, mark, checked: clock.elapsed(), sessions, basic: Vec::new(), met: Vec::new() };
         let inner = Inner {
             clock,
             file,
             state: Mutex::new(state),
             throttle: Mutex::default(),
+            tokens: Tokens::open(dir),
             queue: Mutex::default(),
             hashing: Arc::new(Semaphore::new(1)),
             heavy,
             basic_key: rand::random(),
+            audit,
+            refusals: Seldom::once_in(REFUSALS_NOTED_EVERY),
         };
         Ok((Auth(Arc::new(inner)), generated))
     }
@@ -189,11 +231,6 @@ impl Auth {
         Ok(())
     }
 
-    /// Ends every session, here and on other devices.
-    pub fn end_all_sessions(&self) {
-        self.state().sessions.end_all();
-    }
-
     /// Takes up the password that lies in the data directory now. Once this returned,
     /// every session and every remembered credential is one of that password.
     pub async fn reread(&self) -> Result<(), PasswordError> {
@@ -206,35 +243,192 @@ impl Auth {
     }
 
     /// Verifies a password and begins a session.
-    pub(super) async fn login(&self, password: String, address: IpAddr) -> Result<Token, LoginError> {
+    pub(super) async fn login(&self, password: String, visitor: Visitor) -> Result<Token, LoginError> {
         self.take_up_new_password().await;
+        let address = visitor.address;
         let credential = self.credential(&password, address);
         let hash = self.verify(password, credential, address).await?;
-        self.begin_session(&hash)
+        let (token, number) = self.begin_session(&hash, visitor)?;
+        let deed = Deed::done(Event::Login, "logged in with the password");
+        self.0.audit.note(&Actor::Session(number), Some(address), deed);
+        Ok(token)
     }
 
     /// Begins a session for who knew the password of `hash`, unless it was changed since.
-    fn begin_session(&self, hash: &Hash) -> Result<Token, LoginError> {
+    fn begin_session(&self, hash: &Hash, visitor: Visitor) -> Result<(Token, u32), LoginError> {
         let now = self.0.clock.elapsed();
         let mut state = self.state();
         if state.hash != *hash {
             return Err(LoginError::Wrong);
         }
-        Ok(state.sessions.begin(now))
+        Ok(state.sessions.begin(visitor, now))
+    }
+
+    /// Changes the password for who knows the current one; every session ends, and a new one
+    /// begins for whoever changed it.
+    pub(super) async fn change_password(
+        &self,
+        current: String,
+        new: String,
+        visitor: Visitor,
+        witness: Witness,
+    ) -> Result<Token, ChangeError> {
+        let changed = self.try_change_password(current, new, visitor, witness.clone()).await;
+        if let Err(fault) = &changed {
+            let text = format!("change the admin password: {fault}");
+            witness.note(Deed::refused(Event::PasswordChanged, text));
+        }
+        changed
+    }
+
+    async fn try_change_password(
+        &self,
+        current: String,
+        new: String,
+        visitor: Visitor,
+        witness: Witness,
+    ) -> Result<Token, ChangeError> {
+        self.take_up_new_password().await;
+        let file = self.0.file.clone().ok_or(PasswordError::FromEnvironment)?;
+        password::check(&new)?;
+        let address = visitor.address;
+        let credential = self.credential(&current, address);
+        let verified = self.verify(current, credential, address).await?;
+        let _place = self.enter(self.credential(&new, address))?;
+        let turn = self.0.hashing.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let (this, heavy) = (self.clone(), self.0.heavy.clone());
+        // A task of its own: what was written is put in force also when the caller leaves.
+        let changing = tokio::spawn(async move {
+            let change = move || {
+                let _turn = turn;
+                let hash = Hash::of(&new)?;
+                let token = this.replace_file(&file, &verified, hash, visitor)?;
+                let text = "changed the admin password; every other session ended";
+                witness.note(Deed::done(Event::PasswordChanged, text));
+                Ok(token)
+            };
+            heavy.run(change).await
+        });
+        match changing.await {
+            Ok(Ok(changed)) => changed,
+            // The lane is full, or the process stops.
+            _ => Err(LoginError::Overloaded.into()),
+        }
+    }
+
+    /// Writes the new hash in the place of the one that was verified, and puts it in force.
+    fn replace_file(
+        &self,
+        file: &PasswordFile,
+        verified: &Hash,
+        hash: Hash,
+        visitor: Visitor,
+    ) -> Result<Token, ChangeError> {
+        if self.state().hash != *verified {
+            return Err(LoginError::Wrong.into());
+        }
+        file.write(&hash)?;
+        let mark = file.mark()?;
+        let mut state = self.state();
+        state.replace(hash, mark);
+        let (token, _) = state.sessions.begin(visitor, self.0.clock.elapsed());
+        Ok(token)
+    }
+
+    /// Returns whether the password can be changed here: the environment's cannot.
+    pub(super) fn has_own_password(&self) -> bool {
+        self.0.file.is_some()
+    }
+
+    /// Returns what may be told of the live sessions.
+    pub(super) fn sessions(&self, own: &Token) -> Vec<SessionFacts> {
+        self.state().sessions.list(own, self.0.clock.elapsed())
+    }
+
+    /// Ends the session of a number; returns false when there is none.
+    pub(super) fn end_session(&self, number: u32) -> bool {
+        self.state().sessions.end_number(number)
+    }
+
+    /// Ends every session but one, and returns how many that were.
+    pub(super) fn end_other_sessions(&self, own: &Token) -> usize {
+        self.state().sessions.end_others(own)
+    }
+
+    /// Leaves a notice for the next page of a session.
+    pub(super) fn leave_notice(&self, token: &Token, notice: Notice) {
+        self.state().sessions.leave_notice(token, notice);
+    }
+
+    /// Takes the notice that was left for a session.
+    pub(super) fn take_notice(&self, token: &Token) -> Option<Notice> {
+        self.state().sessions.take_notice(token)
+    }
+
+    /// Leaves a new token for the next page that shows tokens.
+    pub(super) fn leave_token(&self, token: &Token, made: MadeToken) {
+        self.state().sessions.leave_token(token, made);
+    }
+
+    /// Takes the token that was left for a session.
+    pub(super) fn take_token(&self, token: &Token) -> Option<MadeToken> {
+        self.state().sessions.take_token(token)
     }
 
     /// Verifies a password that comes with every request of a machine.
     pub(super) async fn basic(&self, password: String, address: IpAddr) -> Result<(), LoginError> {
         self.take_up_new_password().await;
         let credential = self.credential(&password, address);
-        if self.remembered(&credential).is_some() {
-            return Ok(());
+        if self.remembered(&credential).is_none() {
+            self.verify(password, credential, address).await?;
         }
-        self.verify(password, credential, address).await.map(|_| ())
+        self.meet(&Actor::Basic, address, "came with the password, by Basic auth");
+        Ok(())
     }
 
-    /// Returns the CSRF token of a live session and counts it as used.
-    pub(super) async fn visit(&self, token: &Token) -> Option<String> {
+    /// Writes down that a program came; a scraper comes again and again, and that is told once.
+    fn meet(&self, actor: &Actor, address: IpAddr, text: &str) {
+        if self.state().meet(actor, address) {
+            self.0.audit.note(actor, Some(address), Deed::done(Event::Login, text));
+        }
+    }
+
+    /// Returns the tokens.
+    pub fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// Returns which token a program brought.
+    pub(super) fn present(&self, secret: &str, address: IpAddr) -> Result<Presented, TokenRefused> {
+        let presented = self.0.tokens.present(secret, self.0.clock.now_ms())?;
+        let actor = Actor::Token(presented.name.clone());
+        self.meet(&actor, address, &format!("came with its token, to {}", presented.scope));
+        if presented.is_due {
+            let (this, heavy) = (self.clone(), self.0.heavy.clone());
+            // It ends by itself, and nobody waits for it: a time that is lost comes again.
+            tokio::spawn(async move {
+                let written = heavy.run(move || this.0.tokens.write_used()).await;
+                if let Ok(Err(fault)) = written {
+                    tracing::warn!("note when tokens were used: {fault}");
+                }
+            });
+        }
+        Ok(presented)
+    }
+
+    /// Writes down that a token opens nothing.
+    pub(super) fn token_refused(&self, fault: &TokenRefused, address: IpAddr) {
+        self.note_refusal(&Actor::Stranger, address, &fault.to_string());
+    }
+
+    /// Writes down that a token does not open what was asked of it.
+    pub(super) fn out_of_scope(&self, presented: &Presented, address: IpAddr, needed: Scope) {
+        let actor = Actor::Token(presented.name.clone());
+        self.note_refusal(&actor, address, &format!("it may {}, and this needs {needed}", presented.scope));
+    }
+
+    /// Counts a live session as used.
+    pub(super) async fn visit(&self, token: &Token) -> Option<Visit> {
         self.take_up_new_password().await;
         let now = self.0.clock.elapsed();
         self.state().sessions.visit(token, now)
@@ -251,8 +445,33 @@ impl Auth {
         self.state().sessions.end(token);
     }
 
-    /// Returns the hash that the password fits.
+    /// Returns the hash that the password fits; a refusal is written down.
     async fn verify(
+        &self,
+        password: String,
+        credential: Credential,
+        address: IpAddr,
+    ) -> Result<Hash, LoginError> {
+        let verified = self.verify_in_turn(password, credential, address).await;
+        // A wrong one was written down when it was counted.
+        if let Err(fault @ (LoginError::TooSoon { .. } | LoginError::Overloaded)) = &verified {
+            self.note_refusal(&Actor::Stranger, address, &fault.to_string());
+        }
+        verified
+    }
+
+    /// Writes down that an attempt was refused unread, seldom enough.
+    fn note_refusal(&self, actor: &Actor, address: IpAddr, why: &str) {
+        let Some(n_silent) = self.0.refusals.due(self.0.clock.elapsed()) else { return };
+        let others = match n_silent {
+            0 => String::new(),
+            n => format!("; {n} more were refused since this was last said"),
+        };
+        let deed = Deed::refused(Event::LoginRefused, format!("login refused: {why}{others}"));
+        self.0.audit.note(actor, Some(address), deed);
+    }
+
+    async fn verify_in_turn(
         &self,
         password: String,
         credential: Credential,
@@ -297,7 +516,8 @@ impl Auth {
         let now = self.0.clock.elapsed();
         if !is_right {
             self.throttle().failed(address, now);
-            tracing::warn!("admin login refused: wrong password");
+            let deed = Deed::refused(Event::LoginRefused, "login refused: wrong password");
+            self.0.audit.note(&Actor::Stranger, Some(address), deed);
             return Err(LoginError::Wrong);
         }
         self.throttle().succeeded(address);
@@ -351,7 +571,8 @@ impl Auth {
 
     fn take_up(&self, hash: Hash, mark: Option<Mark>) {
         if self.state().replace(hash, mark) {
-            tracing::info!("admin password changed, all sessions ended");
+            let deed = Deed::done(Event::PasswordChanged, "changed the admin password; every session ended");
+            self.0.audit.note(&Actor::CommandLine, None, deed);
         }
     }
 
@@ -388,6 +609,19 @@ impl State {
         self.hash = hash;
         self.sessions.end_all();
         self.basic.clear();
+        self.met.clear();
+        true
+    }
+
+    /// Returns true for who did not come from there yet.
+    fn meet(&mut self, actor: &Actor, address: IpAddr) -> bool {
+        if self.met.iter().any(|(known, from)| known == actor && *from == address) {
+            return false;
+        }
+        if self.met.len() >= MET_MAX {
+            self.met.remove(0);
+        }
+        self.met.push((actor.clone(), address));
         true
     }
 

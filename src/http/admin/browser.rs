@@ -7,12 +7,13 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use super::AdminState;
+use super::audit::{Deed, Event};
 use super::auth::LoginError;
 use super::form::Timely;
 use super::gather::GatherError;
 use super::guard::{self, Caller, CsrfForm, Session};
 use super::language;
-use crate::pages::admin::{self, Frame, LoginView, Tab};
+use crate::pages::admin::{self, Frame, Lang, LoginView, Notice, Tab};
 
 pub(super) const LOGIN: &str = "/admin/login";
 
@@ -26,8 +27,30 @@ pub(super) fn frame(state: &AdminState, req: &HttpRequest, session: &Session, ta
         now: state.parts.clock.now(),
         tab,
         place: place.to_string(),
-        notice: None,
+        notice: state.take_notice(req, session),
     }
+}
+
+/// Lands on a page again after an action, which says there how it ended: a reload of the page
+/// repeats nothing.
+pub(super) fn back(state: &AdminState, session: &Session, place: &str, notice: Notice) -> HttpResponse {
+    state.leave_notice(&session.token, notice);
+    see_other(place)
+}
+
+/// Says that what was asked for was done.
+pub(super) fn good(text: impl Into<String>) -> Notice {
+    Notice { is_good: true, text: text.into() }
+}
+
+/// Says that it was not, and why.
+pub(super) fn bad(text: impl Into<String>) -> Notice {
+    Notice { is_good: false, text: text.into() }
+}
+
+/// Said where the lane for what waits for a disk is full, or the process stops.
+pub(super) fn busy(req: &HttpRequest) -> Notice {
+    bad(language::of(req).tr("The server answers other queries. Try again in a moment."))
 }
 
 /// `GET /admin/`
@@ -70,7 +93,7 @@ pub(super) async fn login(
         let notice = language::of(&req).tr("A password is taken over HTTPS only (admin.require_tls).");
         return html(StatusCode::FORBIDDEN, login_page(&state, &req, Some(notice.to_string())));
     }
-    match state.parts.auth.login(form.password, peer.address).await {
+    match state.parts.auth.login(form.password, guard::visitor(&state, &req)).await {
         Ok(token) => {
             if peer.is_overheard() {
                 tracing::warn!("an admin password came over plain HTTP, where others can read it: use HTTPS");
@@ -85,28 +108,28 @@ pub(super) async fn login(
 }
 
 fn login_refused(state: &AdminState, req: &HttpRequest, err: LoginError) -> HttpResponse {
-    let lang = language::of(req);
-    let (status, notice) = match err {
-        LoginError::Wrong => {
-            (StatusCode::UNAUTHORIZED, lang.tr("That is not the password. Please try again.").to_string())
-        }
-        LoginError::TooSoon { wait } => {
-            let wait = wait.as_secs() + 1;
-            let notice = lang.trf(
-                "Too many wrong attempts. Please wait {seconds} s and try again.",
-                &[("seconds", &wait)],
-            );
-            (StatusCode::TOO_MANY_REQUESTS, notice)
-        }
-        LoginError::Overloaded => {
-            let notice =
-                lang.tr("Too many people are trying to log in just now. Please try again in a moment.");
-            (StatusCode::TOO_MANY_REQUESTS, notice.to_string())
-        }
+    let status = match err {
+        LoginError::Wrong => StatusCode::UNAUTHORIZED,
+        LoginError::TooSoon { .. } | LoginError::Overloaded => StatusCode::TOO_MANY_REQUESTS,
     };
+    let notice = login_fault(language::of(req), err);
     let mut res = HttpResponse::build(status);
     guard::retry_after(&mut res, err);
     res.insert_header(ContentType::html()).body(login_page(state, req, Some(notice)))
+}
+
+/// Says why somebody did not get in.
+pub(super) fn login_fault(lang: Lang, err: LoginError) -> String {
+    match err {
+        LoginError::Wrong => lang.tr("That is not the password. Please try again.").to_string(),
+        LoginError::TooSoon { wait } => {
+            let wait = wait.as_secs() + 1;
+            lang.trf("Too many wrong attempts. Please wait {seconds} s and try again.", &[("seconds", &wait)])
+        }
+        LoginError::Overloaded => lang
+            .tr("Too many people are trying to log in just now. Please try again in a moment.")
+            .to_string(),
+    }
 }
 
 /// `POST /admin/logout`
@@ -117,10 +140,12 @@ pub(super) async fn logout(
 ) -> HttpResponse {
     let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
     let token = session.token.clone();
-    if !guard::is_meant(&Caller::Session(session), &req, form.as_ref()) {
+    let caller = Caller::Session(session);
+    if !guard::is_meant(&caller, &req, form.as_ref()) {
         return guard::not_meant();
     }
     state.parts.auth.logout(&token);
+    state.witness(&req, caller.actor()).note(Deed::done(Event::Logout, "logged out"));
     HttpResponse::SeeOther()
         .insert_header((LOCATION, "/admin/login?out=1"))
         .insert_header((SET_COOKIE, guard::no_cookie((state.parts.peer)(&req))))
@@ -161,6 +186,21 @@ pub(super) fn unanswered(state: &AdminState, req: &HttpRequest, err: GatherError
 
 pub(super) fn html(status: StatusCode, page: String) -> HttpResponse {
     HttpResponse::build(status).insert_header(ContentType::html()).body(page)
+}
+
+/// Answers when the lane for what waits for a disk is full.
+pub(super) fn lane_full() -> HttpResponse {
+    HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, 1)).finish()
+}
+
+/// Returns where the site is, without the slash at the end: as the owner named it, else as the
+/// browser came.
+pub(super) fn base(state: &AdminState, req: &HttpRequest) -> String {
+    (state.parts.base_url)().unwrap_or_else(|| {
+        let connection = req.connection_info();
+        let scheme = if (state.parts.peer)(req).is_secure { "https" } else { "http" };
+        format!("{scheme}://{}", connection.host())
+    })
 }
 
 pub(super) fn see_other(place: &str) -> HttpResponse {

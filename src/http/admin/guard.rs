@@ -9,8 +9,10 @@ use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
+use super::audit::Actor;
 use super::auth::LoginError;
-use super::sessions::Token;
+use super::sessions::{Token, Visit, Visitor};
+use super::tokens::{self, Presented, Scope, TokenRefused};
 use super::{AdminState, Peer};
 
 /// The cookie that holds a session's token.
@@ -20,45 +22,103 @@ const COOKIE_NAME: &str = "vitrine_admin";
 const USER: &str = "admin";
 
 /// A browser with a live session.
+#[derive(Clone)]
 pub(super) struct Session {
     pub(super) token: Token,
     pub(super) csrf: String,
+    /// Names the session in the audit log.
+    pub(super) number: u32,
 }
 
 /// Someone who may use the API.
 pub(super) enum Caller {
     Session(Session),
-    Machine,
+    Machine(Actor),
 }
 
-/// The field that every form of the page carries.
-#[derive(Deserialize)]
+impl Caller {
+    /// Returns who this is to the audit log.
+    pub(super) fn actor(&self) -> Actor {
+        match self {
+            Caller::Session(session) => Actor::Session(session.number),
+            Caller::Machine(actor) => actor.clone(),
+        }
+    }
+}
+
+/// The fields that every form of the pages may carry.
+#[derive(Default, Deserialize)]
 pub(super) struct CsrfForm {
     #[serde(default)]
     pub(super) csrf: String,
+    /// The page to come back to.
+    #[serde(default)]
+    place: String,
+}
+
+impl CsrfForm {
+    /// Returns the place to come back to, a default where none is named below `/admin`.
+    pub(super) fn place_or<'p>(&'p self, default: &'p str) -> &'p str {
+        let place = self.place.as_str();
+        let is_own = place.strip_prefix("/admin").is_some_and(|rest| {
+            matches!(rest.bytes().next(), None | Some(b'/' | b'?'))
+                && rest.bytes().all(|b| b.is_ascii_graphic())
+        });
+        if is_own { place } else { default }
+    }
+}
+
+/// Returns where a login comes from.
+pub(super) fn visitor(state: &AdminState, req: &HttpRequest) -> Visitor {
+    Visitor::new((state.parts.peer)(req).address, text(req, "User-Agent").unwrap_or_default())
 }
 
 /// Returns the live session that the request belongs to.
 pub(super) async fn session(state: &AdminState, req: &HttpRequest) -> Option<Session> {
     let token = Token::from_cookie(&cookie(req, COOKIE_NAME)?);
-    let csrf = state.parts.auth.visit(&token).await?;
-    Some(Session { token, csrf })
+    let Visit { csrf, number } = state.parts.auth.visit(&token).await?;
+    Some(Session { token, csrf, number })
 }
 
-/// Returns who calls the API: a session, or a machine by Basic auth.
-pub(super) async fn caller(state: &AdminState, req: &HttpRequest) -> Result<Caller, HttpResponse> {
+/// Returns who calls one of the APIs: a session, which may do everything, or a machine by
+/// Basic auth or by a token that allows what is needed.
+pub(super) async fn caller(
+    state: &AdminState,
+    req: &HttpRequest,
+    needed: Scope,
+) -> Result<Caller, HttpResponse> {
     if let Some(session) = session(state, req).await {
         return Ok(Caller::Session(session));
     }
-    let Some(password) = basic_password(req) else { return Err(nobody()) };
+    let Some(credential) = credential(req) else { return Err(nobody()) };
     let peer = (state.parts.peer)(req);
     if is_refused(state, peer) {
         let error = json!({ "error": NEEDS_TLS, "hint": "use https://, or a tunnel to this machine" });
         return Err(HttpResponse::Forbidden().json(error));
     }
-    match state.parts.auth.basic(password, peer.address).await {
-        Ok(()) => Ok(Caller::Machine),
-        Err(err) => Err(refusal(err)),
+    let (secret, is_password) = match &credential {
+        Credential::Bearer(secret) => (secret, false),
+        Credential::Basic { user, password } => (password, user == USER),
+    };
+    // The password may look like a token; whoever says to be `admin` has it tried as both.
+    let presented =
+        (!is_password || tokens::has_form(secret)).then(|| state.parts.auth.present(secret, peer.address));
+    match presented {
+        Some(Ok(presented)) if presented.scope.allows(needed) => {
+            Ok(Caller::Machine(Actor::Token(presented.name)))
+        }
+        Some(Ok(presented)) => {
+            state.parts.auth.out_of_scope(&presented, peer.address, needed);
+            Err(out_of_scope(&presented, needed))
+        }
+        Some(Err(fault)) if !is_password => {
+            state.parts.auth.token_refused(&fault, peer.address);
+            Err(token_refused(&fault))
+        }
+        Some(Err(_)) | None => match state.parts.auth.basic(secret.clone(), peer.address).await {
+            Ok(()) => Ok(Caller::Machine(Actor::Basic)),
+            Err(err) => Err(refusal(err)),
+        },
     }
 }
 
@@ -74,7 +134,7 @@ pub(super) fn is_refused(state: &AdminState, peer: Peer) -> bool {
 /// CSRF token, a machine by not being a browser on another site.
 pub(super) fn is_meant(caller: &Caller, req: &HttpRequest, form: Option<&CsrfForm>) -> bool {
     match caller {
-        Caller::Machine => is_own_site(req) && is_own_origin(req),
+        Caller::Machine(_) => is_own_site(req) && is_own_origin(req),
         Caller::Session(session) => {
             let in_header = req.headers().get("X-CSRF-Token").and_then(|value| value.to_str().ok());
             let sent = form.map(|form| form.csrf.as_str()).or(in_header).unwrap_or_default();
@@ -126,22 +186,55 @@ pub(super) fn cookie(req: &HttpRequest, wanted: &str) -> Option<String> {
     pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value.to_string())
 }
 
-fn basic_password(req: &HttpRequest) -> Option<String> {
+/// What a program sends to be let in.
+enum Credential {
+    Bearer(String),
+    /// The admin password by the user `admin`, or a token by whatever user, for programs that
+    /// know nothing but Basic auth.
+    Basic {
+        user: String,
+        password: String,
+    },
+}
+
+fn credential(req: &HttpRequest) -> Option<Credential> {
     let value = req.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
+    let (scheme, rest) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(Credential::Bearer(rest.trim().to_string()));
+    }
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let decoded = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
     let (user, password) = decoded.split_once(':')?;
-    (user == USER).then(|| password.to_string())
+    // Nobody else has a password.
+    let is_known = user == USER || tokens::has_form(password);
+    is_known.then(|| Credential::Basic { user: user.to_string(), password: password.to_string() })
 }
 
 /// Answers an API call without a credential, or with a wrong one.
 fn unauthorized(error: &str) -> HttpResponse {
     HttpResponse::Unauthorized()
         .insert_header((WWW_AUTHENTICATE, r#"Basic realm="vitrine", charset="UTF-8""#))
-        .json(json!({ "error": error, "hint": "log in, or send Basic auth of the user admin" }))
+        .json(json!({ "error": error, "hint": "log in, or send Basic auth of the user admin, or a token" }))
+}
+
+/// Answers a token that opens nothing (RFC 6750, section 3).
+fn token_refused(fault: &TokenRefused) -> HttpResponse {
+    HttpResponse::Unauthorized()
+        .insert_header((WWW_AUTHENTICATE, r#"Bearer realm="vitrine", error="invalid_token""#))
+        .json(json!({ "error": fault.to_string(), "hint": "make one at /admin/settings/access" }))
+}
+
+/// Answers a token that opens something else.
+fn out_of_scope(presented: &Presented, needed: Scope) -> HttpResponse {
+    let Presented { name, scope, .. } = presented;
+    let challenge = format!(r#"Bearer realm="vitrine", error="insufficient_scope", scope="{needed}""#);
+    HttpResponse::Forbidden().insert_header((WWW_AUTHENTICATE, challenge)).json(json!({
+        "error": format!("the token {name:?} has the scope {scope}, and this needs {needed}"),
+        "hint": format!("make a token with the scope {needed} at /admin/settings/access"),
+    }))
 }
 
 fn nobody() -> HttpResponse {
@@ -176,4 +269,25 @@ pub(super) fn not_meant() -> HttpResponse {
     HttpResponse::Forbidden()
         .insert_header(header::ContentType::json())
         .body(r#"{"error":"no valid CSRF token","hint":"load the page again and repeat"}"#)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_leads_nowhere_else() {
+        let back = |place: &str| {
+            let form = CsrfForm { place: place.into(), ..CsrfForm::default() };
+            form.place_or("/admin/default").to_string()
+        };
+        for place in ["/admin", "/admin/logs?q=a&b=%20", "/admin?range=1h"] {
+            assert_eq!(back(place), place);
+        }
+        for place in
+            ["", "/", "//evil.example", "/administrator", "https://evil.example/admin", "/admin\r\nX: y"]
+        {
+            assert_eq!(back(place), "/admin/default", "{place}");
+        }
+    }
 }

@@ -1,16 +1,15 @@
 //! The page of the private links: makes and revokes them.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use tracing::info;
 
 use super::AdminState;
-use super::browser::{LOGIN, frame, html, see_other};
+use super::audit::{Deed, Event};
+use super::browser::{LOGIN, base, frame, html, lane_full, see_other};
 use super::form::Timely;
 use super::guard::{self, Caller, CsrfForm};
-use crate::http::links::{DAYS_MAX, LinkError, NOTE_MAX_CHARS};
+use crate::http::links::{DAYS_MAX, LinkError, NOTE_MAX_CHARS, PrivateLink};
 use crate::pages::admin::{LinkView, LinksView, Tab};
 
 /// Where the page is.
@@ -49,15 +48,22 @@ pub(super) async fn create(
     }
     let Some(form) = form else { return see_other(PLACE) };
     let (links, now) = (state.parts.links.clone(), state.parts.clock.now_ms());
+    let witness = state.witness(&req, caller.actor());
     let work = move || {
-        let days = form.days.trim().parse().map_err(|_| LinkError::Days)?;
-        let link = links.create(&form.note, days, now)?;
-        info!("the private link {} was made, for {days} days", link.id);
-        Ok(())
+        let days = form.days.trim().parse();
+        let made = days.map_err(|_| LinkError::Days).and_then(|days| links.create(&form.note, days, now));
+        witness.note(match &made {
+            Ok(PrivateLink { id, note, .. }) => {
+                let days = form.days.trim();
+                Deed::done(Event::LinkMade, format!("made the private link {id} for {days} days: {note}"))
+            }
+            Err(fault) => Deed::refused(Event::LinkMade, format!("make a private link: {fault}")),
+        });
+        made.map(|_| ())
     };
     match state.parts.heavy.run(work).await {
         Ok(made) => ended(&state, &req, caller, made),
-        Err(_) => busy(),
+        Err(_) => lane_full(),
     }
 }
 
@@ -74,20 +80,16 @@ pub(super) async fn revoke(
         return guard::not_meant();
     }
     let (links, id) = (state.parts.links.clone(), id.into_inner());
+    let witness = state.witness(&req, caller.actor());
     let work = move || {
-        links.revoke(&id)?;
-        info!("the private link {id} was revoked");
-        Ok(())
+        let revoked = links.revoke(&id);
+        witness.note(Deed::of(Event::LinkRevoked, &format!("revoke the private link {id}"), &revoked));
+        revoked
     };
     match state.parts.heavy.run(work).await {
         Ok(revoked) => ended(&state, &req, caller, revoked),
-        Err(_) => busy(),
+        Err(_) => lane_full(),
     }
-}
-
-/// Answers when the lane for what waits for a disk is full.
-fn busy() -> HttpResponse {
-    HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, 1)).finish()
 }
 
 /// Shows the page again, so that a reload of it repeats nothing; with what went wrong, if it did.
@@ -110,11 +112,7 @@ fn show(
     fault: Option<LinkError>,
 ) -> HttpResponse {
     let (links, now) = (&state.parts.links, state.parts.clock.now_ms());
-    let base = (state.parts.base_url)().unwrap_or_else(|| {
-        let connection = req.connection_info();
-        let scheme = if (state.parts.peer)(req).is_secure { "https" } else { "http" };
-        format!("{scheme}://{}", connection.host())
-    });
+    let base = base(state, req);
     let list = links.list(now).into_iter().map(|link| LinkView {
         url: format!("{base}{}", links.path_of(&link)),
         id: link.id,

@@ -9,29 +9,44 @@
 //! | `GET /admin/traces` | the slowest, the failed and the newest requests |
 //! | `GET /admin/traces/{id}` | one of them in its parts |
 //! | `GET /admin/workers` | the workers |
+//! | `GET /admin/visitors` | visitors; `range`, or `from` and `to` |
+//! | `POST /admin/visitors/links`, `POST /admin/visitors/links/{tag}/delete` | makes a tagged link, and forgets one |
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
 //! | `POST /admin/logout` | ends the session |
 //! | `POST /admin/language` | the language of the pages |
 //! | `GET /admin/events` | a page's changing parts as server-sent events; `page` and its query |
 //! | `GET /admin/links`, `POST /admin/links` | the private links, and a new one |
 //! | `POST /admin/links/{id}/revoke` | ends a private link |
+//! | `GET /admin/settings` | how everything is set, and by what; `only` in the query |
+//! | `GET /admin/settings/audit` | who did what; `only` in the query |
+//! | `GET /admin/settings/grafana` | what to put into Grafana |
+//! | `GET /admin/settings/access` | who may enter: sessions, tokens, the password |
+//! | `POST /admin/settings/access/sessions/{number}/end`, `…/sessions/end-others` | end sessions |
+//! | `POST /admin/settings/access/tokens`, `…/tokens/{id}/revoke` | make a token, and end it |
+//! | `POST /admin/settings/access/password` | changes the password |
 //! | `POST /admin/api/v1/reload` | reads CV and configuration again and says how that ended |
-//! | `GET /admin/api/v1/workers` | the workers as JSON |
+//! | `GET`, `POST /admin/api/v1/log-level` | what is logged, and something else until the next reload |
+//! | `GET`, `POST /admin/api/v1/workers` | the workers as JSON, and their number |
+//! | `POST /admin/api/v1/workers/{id}/{command}` | drains, enables or restarts a worker |
 //!
 //! Where `GET` is, `HEAD` is too; any other method gets 405 and is told what is allowed.
 //! Every route but the login refuses without a session; the API also takes Basic auth of
-//! the user `admin`, and answers refusals in JSON. Every state change by a session needs its CSRF token. What is shown
+//! the user `admin`, and answers refusals in JSON. Every state change by a session needs its CSRF token, and
+//! every state change and login is written to the audit log ([`audit`]). What is shown
 //! comes from the read traits and from a status function; queries run off the async
 //! threads, a bounded number at once. This module refuses to know what a store, a
 //! balancer or a configuration is.
 
+mod access;
 mod api;
 mod ask;
+pub mod audit;
 pub mod auth;
 mod browser;
 mod events;
 mod form;
 mod gather;
+mod grafana;
 mod guard;
 mod language;
 mod links;
@@ -39,31 +54,42 @@ mod logs;
 mod overview;
 pub mod password;
 mod sessions;
+mod settings;
 mod throttle;
+pub mod tokens;
 mod traces;
+mod uptime;
+mod visitors;
 mod workers;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::http::Method;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::{HttpRequest, HttpResponse, Route, web};
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
+use self::audit::{Actor, Witness};
+use self::guard::Session;
+use self::sessions::Token;
+use self::tokens::Scope;
 use super::client::Peer;
 use super::follow::Followers;
 use super::links::Links;
 use super::stage::Stages;
 use crate::balancer::{ControlError, Lane, WorkerId};
 use crate::clock::Clock;
-use crate::pages::admin::{Assets, StatusView};
+use crate::pages::admin::{Assets, Notice, SettingView, StatusView};
 use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead, SpanRead};
 use crate::record::ring::Sender;
+use crate::visitors::tagged::Tagged;
 
-pub use auth::{Auth, Lifetimes, LoginError};
+pub use audit::Audit;
+pub use auth::{Auth, Lifetimes, LoginError, Opening};
 pub use password::{GeneratedPassword, PasswordError};
 
 /// Settings of the admin page.
@@ -93,8 +119,8 @@ impl Config {
     }
 }
 
-/// A form has a password or a token in it, both shorter than this.
-const FORM_MAX_BYTES: usize = 4_096;
+/// The longest form has three passwords in it, each character of which may be three in a form.
+const FORM_MAX_BYTES: usize = 16 << 10;
 
 /// Asks for a reload; yields what was applied, or why nothing was.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
@@ -112,11 +138,46 @@ pub enum WorkerCommand {
     Scale(usize),
 }
 
+impl fmt::Display for WorkerCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WorkerCommand::Drain(worker) => write!(f, "drain worker {worker}"),
+            WorkerCommand::Enable(worker) => write!(f, "enable worker {worker}"),
+            WorkerCommand::Restart(worker) => write!(f, "restart worker {worker}"),
+            WorkerCommand::Scale(n_workers) => write!(f, "scale to {n_workers} workers"),
+        }
+    }
+}
+
 /// Has a command carried out; yields when the state is reached, or why it is not.
 pub type Control = Arc<dyn Fn(WorkerCommand) -> BoxFuture<'static, Result<(), ControlError>> + Send + Sync>;
 
+/// What is logged, by the directives of `telemetry.log_level`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLevel {
+    /// What is in force.
+    pub now: String,
+    /// What the configuration says, which a reload or a restart puts in force.
+    pub configured: String,
+}
+
+/// Logs by these directives until the next reload, or says what is wrong with them.
+pub type SetLogLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
+/// Looks at what is logged, and changes it; neither waits.
+#[derive(Clone)]
+pub struct LogControl {
+    /// Returns what is logged.
+    pub get: Arc<dyn Fn() -> LogLevel + Send + Sync>,
+    /// Logs something else.
+    pub set: SetLogLevel,
+}
+
 /// Reads the state of the process; called off the async threads.
 pub type Status = Arc<dyn Fn() -> StatusView + Send + Sync>;
+
+/// Reads the effective configuration; does not wait.
+pub type Settings = Arc<dyn Fn() -> Vec<SettingView> + Send + Sync>;
 
 /// Returns where a request that came without TLS should have gone; none when it is fine.
 pub type SecurePlace = Arc<dyn Fn(&HttpRequest) -> Option<String> + Send + Sync>;
@@ -136,22 +197,32 @@ pub struct Parts {
     pub followers: Arc<Followers>,
     /// State that is not in the store.
     pub status: Status,
+    /// How everything is set.
+    pub settings: Settings,
     /// Reload by button and by API.
     pub reload: Reload,
     /// Commands to the workers.
     pub control: Control,
+    /// What is logged.
+    pub log: LogControl,
     /// Where queries run.
     pub heavy: Lane,
     /// Where the spans of queries and pages go.
     pub spans: Sender<Span>,
     /// Who may enter.
     pub auth: Auth,
+    /// Where it is written down who did what.
+    pub audit: Audit,
     /// Who else may see the whole CV.
     pub links: Arc<Links>,
+    /// The links by which visitors are told apart.
+    pub tagged: Arc<Tagged>,
     /// Where the site is, when the owner named it.
     pub base_url: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Wall time for ranges, monotonic time for what expires.
     pub clock: Clock,
+    /// How often instruments are read.
+    pub sample_interval: Duration,
     /// Style and script.
     pub assets: Assets,
     /// Who is asking.
@@ -168,6 +239,8 @@ pub struct Parts {
 pub struct AdminState {
     parts: Parts,
     cache: overview::Cache,
+    status_pages: uptime::Kept,
+    visitors: visitors::Known,
     streams: Arc<Semaphore>,
 }
 
@@ -175,7 +248,30 @@ impl AdminState {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(parts.config.streams));
-        Arc::new(AdminState { parts, cache: overview::Cache::default(), streams })
+        Arc::new(AdminState {
+            parts,
+            cache: overview::Cache::default(),
+            status_pages: uptime::Kept::default(),
+            visitors: visitors::Known::default(),
+            streams,
+        })
+    }
+
+    /// Returns what writes down what somebody does by a request, or tries to. Every handler
+    /// that changes something calls it; what runs on goes on being watched when its caller
+    /// leaves.
+    fn witness(&self, req: &HttpRequest, actor: Actor) -> Witness {
+        Witness::of(&self.parts.audit, actor, (self.parts.peer)(req).address)
+    }
+
+    /// Leaves how an action ended for the next page of its session, which shows it once.
+    fn leave_notice(&self, session: &Token, notice: Notice) {
+        self.parts.auth.leave_notice(session, notice);
+    }
+
+    /// Takes what was left for this page; one that is not shown takes nothing.
+    fn take_notice(&self, req: &HttpRequest, session: &Session) -> Option<Notice> {
+        (req.method() == Method::GET).then(|| self.parts.auth.take_notice(&session.token)).flatten()
     }
 
     /// Returns where the stages of the request being answered are noted.
@@ -209,13 +305,32 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/logs/histogram").get(logs::histogram).head(logs::histogram))
         .service(web::resource("/traces").get(traces::page).head(traces::page))
         .service(web::resource("/traces/{id}").get(traces::one).head(traces::one))
+        .service(web::resource("/visitors").get(visitors::page).head(visitors::page))
+        .service(web::resource("/visitors/links").post(visitors::create))
+        .service(web::resource("/visitors/links/{tag}/delete").post(visitors::delete))
         .service(web::resource("/workers").get(workers::page).head(workers::page))
         .service(web::resource("/links").get(links::page).head(links::page).post(links::create))
         .service(web::resource("/links/{id}/revoke").post(links::revoke))
+        .service(web::resource("/settings").get(settings::page).head(settings::page))
+        .service(web::resource("/settings/audit").get(settings::audit).head(settings::audit))
+        .service(web::resource("/settings/grafana").get(grafana::page).head(grafana::page))
+        .service(web::resource("/settings/access").get(access::page).head(access::page))
+        .service(web::resource("/settings/access/sessions/end-others").post(access::end_others))
+        .service(web::resource("/settings/access/sessions/{number}/end").post(access::end))
+        .service(web::resource("/settings/access/tokens").post(access::make_token))
+        .service(web::resource("/settings/access/tokens/{id}/revoke").post(access::revoke_token))
+        .service(web::resource("/settings/access/password").post(access::change_password))
         .service(web::resource("/events").get(events::events).head(events::events))
         .service(
             web::scope("/api")
                 .service(web::resource("/v1/reload").post(api::reload).default_service(api_refuses("POST")))
+                .service(
+                    web::resource("/v1/log-level")
+                        .get(api::log_level)
+                        .head(api::log_level)
+                        .post(api::set_log_level)
+                        .default_service(api_refuses("GET, HEAD, POST")),
+                )
                 .service(
                     web::resource("/v1/workers")
                         .get(api::workers)
@@ -239,17 +354,17 @@ fn api_refuses(allowed: &'static str) -> Route {
     web::to(move |state: web::Data<AdminState>, req: HttpRequest| api::wrong_method(state, req, allowed))
 }
 
-/// Lets a request for one of the APIs outside `/admin` pass by Basic auth, or returns the
-/// answer that refuses it. A session would do, but browsers send its cookie to `/admin`
-/// alone. It is for reading: a state change needs more.
+/// Lets a request for one of the APIs outside `/admin` pass by Basic auth or a token that may
+/// read, or returns the answer that refuses it. A session would do, but browsers send its
+/// cookie to `/admin` alone. It is for reading: a state change needs more.
 pub async fn authorize(state: &AdminState, req: &HttpRequest) -> Result<(), HttpResponse> {
-    guard::caller(state, req).await.map(|_| ())
+    guard::caller(state, req, Scope::Read).await.map(|_| ())
 }
 
-/// Lets a request pass that brings something, by Basic auth; a browser on another site is not
-/// let, since it would send a credential that it remembers.
+/// Lets a request pass that brings something, by Basic auth or a token that may write; a browser
+/// on another site is not let, since it would send a credential that it remembers.
 pub async fn authorize_write(state: &AdminState, req: &HttpRequest) -> Result<(), HttpResponse> {
-    let caller = guard::caller(state, req).await?;
+    let caller = guard::caller(state, req, Scope::Write).await?;
     if guard::is_meant(&caller, req, None) { Ok(()) } else { Err(guard::not_meant()) }
 }
 

@@ -102,6 +102,12 @@ impl fmt::Debug for GeneratedPassword {
     }
 }
 
+/// Says whether a password may be one; costs no hash.
+pub(super) fn check(password: &str) -> Result<(), PasswordError> {
+    let length = password.len();
+    if (LENGTH_MIN..=LENGTH_MAX).contains(&length) { Ok(()) } else { Err(PasswordError::Length { length }) }
+}
+
 /// A password's argon2id hash as a PHC string; not shown in debug output either.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Hash(String);
@@ -109,9 +115,7 @@ pub(super) struct Hash(String);
 impl Hash {
     /// Hashes a password; takes tens of milliseconds and 19 MiB.
     pub(super) fn of(password: &str) -> Result<Hash, PasswordError> {
-        if !(LENGTH_MIN..=LENGTH_MAX).contains(&password.len()) {
-            return Err(PasswordError::Length { length: password.len() });
-        }
+        check(password)?;
         let params = Params::new(MEMORY_KIB, PASSES, 1, None).expect("constant parameters are valid");
         let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>()).expect("16 bytes are a valid salt");
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);

@@ -1,6 +1,9 @@
 //! The admin routes as a browser and a script see them, over a store in memory.
 
+mod access;
 mod logs;
+mod settings;
+mod visitors;
 
 use std::sync::Mutex;
 
@@ -17,9 +20,9 @@ use super::overview::read_traffic;
 use super::*;
 use crate::balancer::{ControlError, LaneSnapshot, Lanes, WorkerId};
 use crate::clock::{UnixMillis, UnixNanos};
-use crate::pages::admin::{Range, Window, WorkerView};
+use crate::pages::admin::{Range, SettingView, SourceView, Window, WorkerView};
 use crate::query::memory::MemoryStore;
-use crate::record::Severity;
+use crate::record::{LogRecord, Severity};
 
 const PASSWORD: &str = "correct horse";
 const NOW_MS: i64 = 1_795_000_000_000;
@@ -34,6 +37,7 @@ struct Case {
     shutdown: watch::Sender<bool>,
     reloads: Arc<Mutex<Vec<Result<String, String>>>>,
     commanded: Arc<Mutex<Vec<WorkerCommand>>>,
+    written: Arc<Mutex<Vec<LogRecord>>>,
 }
 
 fn case() -> Case {
@@ -47,7 +51,18 @@ fn case_with(config: Config) -> Case {
     let clock = Clock::manual(UnixNanos(NOW_MS * 1_000_000));
     password::set(dir.path(), PASSWORD).unwrap();
     let heavy = Lanes::new(Duration::from_millis(100), &opentelemetry::global::meter("test")).heavy;
-    let (auth, _) = Auth::open(dir.path(), None, config.lifetimes(), clock.clone(), heavy.clone()).unwrap();
+    let written: Arc<Mutex<Vec<LogRecord>>> = Arc::default();
+    let sink = written.clone();
+    let audit = Audit::new(clock.clone(), move |record| sink.lock().unwrap().push(record));
+    let opening = Opening {
+        dir: dir.path(),
+        password_from_env: None,
+        lifetimes: config.lifetimes(),
+        clock: clock.clone(),
+        heavy: heavy.clone(),
+        audit: audit.clone(),
+    };
+    let (auth, _) = Auth::open(opening).unwrap();
     let store = Arc::new(MemoryStore::default());
     let followers: Arc<Followers> = Arc::default();
     let reloads: Arc<Mutex<Vec<Result<String, String>>>> = Arc::default();
@@ -65,14 +80,33 @@ fn case_with(config: Config) -> Case {
         workers: vec![WorkerView { id: 7, incarnation: 2, in_flight_max: 64, ..WorkerView::default() }],
         ..StatusView::default()
     };
+    let level = Arc::new(Mutex::new("info".to_string()));
+    let log = LogControl {
+        get: Arc::new({
+            let level = level.clone();
+            move || LogLevel { now: level.lock().unwrap().clone(), configured: "info".into() }
+        }),
+        set: Arc::new(move |wanted| {
+            let is_level = wanted == "debug";
+            is_level
+                .then(|| *level.lock().unwrap() = wanted.into())
+                .ok_or_else(|| format!("no level: {wanted}"))
+        }),
+    };
     let state = AdminState::new(Parts {
         links: Arc::new(Links::open(dir.path())),
+        tagged: Arc::new(Tagged::open(dir.path())),
         base_url: Arc::new(|| Some("https://cv.example.com".into())),
         metrics: store.clone(),
         logs: store.clone(),
         traces: store.clone(),
         followers: followers.clone(),
         status: Arc::new(move || status.clone()),
+        settings: Arc::new(|| {
+            let (key, value) = ("store.logs.max_age", "60d".to_string());
+            let source = SourceView::Environment("VITRINE_STORE_LOGS_MAX_AGE".into());
+            vec![SettingView { key, value, source, ..SettingView::default() }]
+        }),
         reload,
         control: Arc::new(move |command| {
             commands.lock().unwrap().push(command);
@@ -80,17 +114,20 @@ fn case_with(config: Config) -> Case {
             let res = if refused { Err(ControlError::LastWorker(WorkerId(0))) } else { Ok(()) };
             async move { res }.boxed()
         }),
+        log,
         heavy,
         spans: crate::record::ring::ring(1).0,
         auth,
+        audit,
         clock: clock.clone(),
+        sample_interval: Duration::from_secs(10),
         assets: Assets { css: vec!["/assets/admin.1.css".into()], js: vec!["/assets/admin.1.js".into()] },
         peer: Arc::new(|req| crate::http::client::peer(req, &["127.0.0.1/32".parse().unwrap()])),
         secure_place: Arc::new(|_| None),
         shutdown: stopped,
         config,
     });
-    Case { _dir: dir, clock, store, followers, state, shutdown, reloads, commanded }
+    Case { _dir: dir, clock, store, followers, state, shutdown, reloads, commanded, written }
 }
 
 /// What came back, read whole.
@@ -136,6 +173,14 @@ impl Case {
     async fn post(&self, uri: &str, cookie: &str, csrf: &str) -> Answer {
         let req = test::TestRequest::post().uri(uri).insert_header(("Cookie", cookie));
         self.send(req.set_form([("csrf", csrf)])).await
+    }
+
+    /// Returns what the audit log has of an event: who did it, and what.
+    fn audited(&self, event: audit::Event) -> Vec<(String, String)> {
+        let written = self.written.lock().unwrap();
+        let is_it = |record: &&LogRecord| record.metadata("event_name") == event.name();
+        let line = |record: &LogRecord| (record.metadata("actor").to_string(), record.body.clone());
+        written.iter().filter(is_it).map(line).collect()
     }
 
     /// Logs in; returns the cookie and the CSRF token that the page carries.
@@ -294,6 +339,28 @@ async fn workers_are_controlled_by_who_may_and_means_it() {
             WorkerCommand::Scale(5),
         ]
     );
+}
+
+#[actix_web::test]
+async fn the_log_level_is_changed_by_who_means_it() {
+    let case = case();
+    let (cookie, csrf) = case.enter().await;
+    let uri = "/admin/api/v1/log-level";
+    assert_eq!(case.get(uri, "").await.status, StatusCode::UNAUTHORIZED);
+    let post = |csrf: &str, level: &str| {
+        let req = test::TestRequest::post().uri(uri).insert_header(("Cookie", cookie.as_str()));
+        case.send(req.set_form([("csrf", csrf), ("level", level)]))
+    };
+    assert_eq!(post("guess", "debug").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(case.post(uri, &cookie, &csrf).await.status, StatusCode::BAD_REQUEST);
+    let refused = post(&csrf, "loud").await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text.contains("no level: loud"), "{}", refused.text);
+    assert_eq!(case.get(uri, &cookie).await.text, r#"{"level":"info","configured":"info"}"#);
+    assert_eq!(post(&csrf, "debug").await.status, StatusCode::OK);
+    assert_eq!(case.get(uri, &cookie).await.text, r#"{"level":"debug","configured":"info"}"#);
+    let told: Vec<String> = case.audited(audit::Event::LogLevel).into_iter().map(|(_, what)| what).collect();
+    assert_eq!(told, ["set the log level to loud: no level: loud", "set the log level to debug"]);
 }
 
 #[actix_web::test]
@@ -630,4 +697,44 @@ async fn private_links_are_made_and_revoked_by_who_means_it() {
     assert_eq!(case.send(post(&revoke, &own)).await.status, StatusCode::SEE_OTHER);
     assert!(case.get("/admin/links", &cookie).await.text.contains("There is no private link"));
     assert_eq!(case.send(post(&revoke, &own)).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[actix_web::test]
+async fn every_change_is_in_the_audit_log_with_who_and_how_it_ended() {
+    let case = case();
+    let (cookie, csrf) = case.enter().await;
+    let login = case.audited(audit::Event::Login);
+    let [(session, _)] = login.as_slice() else { panic!("{login:?}") };
+    let by = |who: &str, what: &str| vec![(who.to_string(), what.to_string())];
+
+    case.reloads.lock().unwrap().push(Err("cv.yaml:3:5: a tab cannot indent".into()));
+    case.post("/admin/api/v1/reload", &cookie, "guess").await;
+    case.post("/admin/api/v1/reload", &cookie, &csrf).await;
+    let refused = "reload refused: cv.yaml:3:5: a tab cannot indent";
+    assert_eq!(case.audited(audit::Event::Reload), by(session, refused), "once: the guess reloaded nothing");
+
+    let basic = format!("Basic {}", STANDARD.encode(format!("admin:{PASSWORD}")));
+    let drain = test::TestRequest::post().uri("/admin/api/v1/workers/0/drain");
+    case.send(drain.insert_header((AUTHORIZATION, basic))).await;
+    let told = case.audited(audit::Event::Workers);
+    assert_eq!((told[0].0.as_str(), told.len()), ("basic admin", 1));
+    assert!(told[0].1.starts_with("drain worker 0: ") && told[0].1.contains("last one"), "{told:?}");
+
+    let link = [("csrf", csrf.as_str()), ("note", "Ada"), ("days", "3")];
+    let make = test::TestRequest::post().uri("/admin/links").insert_header(("Cookie", cookie.as_str()));
+    case.send(make.set_form(link)).await;
+    let made = case.audited(audit::Event::LinkMade);
+    assert!(made[0].1.ends_with("for 3 days: Ada"), "{made:?}");
+    let id = case.state.parts.links.list(case.clock.now_ms())[0].id.clone();
+    case.post(&format!("/admin/links/{id}/revoke"), &cookie, &csrf).await;
+    let revoked = format!("revoke the private link {id}");
+    assert_eq!(case.audited(audit::Event::LinkRevoked), by(session, &revoked));
+
+    case.post("/admin/logout", &cookie, &csrf).await;
+    assert_eq!(case.audited(audit::Event::Logout), by(session, "logged out"));
+    let written = format!("{:?}", case.written.lock().unwrap());
+    let token = cookie.split('=').nth(1).unwrap();
+    for secret in [PASSWORD, token, &csrf, "/p/"] {
+        assert!(!written.contains(secret), "{secret}");
+    }
 }

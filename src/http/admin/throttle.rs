@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::http::client::network;
+use crate::record::address::network;
 
 /// Wrong attempts without a wait: anyone may mistype.
 const ATTEMPTS_FREE: u32 = 5;

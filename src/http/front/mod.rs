@@ -31,10 +31,11 @@ use hold::Gate;
 use journal::Journal;
 use request::Asked;
 
-use super::client::{is_trusted, network};
+use super::client::is_trusted;
 use super::limits::{Admitted, Connections};
 use super::server::{BACKLOG, KEEP_ALIVE, REQUEST_HEAD_TIMEOUT, bind, stream_of};
 use crate::clock::Clock;
+use crate::record::address::network;
 
 /// Requests in hand, to the last byte of their answers, and streams are among them; one more is
 /// answered 503. Each has two sockets, and the usual limit of a container is far above that.

@@ -234,7 +234,7 @@ impl Chart<'_> {
                 div.scroll tabindex="0" role="region" aria-label=(self.title) {
                     table {
                         thead { tr {
-                            th scope="col" { (lang.tr("Until")) }
+                            th scope="col" { (if self.is_daily() { lang.tr("Day") } else { lang.tr("Until") }) }
                             @for line in &self.lines { th scope="col" { (line.name) } }
                         } }
                         tbody {
@@ -259,12 +259,21 @@ impl Chart<'_> {
             @match self.logs {
                 Some(logs) => {
                     a href={ (logs) @if logs.contains('?') { "&" } @else { "?" } (&address("", &[("from", &from), ("to", &to)])[1..]) } {
-                        (format::minute(at))
+                        (self.row_name(at))
                     }
                 }
-                None => { (format::minute(at)) }
+                None => { (self.row_name(at)) }
             }
         }
+    }
+
+    /// Whether its steps are days, which its moments lie in; shorter ones end at theirs.
+    fn is_daily(&self) -> bool {
+        self.step >= Duration::from_secs(86_400)
+    }
+
+    fn row_name(&self, at: UnixNanos) -> Markup {
+        if self.is_daily() { format::date(at) } else { format::minute(at) }
     }
 
     /// Returns the steps with a value, newest first.

@@ -4,10 +4,16 @@
 //! tables of this module, one a view, keyed by the English text. A text that a table lacks
 //! is shown in English; a test reads the sources of this part and refuses that.
 
+mod access;
 mod common;
+mod grafana;
 mod logs;
+mod meanings;
 mod overview;
+mod settings;
 mod traces;
+mod uptime;
+mod visitors;
 
 use std::fmt::Display;
 
@@ -36,7 +42,17 @@ pub enum Lang {
 type Table = &'static [(&'static str, &'static str)];
 
 /// The Russian tables.
-const RUSSIAN: &[Table] = &[common::RUSSIAN, logs::RUSSIAN, overview::RUSSIAN, traces::RUSSIAN];
+const RUSSIAN: &[Table] = &[
+    access::RUSSIAN,
+    common::RUSSIAN,
+    grafana::RUSSIAN,
+    logs::RUSSIAN,
+    overview::RUSSIAN,
+    settings::RUSSIAN,
+    traces::RUSSIAN,
+    uptime::RUSSIAN,
+    visitors::RUSSIAN,
+];
 
 impl Lang {
     /// Every language, the default first.
@@ -133,6 +149,17 @@ impl Lang {
             (Lang::Ru, ..) => 2,
         }
     }
+}
+
+/// Returns what a setting is for, by its key; none in English, in which the table of settings
+/// has it.
+pub fn meaning(lang: Lang, key: &str) -> Option<&'static str> {
+    let table = match lang {
+        Lang::En => return None,
+        Lang::Ru => meanings::RUSSIAN,
+    };
+    let at = table.binary_search_by_key(&key, |(known, _)| known).ok()?;
+    Some(table[at].1)
 }
 
 /// Puts values into the places of their names in braces; what has no value stays.

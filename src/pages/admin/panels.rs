@@ -205,7 +205,7 @@ fn reload_tile(lang: Lang, status: &StatusView) -> Markup {
     }
 }
 
-fn tile(name: &str, value: &str, aside: &str) -> Markup {
+pub(super) fn tile(name: &str, value: &str, aside: &str) -> Markup {
     html! { div { dt { (name) } dd.value { (value) } dd.aside { (aside) } } }
 }
 

@@ -1,0 +1,123 @@
+//! The overview under a hand: keys, the crosshair, a closer look, the lines behind a moment.
+
+use std::time::Duration;
+
+use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
+use serde_json::Value;
+
+use super::driver::{DESK, Page, Viewer, browser};
+use crate::harness::{Folders, Vitrine};
+
+/// Starts a server that samples often, so that charts have lines soon.
+fn start() -> Vitrine {
+    let folders = Folders::new();
+    let mut command = folders.serve();
+    command.env("VITRINE_TELEMETRY_SAMPLE_INTERVAL", "1s");
+    Vitrine::spawn(command, folders)
+}
+
+/// Opens the overview and waits until the charts can be pointed at.
+async fn with_charts(page: &Page, vitrine: &Vitrine) {
+    page.open(&vitrine.url("/admin")).await;
+    page.log_in(vitrine.admin_password()).await;
+    page.element("#live").await;
+    reopened(page, vitrine).await;
+}
+
+/// Opens the overview again and again until its charts have lines.
+async fn reopened(page: &Page, vitrine: &Vitrine) {
+    let url = vitrine.url("/admin");
+    let mut pause = tokio::time::interval(Duration::from_millis(500));
+    loop {
+        pause.tick().await;
+        page.open(&url).await;
+        let n_lines = page.run(N_POINTS).await;
+        if n_lines.as_u64() >= Some(2) {
+            return;
+        }
+    }
+}
+
+/// How many values the chart of the processors has, once it can be pointed at.
+const N_POINTS: &str = "const chart = document.querySelector('#chart-cpu');
+    if (!chart || !chart.querySelector('.moving canvas')) return 0;
+    return JSON.parse(chart.dataset.chart).lines[0].values.filter((value) => value !== null).length;";
+
+/// Returns where a share of the width of a chart lies in the window.
+async fn place(page: &Page, share: f64) -> (f64, f64) {
+    let script = format!(
+        "const over = document.querySelector('#chart-cpu .u-over'); over.scrollIntoView({{ block: 'center' }});
+         const box = over.getBoundingClientRect();
+         return [box.left + box.width * {share}, box.top + box.height / 2];"
+    );
+    let at = page.run(&script).await;
+    let number = |idx: usize| at[idx].as_f64().unwrap().round();
+    (number(0), number(1))
+}
+
+fn to(at: (f64, f64)) -> PointerAction {
+    PointerAction::MoveTo { duration: Some(Duration::from_millis(50)), x: at.0, y: at.1 }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn charts_are_pointed_at_looked_at_closer_and_lead_to_their_lines() {
+    let Some((_driver, page)) = browser(Viewer { size: DESK, ..Viewer::default() }).await else { return };
+    let vitrine = start();
+    with_charts(&page, &vitrine).await;
+
+    // One crosshair for all of them.
+    let at = place(&page, 0.5).await;
+    let point = MouseActions::new("mouse".into()).then(to(at));
+    page.0.perform_actions(point).await.unwrap();
+    let crosses = "return [...document.querySelectorAll('.u-cursor-x')].filter((cross) =>
+        getComputedStyle(cross).transform !== 'none' && !cross.classList.contains('u-off')).length;";
+    page.run_until(crosses, |n| n.as_u64() >= Some(3)).await;
+
+    // The newest moment, and the lines behind it.
+    let at = place(&page, 0.95).await;
+    let click = MouseActions::new("mouse".into())
+        .then(to(at))
+        .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
+        .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
+    page.0.perform_actions(click).await.unwrap();
+    let place_now = "return location.pathname + location.search;";
+    let lines = page.run_until(place_now, |place| place.as_str().unwrap().starts_with("/admin/logs?")).await;
+    assert!(lines.as_str().unwrap().contains("from=") && lines.as_str().unwrap().contains("&to="), "{lines}");
+
+    // A stretch of it, which is an address.
+    reopened(&page, &vitrine).await;
+    let (from, until) = (place(&page, 0.2).await, place(&page, 0.8).await);
+    let drag = MouseActions::new("mouse".into())
+        .then(to(from))
+        .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
+        .then(to(until))
+        .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
+    page.0.perform_actions(drag).await.unwrap();
+    let closer = page.run_until(place_now, |place| place.as_str().unwrap().contains("?from=")).await;
+    assert!(closer.as_str().unwrap().starts_with("/admin?from="), "{closer}");
+    assert!(page.complaints().await.is_empty());
+    page.0.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_view_is_a_key_away() {
+    let Some((_driver, page)) = browser(Viewer { size: DESK, ..Viewer::default() }).await else { return };
+    let vitrine = Vitrine::start();
+    page.open(&vitrine.url("/admin")).await;
+    page.log_in(vitrine.admin_password()).await;
+    page.text_until("#live", |text| text.starts_with("live")).await;
+    let is_open = "return document.querySelector('#keys').open;";
+    page.press("?").await;
+    page.run_until(is_open, |open| *open == Value::Bool(true)).await;
+    page.press("\u{e00c}").await;
+    page.run_until(is_open, |open| *open == Value::Bool(false)).await;
+    page.press("]").await;
+    let place = "return location.pathname + location.search;";
+    page.run_until(place, |place| place == "/admin?range=6h").await;
+    page.press("g").await;
+    page.press("l").await;
+    page.run_until(place, |place| place == "/admin/logs").await;
+    page.press("/").await;
+    page.run_until("return document.activeElement.id", |id| id == "search").await;
+    page.0.close().await.unwrap();
+}
