@@ -5,6 +5,7 @@
 
 mod cv;
 mod driver;
+mod lines;
 mod overview;
 mod settings;
 mod views;

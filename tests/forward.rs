@@ -67,8 +67,8 @@ fn send_chunk(stream: &mut TcpStream, lines: &[String], id: &str) {
 /// Waits until `/admin` shows every line, found by their common text.
 pub fn wait_for_lines(vitrine: &Vitrine, text: &str, lines: &[String]) {
     wait_until(&format!("/admin shows {lines:?}"), || {
-        let page = vitrine.admin_page(&format!("/admin?q={text}")).text();
-        lines.iter().all(|line| page.contains(line)).then_some(())
+        let shown = vitrine.logged(text).concat();
+        lines.iter().all(|line| shown.contains(line)).then_some(())
     });
 }
 

@@ -277,15 +277,19 @@ impl Vitrine {
         cookie.to_str().unwrap().split(';').next().unwrap().to_string()
     }
 
-    /// Returns the log lines that `/admin` shows for a text filter, their metadata included.
+    /// Returns the lines of the last hour that `/admin` shows and that have a text in them or in what
+    /// is known of them, in whatever case, the newest first; a `+` stands for a blank.
     pub fn logged(&self, text: &str) -> Vec<String> {
-        let page = self.admin_page(&format!("/admin/logs?q={text}")).text();
-        let lines = page.split("id=\"log-lines\"").nth(1).expect("the page has a log");
-        lines
-            .split("<li class=")
-            .skip(1)
-            .map(|line| line.split("</li>").next().unwrap().to_string())
-            .collect()
+        let text = text.replace('+', " ").to_lowercase();
+        let (mut res, mut before) = (Vec::new(), String::new());
+        loop {
+            let page = self.admin_page(&format!("/admin/logs/rows?{before}")).text();
+            let page: serde_json::Value = serde_json::from_str(&page).unwrap_or_else(|_| panic!("{page}"));
+            let lines = page["rows"].as_array().expect("the page has rows").iter().map(line_of);
+            res.extend(lines.filter(|line| line.to_lowercase().contains(&text)));
+            let Some(older) = page["older"].as_str() else { return res };
+            before = format!("before={older}");
+        }
     }
 
     /// Sends a request with headers; no status is an error.
@@ -378,6 +382,18 @@ impl Drop for Vitrine {
         _ = self.child.kill();
         _ = self.child.wait();
     }
+}
+
+/// Writes a row of the log as one text: level, line, and all that is known of it.
+fn line_of(row: &serde_json::Value) -> String {
+    let pairs = ["s", "f"].map(|name| row[name].as_array().expect("a row has pairs"));
+    let pairs = pairs.into_iter().flatten().flat_map(|pair| pair.as_array().expect("a pair has two"));
+    let texts: Vec<&str> = [&row["l"], &row["b"]]
+        .into_iter()
+        .chain(pairs)
+        .map(|text| text.as_str().unwrap_or_default())
+        .collect();
+    texts.join(" ")
 }
 
 /// What came back.

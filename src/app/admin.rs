@@ -69,6 +69,8 @@ pub fn open(
     let state = AdminState::new(Parts {
         metrics: Arc::new(reloader.store.clone()),
         logs: Arc::new(reloader.store.clone()),
+        traces: Arc::new(reloader.store.clone()),
+        followers: reloader.shared.log_queries.followers.clone(),
         status: status(reloader.clone(), release.clone(), clock.clone()),
         settings: settings_of(reloader),
         reload: reload(asking.requests),
@@ -106,8 +108,8 @@ fn view_assets(assets: &Assets) -> view::Assets {
         |names: &[&str]| names.iter().map(|name| assets.url(&format!("admin/{name}")).into()).collect();
     view::Assets {
         css: urls(&["uplot.css", "admin.css"]),
-        js: urls(&["uplot.js", "charts.js", "admin.js"]),
         editor: assets.url("admin/editor.js").into(),
+        js: urls(&["uplot.js", "charts.js", "admin.js", "logs.js"]),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod client;
 pub mod edition;
 mod error;
 pub mod files;
+pub mod follow;
 pub mod front;
 mod limits;
 pub mod links;

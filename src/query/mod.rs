@@ -2,7 +2,7 @@
 //!
 //! [`promql`] is Prometheus's language, from text to answer, over the [`algebra`] of rows that
 //! LogQL stands on too; [`rules`] evaluates alerts and recordings by it, [`promtest`] runs its test
-//! scripts. [`selection`], [`vector`] and [`logs`] are the fixed questions of the admin page. Every
+//! scripts. [`selection`] and [`vector`] are the fixed questions of the admin page. Every
 //! query has a ceiling on what it reads into memory and says so when it meets it. It refuses to
 //! know what a store looks like, where answers go and who asks.
 //!
@@ -13,7 +13,6 @@ pub mod buckets;
 pub mod budget;
 pub mod counter;
 pub mod logql;
-pub mod logs;
 pub mod number;
 pub mod place;
 pub mod promql;

@@ -96,17 +96,21 @@ function say(state, text) {
   live.textContent = text;
 }
 
+/** What else a view hears from the stream, by the names of events. */
+admin.on = {};
+
 function listen() {
   if (source || document.hidden) return;
   if (!broken) heard = Date.now();
   source = new EventSource(streaming.dataset.stream);
+  for (const name in admin.on) source.addEventListener(name, admin.on[name]);
   source.addEventListener("tick", (event) => {
     const { at_ms, fragments, charts } = JSON.parse(event.data);
     hear();
     for (const [id, markup] of [...waiting]) swap(id, markup);
     for (const id in fragments) swap(id, fragments[id]);
     if (!paused) for (const id in charts || {}) admin.update(id, charts[id]);
-    say("on", admin.words.live + ", " + admin.clock(new Date(at_ms)));
+    if (!paused) say("on", admin.words.live + ", " + admin.clock(new Date(at_ms)));
   });
   source.addEventListener("end", (event) => {
     if (event.data === "login") location.assign("/admin/login");
@@ -115,12 +119,11 @@ function listen() {
   source.onerror = () => {
     broken = broken || Date.now();
     say("off", admin.words.broken);
-    // A refusal closes the source for good; a lost connection is retried by the browser.
-    if (source && source.readyState === EventSource.CLOSED) {
-      stop();
-      setTimeout(listen, 10000);
-      loginIfEnded();
-    }
+    // Not left to the browser: what is asked for may be another by now.
+    const isRefused = source && source.readyState === EventSource.CLOSED;
+    stop();
+    setTimeout(listen, isRefused ? 10000 : 2000);
+    if (isRefused) loginIfEnded();
   };
 }
 
@@ -182,7 +185,8 @@ function pause() {
   if (!streaming) return;
   paused = !paused;
   document.body.classList.toggle("paused", paused);
-  if (paused) say("off", admin.words.pause);
+  if (admin.onpause) admin.onpause(paused);
+  if (paused) say("off", admin.words.paused);
   else for (const [id, markup] of [...waiting]) swap(id, markup);
 }
 
@@ -198,6 +202,7 @@ const KEYS = {
   x: tables,
 };
 admin.keys = KEYS;
+admin.pause = pause;
 
 let goes = 0;
 const dialog = byId("keys");
@@ -241,7 +246,8 @@ if (live) {
     document.addEventListener("visibilitychange", () => (document.hidden ? leave() : listen()));
     addEventListener("pagehide", leave);
     addEventListener("pageshow", listen);
-    listen();
+    // When the scripts of the view have said what they hear.
+    addEventListener("DOMContentLoaded", listen);
     setInterval(judge, 1000);
   }
   addEventListener("load", () => {

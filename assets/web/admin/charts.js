@@ -79,9 +79,18 @@ const admin = (() => {
     getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim() || "#888";
   const drawn = new Map();
 
+  /** What is drawn of each line; bars stand on those before them, and the highest is drawn first. */
+  function heights(data) {
+    if (!data.bars) return data.lines.map((line) => line.values);
+    let below = data.lines[0].values.map(() => 0);
+    const stacked = data.lines.map((line) => (below = line.values.map((value, idx) => below[idx] + (value || 0))));
+    return stacked.reverse();
+  }
+
+  // A bar stands in the middle of its step, a point at the end.
   const columns = (data) => [
-    data.lines[0].values.map((_, idx) => (data.from + idx * data.step) / 1000),
-    ...data.lines.map((line) => line.values),
+    data.lines[0].values.map((_, idx) => (data.from + (idx - (data.bars ? 0.5 : 0)) * data.step) / 1000),
+    ...heights(data),
   ];
 
   const span = (data) => data.step * Math.max(1, data.lines[0].values.length - 1);
@@ -98,7 +107,7 @@ const admin = (() => {
   function look(from, to) {
     const query = new URLSearchParams(location.search);
     query.delete("range");
-    query.delete("before");
+    for (const name of ["before", "after", "count"]) query.delete(name);
     query.set("from", Math.round(from));
     query.set("to", Math.round(to));
     location.assign(location.pathname + "?" + query);
@@ -107,8 +116,11 @@ const admin = (() => {
   function legend(chart, idx) {
     chart.figure.querySelectorAll("[data-now]").forEach((now, line) => {
       const values = chart.data.lines[line] ? chart.data.lines[line].values : [];
-      const at = idx === null || idx === undefined ? values.findLastIndex((value) => value !== null) : idx;
-      now.textContent = write(chart.data.unit, values[at]);
+      const isOff = idx === null || idx === undefined;
+      const at = isOff ? values.findLastIndex((value) => value !== null) : idx;
+      // Of bars the sum is worth to know where none is pointed at.
+      const sum = () => grouped(values.reduce((sum, value) => sum + (value || 0), 0));
+      now.textContent = isOff && chart.data.bars ? sum() : write(chart.data.unit, values[at]);
     });
   }
 
@@ -129,6 +141,13 @@ const admin = (() => {
     ctx.restore();
   }
 
+  const bar = (line) => ({
+    fill: () => colour(line.class),
+    width: 0,
+    paths: uPlot.paths.bars({ size: [0.86, 100] }),
+    points: { show: false },
+  });
+
   function options(chart, width) {
     const soft = () => colour("soft");
     const font = "12px system-ui, sans-serif";
@@ -144,7 +163,13 @@ const admin = (() => {
         drag: { x: true, y: false, setScale: false },
         points: { size: 7 },
       },
-      scales: { x: { time: true }, y: { range: () => [0, chart.data.top] } },
+      scales: {
+        x: {
+          time: true,
+          range: (_, min, max) => (chart.data.bars ? [min - chart.data.step / 2000, max + chart.data.step / 2000] : [min, max]),
+        },
+        y: { range: () => [0, chart.data.top] },
+      },
       axes: [
         {
           stroke: soft,
@@ -168,7 +193,7 @@ const admin = (() => {
       ],
       series: [
         {},
-        ...chart.data.lines.map((line, idx) => ({
+        ...(chart.data.bars ? [...chart.data.lines].reverse().map(bar) : chart.data.lines.map((line, idx) => ({
           stroke: () => colour(line.class),
           width: 2,
           dash: DASHES[line.class],
@@ -176,7 +201,7 @@ const admin = (() => {
           fill: idx === 0 ? () => colour(line.class) + "1a" : undefined,
           spanGaps: false,
           points: { show: (_, series, first, last) => last - first < 3 },
-        })),
+        }))),
       ],
       hooks: {
         draw: [(plot) => marks(plot, chart)],

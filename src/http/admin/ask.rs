@@ -10,7 +10,7 @@ use crate::clock::{UnixMillis, UnixNanos};
 use crate::query::budget::Cancel;
 use crate::query::logql::{self, LogAnswer, LogRange, When};
 use crate::query::promql::{self, Moments, Value};
-use crate::record::read::{Direction, LogRead, MetricRead};
+use crate::record::read::{Direction, LogRead, Matcher, MetricRead, StreamVolume};
 use crate::record::{Labels, Sample};
 
 /// Longer than this nobody looks at an empty page.
@@ -43,7 +43,28 @@ pub(super) struct Grid {
     pub(super) step: Duration,
 }
 
+impl AskError {
+    /// Returns true when there was no time for the answer.
+    pub(super) fn is_timeout(&self) -> bool {
+        matches!(self, AskError::Logs(logql::Error::Timeout))
+    }
+
+    /// Returns what is wrong with the text of a question about lines.
+    pub(super) fn parse_error(&self) -> Option<&logql::ParseError> {
+        match self {
+            AskError::Logs(logql::Error::Parse(fault)) => Some(fault),
+            _ => None,
+        }
+    }
+}
+
 impl Grid {
+    /// Returns one of the moments.
+    pub(super) fn moment(&self, idx: usize) -> UnixMillis {
+        let idx = i64::try_from(idx).unwrap_or(i64::MAX);
+        UnixMillis(self.from.0.saturating_add(self.step_ms().saturating_mul(idx)))
+    }
+
     /// Returns how many moments there are.
     pub(super) fn count(&self) -> usize {
         usize::try_from((self.to.0 - self.from.0) / self.step_ms()).map_or(0, |n_steps| n_steps + 1)
@@ -80,12 +101,13 @@ pub(super) struct Ask<'a> {
     metrics: &'a dyn MetricRead,
     logs: &'a dyn LogRead,
     now: UnixNanos,
+    patience: Duration,
 }
 
 impl<'a> Ask<'a> {
     /// Asks these stores as of a moment.
     pub(super) fn new(metrics: &'a dyn MetricRead, logs: &'a dyn LogRead, now: UnixNanos) -> Self {
-        Ask { metrics, logs, now }
+        Ask { metrics, logs, now, patience: PATIENCE }
     }
 }
 
@@ -97,10 +119,34 @@ impl AdminState {
     }
 }
 
+#[cfg(test)]
+impl<'a> Ask<'a> {
+    /// Asks a store in memory.
+    pub(super) fn of(store: &'a crate::query::memory::MemoryStore, now: UnixNanos) -> Self {
+        Ask::new(store, store, now)
+    }
+}
+
 impl Ask<'_> {
     /// Returns the moment as of which it is asked.
     pub(super) fn now(&self) -> UnixNanos {
         self.now
+    }
+
+    /// Gives each question up after another time.
+    pub(super) fn with_patience(self, patience: Duration) -> Self {
+        Ask { patience, ..self }
+    }
+
+    /// Returns the streams that may have lines in `from .. to`, and about how many, which takes no
+    /// look at a line.
+    pub(super) fn volumes(
+        &self,
+        matchers: &[Matcher],
+        from: UnixNanos,
+        to: UnixNanos,
+    ) -> Result<Vec<StreamVolume>, AskError> {
+        Ok(self.logs.streams(matchers, from, to).map_err(logql::Error::from)?)
     }
 
     /// Returns the vector that a LogQL query gives at a moment.
@@ -109,7 +155,6 @@ impl Ask<'_> {
     }
 
     /// Returns the rows that a LogQL query gives over a grid.
-    #[expect(dead_code, reason = "views that draw numbers of lines follow")]
     pub(super) fn log_rows(&self, query: &str, grid: Grid) -> Result<Vec<Row>, AskError> {
         let when = When::Range {
             from: grid.from.to_nanos(),
@@ -176,11 +221,11 @@ impl Ask<'_> {
     }
 
     fn promql(&self) -> promql::Engine {
-        promql::Engine { limits: promql::Limits { timeout: PATIENCE, ..promql::Limits::default() } }
+        promql::Engine { limits: promql::Limits { timeout: self.patience, ..promql::Limits::default() } }
     }
 
     fn logql(&self) -> logql::Engine {
-        logql::Engine { limits: logql::Limits { timeout: PATIENCE, ..logql::Limits::default() } }
+        logql::Engine { limits: logql::Limits { timeout: self.patience, ..logql::Limits::default() } }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The stream of a page: what changed, every two seconds, as rendered fragments, and the
 //! numbers of its charts.
 //!
-//! A fragment is sent when it differs from the one sent before, so a quiet server costs
+//! A page of the log is sent lines besides, as they come in. A fragment is sent when it differs from the one sent before, so a quiet server costs
 //! a few bytes a tick. The stream ends with the session, at the start of a drain, and
 //! when the page goes away. It reads the session without prolonging it: an open page is
 //! no activity.
@@ -22,7 +22,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use super::AdminState;
 use super::gather::GatherError;
 use super::guard::{self, Session};
-use super::{language, overview, workers};
+use super::{language, logs, overview, workers};
 use crate::clock::UnixNanos;
 use crate::pages::admin::{self, Fragment, Lang, Window};
 
@@ -49,8 +49,16 @@ pub(super) async fn events(state: web::Data<AdminState>, req: HttpRequest) -> Ht
             .insert_header((RETRY_AFTER, 10))
             .json(json!({ "error": "too many open pages" }));
     };
+    let state = state.into_inner();
     let live = Live::read(req.query_string());
-    let stream = Stream::new(state.into_inner(), session, live, language::of(&req), place);
+    let tail = match live {
+        Live::Logs => match logs::follow(&state, req.query_string()).await {
+            Ok(tail) => Some(tail),
+            Err(refusal) => return refusal,
+        },
+        Live::Overview(_) | Live::Workers(_) => None,
+    };
+    let stream = Stream { tail, ..Stream::new(state, session, live, language::of(&req), place) };
     let body = futures_util::stream::unfold(Some(stream), |stream| async {
         let mut stream = stream?;
         match stream.next().await {
@@ -66,6 +74,8 @@ pub(super) async fn events(state: web::Data<AdminState>, req: HttpRequest) -> Ht
 enum Live {
     Overview(Window),
     Workers(Window),
+    /// Lines as they come in.
+    Logs,
 }
 
 /// What a page shows now.
@@ -79,6 +89,7 @@ impl Live {
         let page = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "page");
         match page {
             Some((_, page)) if page == "workers" => Live::Workers(overview::window_of(query)),
+            Some((_, page)) if page == "logs" => Live::Logs,
             _ => Live::Overview(overview::window_of(query)),
         }
     }
@@ -102,6 +113,8 @@ impl Live {
                 let fragments = admin::workers_fragments(lang, csrf, &view);
                 Ok(Shown { fragments, charts: admin::workers_chart_data(lang, &view) })
             }
+            // A tick says that the server lives.
+            Live::Logs => Ok(Shown { fragments: Vec::new(), charts: Vec::new() }),
         }
     }
 }
@@ -117,6 +130,8 @@ struct Stream {
     live: Live,
     lang: Lang,
     ticks: Interval,
+    /// What comes in, for a page that shows it.
+    tail: Option<logs::Tail>,
     shutdown: watch::Receiver<bool>,
     /// Ticks since the charts were sent; none before the first.
     charts_age: Option<u32>,
@@ -138,14 +153,23 @@ impl Stream {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shutdown = state.parts.shutdown.clone();
         let (charts_age, sent) = (None, HashMap::new());
-        Stream { state, session, live, lang, ticks, shutdown, charts_age, sent, _place: place }
+        Stream { state, session, live, lang, ticks, tail: None, shutdown, charts_age, sent, _place: place }
     }
 
     async fn next(&mut self) -> Next {
+        let lines = async {
+            match &mut self.tail {
+                Some(tail) => tail.next().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            // In this order: neither the end nor a session that ended waits behind lines.
+            biased;
             // A lost sender means that the server is gone, too.
             _ = self.shutdown.wait_for(|is_over| *is_over) => return Next::End(event("end", "shutdown")),
             _ = self.ticks.tick() => {}
+            lines = lines => return Next::Tick(lines),
         }
         if !self.state.parts.auth.is_alive(&self.session.token).await {
             return Next::End(event("end", "login"));
@@ -180,6 +204,6 @@ impl Stream {
 }
 
 /// Writes one event; JSON has no line ends, so one `data` line holds it.
-fn event(name: &str, data: &str) -> Bytes {
+pub(super) fn event(name: &str, data: &str) -> Bytes {
     Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
 }

@@ -3,10 +3,14 @@
 //! | route | what |
 //! | --- | --- |
 //! | `GET /admin` | the overview; `range`, or `from` and `to`, in the query |
-//! | `GET /admin/logs` | lines; the same, and `q`, `level`, `all` and `before` |
 //! | `GET /admin/workers` | the workers, and what they can be told; `range`, or `from` and `to` |
 //! | `GET /admin/visitors` | visitors; `range`, or `from` and `to` |
 //! | `POST /admin/visitors/links`, `POST /admin/visitors/links/{tag}/delete` | makes a tagged link, and forgets one |
+//! | `GET /admin/logs` | lines; the same, and the fields of the form or `logql`, `before` or `after`; a line among its neighbours by `around` and `source` |
+//! | `GET /admin/logs/rows` | more of them as JSON; the same |
+//! | `GET /admin/logs/histogram` | how many there were, as a part of the page |
+//! | `GET /admin/traces` | the slowest, the failed and the newest requests |
+//! | `GET /admin/traces/{id}` | one of them in its parts |
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
 //! | `POST /admin/settings/access/second-factor/{begin,confirm,off}` | the second factor |
 //! | `POST /admin/logout` | ends the session |
@@ -67,6 +71,7 @@ mod sessions;
 mod settings;
 mod throttle;
 pub mod tokens;
+mod traces;
 mod uptime;
 mod visitors;
 mod workers;
@@ -86,6 +91,7 @@ use self::guard::Session;
 use self::sessions::Token;
 use self::tokens::Scope;
 use super::client::Peer;
+use super::follow::Followers;
 use super::links::Links;
 use super::stage::Stages;
 use crate::balancer::{ControlError, Lane, WorkerId};
@@ -93,7 +99,7 @@ use crate::clock::Clock;
 use crate::pages::admin::releases::{ReleasesView, RollBackBar};
 use crate::pages::admin::{Assets, Notice, SettingView, StatusView};
 use crate::record::Span;
-use crate::record::read::{LogRead, MetricRead};
+use crate::record::read::{LogRead, MetricRead, SpanRead};
 use crate::record::ring::Sender;
 use crate::visitors::tagged::Tagged;
 
@@ -229,6 +235,10 @@ pub struct Parts {
     pub metrics: Arc<dyn MetricRead>,
     /// Where lines come from.
     pub logs: Arc<dyn LogRead>,
+    /// Where spans come from.
+    pub traces: Arc<dyn SpanRead>,
+    /// Who follows the log as it comes in.
+    pub followers: Arc<Followers>,
     /// State that is not in the store.
     pub status: Status,
     /// How everything is set.
@@ -345,6 +355,10 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/visitors").get(visitors::page).head(visitors::page))
         .service(web::resource("/visitors/links").post(visitors::create))
         .service(web::resource("/visitors/links/{tag}/delete").post(visitors::delete))
+        .service(web::resource("/logs/rows").get(logs::rows).head(logs::rows))
+        .service(web::resource("/logs/histogram").get(logs::histogram).head(logs::histogram))
+        .service(web::resource("/traces").get(traces::page).head(traces::page))
+        .service(web::resource("/traces/{id}").get(traces::one).head(traces::one))
         .service(web::resource("/workers").get(workers::page).head(workers::page))
         .service(web::resource("/cv").get(cv::page).head(cv::page))
         .service(web::resource("/cv/reload").post(cv::reload))

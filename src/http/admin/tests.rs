@@ -2,6 +2,7 @@
 
 mod access;
 mod cv;
+mod logs;
 mod releases;
 mod settings;
 mod visitors;
@@ -34,6 +35,7 @@ struct Case {
     _dir: tempfile::TempDir,
     clock: Clock,
     store: Arc<MemoryStore>,
+    followers: Arc<Followers>,
     state: Arc<AdminState>,
     shutdown: watch::Sender<bool>,
     reloads: Arc<Mutex<Vec<Result<String, String>>>>,
@@ -88,6 +90,7 @@ fn case_with(config: Config) -> Case {
     };
     let (auth, _) = Auth::open(opening).unwrap();
     let store = Arc::new(MemoryStore::default());
+    let followers: Arc<Followers> = Arc::default();
     let reloads: Arc<Mutex<Vec<Result<String, String>>>> = Arc::default();
     let (shutdown, stopped) = watch::channel(false);
     let outcomes = reloads.clone();
@@ -126,6 +129,8 @@ fn case_with(config: Config) -> Case {
         base_url: Arc::new(|| Some("https://cv.example.com".into())),
         metrics: store.clone(),
         logs: store.clone(),
+        traces: store.clone(),
+        followers: followers.clone(),
         status: Arc::new(move || status.clone()),
         settings: Arc::new(|| {
             let (key, value) = ("store.logs.max_age", "60d".to_string());
@@ -156,7 +161,7 @@ fn case_with(config: Config) -> Case {
         shutdown: stopped,
         config,
     });
-    Case { _dir: dir, clock, store, state, shutdown, reloads, commanded, written, editor, shelf }
+    Case { _dir: dir, clock, store, followers, state, shutdown, reloads, commanded, written, editor, shelf }
 }
 
 /// What came back, read whole.
@@ -581,7 +586,14 @@ async fn logs_are_filtered_by_the_address() {
         assert_eq!(found, expect, "{query}");
     };
     check("range=6h", [true, true, true]).await;
-    check("range=6h&q=FIRST", [true, false, false]).await;
+    check("range=6h&q=first", [true, false, false]).await;
+    check("range=6h&q=FIRST", [false, false, false]).await;
+    check("range=6h&q=FIRST&case=1", [true, false, false]).await;
+    check("range=6h&job=app", [false, true, true]).await;
+    check("range=6h&f=job%3Dapp&f=level!%3Dwarn", [false, true, false]).await;
+    check("range=6h&fn=level&fo=%3D~&fv=warn%7Cinfo", [true, false, true]).await;
+    check("range=6h&logql=%7Bjob%3D%22app%22%7D+%7C%3D+%22third%22", [false, false, true]).await;
+    check(&format!("range=6h&after={at}"), [false, true, false]).await;
     check("range=6h&level=warn", [false, true, true]).await;
     check("range=15m", [true, true, false]).await;
     let (from, to) = (NOW_MS - 4_000_000, NOW_MS - 2_000_000);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use actix_web::http::header::{ACCEPT, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-pub use self::loki::{Followers, LogQueries};
+pub use self::loki::LogQueries;
 pub use self::prometheus::Queries;
 pub use self::receive::Push;
 use super::Shared;

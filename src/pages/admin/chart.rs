@@ -3,7 +3,9 @@
 //! The lines are drawn in a box of fixed size that stretches to the page's width; the
 //! numbers along the axes are HTML beside it, so that they stay readable on a phone. The
 //! same values stand in a table for those who cannot see the lines, and for the script,
-//! which reads them from there.
+//! which reads them from there. [`Bars`] draws counts so.
+
+mod bars;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use super::format::{self, Unit};
 use super::lang::Lang;
 use super::window::address;
 use crate::clock::UnixNanos;
+
+pub use bars::Bars;
 
 /// The box that lines are drawn in; it is stretched, so only its ratio of digits matters.
 const WIDTH: f64 = 600.0;

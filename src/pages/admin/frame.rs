@@ -75,16 +75,14 @@ pub enum Tab {
 }
 
 impl Tab {
-    /// Every view in the order of the bar.
-    pub const ALL: [Tab; 10] = [
+    /// Every view that is built, in the order of the bar.
+    pub const ALL: [Tab; 8] = [
         Tab::Overview,
         Tab::Visitors,
         Tab::Logs,
-        Tab::Metrics,
         Tab::Traces,
         Tab::Workers,
         Tab::Cv,
-        Tab::Store,
         Tab::Releases,
         Tab::Settings,
     ];
@@ -256,6 +254,7 @@ impl Frame {
             "logs": lang.tr("Lines of"),
             "hint": lang.tr("Click: the lines of this moment. Drag: a closer look."),
             "pause": lang.tr("Pause"),
+            "paused": lang.tr("paused"),
             "resume": lang.tr("Go on"),
             "cost": lang.tr("This page: {size}, shown after {time}"),
         })

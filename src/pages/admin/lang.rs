@@ -13,6 +13,7 @@ mod meanings;
 mod overview;
 mod releases;
 mod settings;
+mod traces;
 mod uptime;
 mod visitors;
 mod workers;
@@ -53,6 +54,7 @@ const RUSSIAN: &[Table] = &[
     overview::RUSSIAN,
     releases::RUSSIAN,
     settings::RUSSIAN,
+    traces::RUSSIAN,
     uptime::RUSSIAN,
     visitors::RUSSIAN,
     workers::RUSSIAN,

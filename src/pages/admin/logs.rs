@@ -1,124 +1,267 @@
-//! The log list and its form.
+//! The logs: how many lines there were and when, the lines themselves, and the form by which
+//! they are asked for.
+//!
+//! A page has so many lines that a phone shows it at once. The script goes on from its last
+//! one and puts what comes in before its first one, with no more of them in the page than are
+//! seen; without it, pages are turned by time.
+
+mod around;
+mod filter;
+mod form;
+mod row;
+
+use std::time::Duration;
 
 use maud::{Markup, html};
+use serde_json::json;
 
-use super::format;
-use super::frame::Frame;
-use super::lang::{Lang, text};
-use super::window::{Window, address};
-use crate::record::{LogRecord, Severity};
+use super::chart::{Bars, Chart, Line, Mark};
+use super::format::{self, Unit};
+use super::frame::{Frame, Tab};
+use super::lang::Lang;
+use crate::clock::UnixNanos;
+use crate::record::trace::TraceId;
 
-/// What the log form was filled in with, as its fields' values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogFilter {
-    /// Text to look for.
-    pub text: String,
-    /// Lowest level, or `""` for all.
-    pub level: String,
-    /// The stretch of time.
-    pub window: Window,
-    /// Shows what is hidden by default: successful probes and the owner's own visits.
-    pub with_routine: bool,
-    /// Unix nanoseconds: only older lines; none for the newest.
-    pub before: Option<i64>,
-}
-
-/// Choices of the lowest level: key and words.
-pub const LEVELS: &[(&str, &str)] = &[
-    ("", text!("all levels")),
-    ("debug", text!("debug and above")),
-    ("info", text!("info and above")),
-    ("warn", text!("warn and above")),
-    ("error", text!("error and above")),
-];
+pub use around::{AROUND_MAX, AroundView, around};
+pub use filter::{FIELDS_MAX, FieldFilter, FieldOp, LogFilter, Place, is_field_name, with_parameters};
+pub use form::{LEVELS, LOGQL_MAX_BYTES, TEXT_MAX_BYTES};
+pub use row::{LineView, of_trace};
 
 /// The log list.
 #[derive(Clone, Debug, Default)]
 pub struct LogsView {
-    /// What was asked for.
+    /// What was asked for; its fields as they can be read off the query.
     pub filter: LogFilter,
+    /// The query that was asked.
+    pub query: String,
+    /// Whether the query says what the fields cannot.
+    pub is_raw: bool,
+    /// Why the query has no answer.
+    pub fault: Option<FaultView>,
+    /// How many lines there were.
+    pub histogram: Histogram,
     /// Newest first.
-    pub lines: Vec<LogRecord>,
-    /// How many lines were read, when the search gave up before its end.
-    pub cut_off_after: Option<usize>,
-    /// True when older lines may exist.
-    pub has_older: bool,
-    /// Why there are no lines, when the store could not be read.
-    pub unreadable: Option<String>,
+    pub lines: Vec<LineView>,
+    /// Older lines are before this moment, if there may be any.
+    pub older: Option<i64>,
+    /// Newer lines are behind this moment, if there may be any.
+    pub newer: Option<i64>,
+    /// Lines before this moment were not looked at, for it would take long.
+    pub searched_to: Option<UnixNanos>,
+    /// What can be chosen.
+    pub known: KnownLabels,
 }
+
+/// Labels that lines in this time have.
+#[derive(Clone, Debug, Default)]
+pub struct KnownLabels {
+    /// Where lines come from.
+    pub sources: Vec<String>,
+    /// Names of labels and of what else is known of lines.
+    pub names: Vec<String>,
+}
+
+/// Why a query has no answer.
+#[derive(Clone, Debug, Default)]
+pub struct FaultView {
+    /// The reason.
+    pub message: String,
+    /// The query up to the place that is wrong, that place, and the rest.
+    pub place: Option<(String, String, String)>,
+}
+
+/// How many lines there were, step by step.
+#[derive(Clone, Debug, Default)]
+pub enum Histogram {
+    /// It is not asked for.
+    #[default]
+    None,
+    /// It would take long, and is sent when it is asked for; about how many there are, if that can be
+    /// told sooner.
+    Later(Option<LineCounts>),
+    /// The counts.
+    Counted(LineCounts),
+}
+
+/// Lines counted step by step.
+#[derive(Clone, Debug, Default)]
+pub struct LineCounts {
+    /// The end of each step.
+    pub at: Vec<UnixNanos>,
+    /// The distance of two steps.
+    pub step: Duration,
+    /// A list for each of [`LineCounts::KINDS`], with one place a step.
+    pub kinds: [Vec<Option<f64>>; 5],
+    /// What happened to the process meanwhile.
+    pub marks: Vec<Mark>,
+}
+
+impl LineCounts {
+    /// What is told apart: the levels that each holds. The last one holds all others.
+    pub const KINDS: [&'static [&'static str]; 5] =
+        [&["error", "fatal"], &["warn"], &["info"], &["debug", "trace"], &[]];
+
+    /// Returns how many lines there are in all.
+    pub fn total(&self) -> f64 {
+        self.kinds.iter().flatten().flatten().sum()
+    }
+}
+
 /// Renders the page.
 pub fn logs(frame: &Frame, view: &LogsView) -> Markup {
     let lang = frame.lang;
     let filter = &view.filter;
-    let all = if filter.with_routine { "1" } else { "" };
+    let question = filter.question();
+    let kept: Vec<(&str, &str)> = question.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let content = html! {
-        (frame.ranges(filter.window, &[("q", &filter.text), ("level", &filter.level), ("all", all)]))
-        (form(lang, filter))
-        (list(lang, view))
+        (frame.ranges(filter.window, &kept))
+        (form::form(lang, view))
+        @if view.fault.is_none() {
+            (histogram(lang, filter, &view.histogram))
+            (list(lang, view, frame.now))
+        }
     };
     frame.page(lang.tr("Logs"), &content)
 }
 
-fn form(lang: Lang, filter: &LogFilter) -> Markup {
-    html! {
-        form.filter method="get" action="/admin/logs" role="search" {
-            @for (name, value) in filter.window.parameters() { input type="hidden" name=(name) value=(value); }
-            label {
-                span.visually-hidden { (lang.tr("Text in the line")) }
-                input type="search" name="q" value=(filter.text) placeholder=(lang.tr("Text in the line"))
-                    maxlength="256" enterkeyhint="search" id="search";
-            }
-            label {
-                span.visually-hidden { (lang.tr("Level")) }
-                select name="level" {
-                    @for (key, words) in LEVELS {
-                        option value=(key) selected[filter.level == *key] { (lang.tr(words)) }
+/// Renders how many lines there were; a part of the page that the script may ask for.
+pub fn histogram(lang: Lang, filter: &LogFilter, histogram: &Histogram) -> Markup {
+    match histogram {
+        Histogram::None => html! {},
+        Histogram::Counted(counts) => bars(lang, lang.tr("Lines by level"), filter, counts),
+        Histogram::Later(about) => {
+            let mut parameters = filter.at(Place::Newest).parameters();
+            let exact = with_parameters("/admin/logs/histogram", &parameters);
+            parameters.push(("count", "1".into()));
+            let count =
+                html! { a href=(with_parameters(Tab::Logs.path(), &parameters)) { (lang.tr("Count them")) } };
+            html! {
+                div.later id="lines-later" data-later=(exact) {
+                    @match about {
+                        Some(about) => {
+                            (bars(lang, lang.tr("Lines by level, about"), filter, about))
+                            p.note { (lang.tr("There are so many lines that it takes a moment to count them.")) " " (count) }
+                        }
+                        None => {
+                            figure.chart.bars {
+                                figcaption { h2.h3 { (lang.tr("Lines by level")) } }
+                                p.empty { (lang.tr("There are so many lines that it takes a moment to count them.")) " " (count) }
+                            }
+                        }
                     }
                 }
             }
-            label.check {
-                input type="checkbox" name="all" value="1" checked[filter.with_routine];
-                " " (lang.tr("Probes and admin, too"))
-            }
-            button type="submit" { (lang.tr("Find")) }
         }
     }
 }
 
-fn list(lang: Lang, view: &LogsView) -> Markup {
+fn bars(lang: Lang, title: &str, filter: &LogFilter, counts: &LineCounts) -> Markup {
+    let names = [
+        // Words of programs, the same in each language.
+        ("error", "l4"),
+        ("warn", "l2"),
+        ("info", "l1"),
+        ("debug", "l7"),
+        (lang.tr("without a level"), "l8"),
+    ];
+    // That there is no error is worth to be said; lines without a level are a rarity.
+    let is_said = |idx: usize| idx + 1 < names.len() || counts.kinds[idx].iter().any(Option::is_some);
+    let lines = names.iter().zip(&counts.kinds).enumerate().filter(|(idx, _)| is_said(*idx));
+    let lines = lines.map(|(_, ((name, class), values))| Line { name, class, values }).collect();
+    let logs = with_parameters(Tab::Logs.path(), &filter.question());
+    let chart = Chart {
+        id: "lines",
+        title,
+        unit: Unit::Number,
+        at: &counts.at,
+        step: counts.step,
+        lines,
+        empty: lang.tr("No line in this time."),
+        top_min: 1.0,
+        marks: &counts.marks,
+        logs: Some(&logs),
+        query: None,
+    };
+    Bars(chart).render(lang)
+}
+
+fn list(lang: Lang, view: &LogsView, now: UnixNanos) -> Markup {
+    let filter = &view.filter;
+    let is_live = filter.window.is_moving() && filter.place == Place::Newest;
+    let mut of_stream = vec![("page", "logs".to_string())];
+    of_stream.extend(filter.question());
+    let stream = with_parameters("/admin/events", &of_stream);
+    let mut of_rows = filter.window.parameters();
+    of_rows.extend(filter.question());
     html! {
-        div id="log-lines" {
-            @if let Some(cause) = &view.unreadable {
-                p.banner.bad role="alert" { (lang.tr("The logs cannot be read:")) " " (cause) }
+        section.log id="log-lines" aria-label=(lang.tr("Lines")) data-stream=[is_live.then_some(stream)]
+            data-rows=(with_parameters("/admin/logs/rows", &of_rows))
+            data-older=[view.older] data-words=(words(lang)) {
+            @if is_live { (live_bar(lang)) }
+            (turn(lang, view, Turn::Newer))
+            ol.lines.rows { @for line in &view.lines { (row::row(lang, line)) } }
+            @if view.lines.is_empty() { (empty(lang, view, now)) }
+            @if let Some(at) = view.searched_to {
+                p.note id="searched" { (lang.tr("Searched back to")) " " (format::moment(at)) ". " (lang.tr("What is older takes longer.")) }
             }
-            @if view.lines.is_empty() && view.unreadable.is_none() { (empty(lang, view)) }
-            @if !view.lines.is_empty() {
-                ol.lines reversed { @for line in &view.lines { (row(lang, line)) } }
-            }
-            @if let Some(n_lines) = view.cut_off_after {
-                p.note {
-                    (lang.trn(
-                        n_lines as u64,
-                        "Stopped after {n} line. A shorter time or a higher level looks further.",
-                        "Stopped after {n} lines. A shorter time or a higher level looks further.",
-                    ))
+            (turn(lang, view, Turn::Older))
+        }
+    }
+}
+
+/// What the script shows and hides: that lines come in, how many wait, how many were left out.
+fn live_bar(lang: Lang) -> Markup {
+    html! {
+        div.live-bar id="live-bar" hidden {
+            button.quiet type="button" id="tail-pause" aria-pressed="false" { (lang.tr("Pause")) }
+            button.quiet type="button" id="tail-waiting" hidden {}
+            span.note id="tail-left-out" role="status" {}
+        }
+    }
+}
+
+/// What the script of the list says.
+fn words(lang: Lang) -> String {
+    json!({
+        "level": lang.tr("level"),
+        "none": lang.tr("none"),
+        "around": lang.tr("Lines around it"),
+        "request": lang.tr("Lines of this request"),
+        "trace": lang.tr("Its trace"),
+        "visitor": lang.tr("Lines of this visitor"),
+        "link": lang.tr("Copy the link"),
+        "json": lang.tr("Copy as JSON"),
+        "copied": lang.tr("copied"),
+        "pause": lang.tr("Pause"),
+        "resume": lang.tr("Go on"),
+        "waiting": lang.tr("new lines: {n}"),
+        "left": lang.tr("left out, for there were too many: {n}"),
+        "full": lang.tr("Older lines are not kept here: {n} are shown."),
+    })
+    .to_string()
+}
+
+fn empty(lang: Lang, view: &LogsView, now: UnixNanos) -> Markup {
+    let filter = &view.filter;
+    let to = filter.window.bounds(now.to_millis()).1.to_nanos();
+    let all = LogFilter { window: filter.window, with_routine: true, ..LogFilter::default() };
+    let in_any_case = LogFilter { any_case: true, ..filter.at(Place::Newest) };
+    html! {
+        p.empty id="no-lines" {
+            @if view.searched_to.is_some() {
+                (lang.tr("No line so far."))
+            } @else if filter.is_narrow() {
+                (lang.tr("No line fits."))
+                @if TraceId::parse_hex(&filter.text).is_some() {
+                    " " a href=(of_trace(&filter.text, to, to)) { (lang.tr("Lines of this request")) } ","
                 }
-            }
-            (turn_links(lang, view))
-        }
-    }
-}
-
-fn empty(lang: Lang, view: &LogsView) -> Markup {
-    let is_filtered = !view.filter.text.is_empty() || !view.filter.level.is_empty();
-    html! {
-        p.empty {
-            @if is_filtered {
-                (lang.tr("No line fits.")) " " a href="/admin/logs?all=1" { (lang.tr("Show all lines")) }
-                " " (lang.tr("or look further back."))
-            } @else if !view.filter.with_routine {
+                @if !filter.text.is_empty() && !filter.any_case {
+                    " " a href=(in_any_case.address()) { (lang.tr("Search in any case")) } ","
+                }
+                " " a href=(all.address()) { (lang.tr("show all lines")) } " " (lang.tr("or look further back."))
+            } @else if !filter.with_routine {
                 (lang.tr("No lines of visitors in this time.")) " "
-                a href="/admin/logs?all=1" { (lang.tr("Show probes and admin, too")) } "."
+                a href=(all.address()) { (lang.tr("Show probes and admin, too")) } "."
             } @else {
                 (lang.tr(
                     "No lines in this time. Every request and every event of the server is logged here: open the CV once."
@@ -128,81 +271,39 @@ fn empty(lang: Lang, view: &LogsView) -> Markup {
     }
 }
 
-/// Pages go by time, not by number: lines that arrive meanwhile move nothing.
-fn turn_links(lang: Lang, view: &LogsView) -> Markup {
-    let oldest = view.lines.last().map(|line| line.at.0);
-    let older =
-        oldest.filter(|_| view.has_older).map(|at| LogFilter { before: Some(at), ..view.filter.clone() });
-    let newest = view.filter.before.map(|_| LogFilter { before: None, ..view.filter.clone() });
-    html! {
-        @if older.is_some() || newest.is_some() {
-            p.turn {
-                @if let Some(newest) = newest { a href=(url(&newest)) { (lang.tr("Newest lines")) } " " }
-                @if let Some(older) = older { a href=(url(&older)) { (lang.tr("Older lines")) } }
-            }
-        }
-    }
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Newer,
+    Older,
 }
 
-/// One line; its metadata opens below it.
-fn row(lang: Lang, line: &LogRecord) -> Markup {
-    let (level, word) = level(line.severity);
+/// Pages go by time, not by number: lines that arrive meanwhile move nothing.
+fn turn(lang: Lang, view: &LogsView, turn: Turn) -> Markup {
+    let filter = &view.filter;
     html! {
-        li.(level) {
-            details {
-                summary {
-                    (format::time(line.at)) " "
-                    @match request(lang, line) {
-                        Some(request) => { (request) }
-                        None => { span.level.(level) { (word) } " " span.body { (line.body) } }
+        @match turn {
+            Turn::Newer if filter.place != Place::Newest => {
+                p.turn {
+                    a href=(filter.at(Place::Newest).address()) { (lang.tr("Newest lines")) }
+                    @if let Some(at) = view.newer {
+                        " " a rel="prev" href=(filter.at(Place::After(at)).address()) { (lang.tr("Newer lines")) }
                     }
                 }
-                dl.meta {
-                    @for (name, value) in line.stream.iter() { dt { (name) } dd { (value) } }
-                    @for (name, value) in &line.metadata { dt { (name) } dd { (value) } }
+            }
+            Turn::Older => {
+                @if let Some(at) = view.older {
+                    p.turn id="older" {
+                        a rel="next" href=(filter.at(Place::Before(at)).address()) {
+                            @if view.searched_to.is_some() { (lang.tr("Search further back")) }
+                            @else { (lang.tr("Older lines")) }
+                        }
+                    }
                 }
             }
+            Turn::Newer => {}
         }
     }
 }
 
-/// Writes a request in columns; none for a line that is no access record.
-fn request(lang: Lang, line: &LogRecord) -> Option<Markup> {
-    let field = |name| Some(line.metadata(name)).filter(|value| !value.is_empty());
-    let (method, path) = (field("http_request_method")?, field("url_path")?);
-    let status = field("http_response_status_code")?;
-    let lasted = field("duration_ms").and_then(|text| text.parse::<f64>().ok());
-    Some(html! {
-        span.status.(level(line.severity).0) { (status) } " "
-        span.body { span.method { (method) } " " (path) } " "
-        span.lasted { @if let Some(ms) = lasted { (format::seconds(lang, ms / 1e3)) } }
-    })
-}
-
-fn level(severity: Severity) -> (&'static str, &'static str) {
-    match severity {
-        Severity::Unspecified => ("info", "none"),
-        Severity::Trace => ("debug", "trace"),
-        Severity::Debug => ("debug", "debug"),
-        Severity::Info => ("info", "info"),
-        Severity::Warn => ("warn", "warn"),
-        Severity::Error => ("error", "error"),
-        Severity::Fatal => ("error", "fatal"),
-    }
-}
-
-/// Returns the page's address for a filter; defaults are left out.
-fn url(filter: &LogFilter) -> String {
-    let before = filter.before.map(|before| before.to_string()).unwrap_or_default();
-    let window = filter.window.parameters();
-    let mut parameters: Vec<(&str, &str)> =
-        window.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let all = if filter.with_routine { "1" } else { "" };
-    parameters.extend([
-        ("q", filter.text.as_str()),
-        ("level", &filter.level),
-        ("all", all),
-        ("before", &before),
-    ]);
-    address("/admin/logs", &parameters)
-}
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ mod panels;
 pub mod releases;
 mod settings;
 mod status;
+mod traces;
 mod uptime;
 mod verdict;
 mod visitors;
@@ -33,7 +34,11 @@ pub use frame::{Assets, Frame, Notice, Tab};
 pub use grafana::{GrafanaView, grafana};
 pub use lang::{Lang, meaning};
 pub use links::{LinkView, LinksView, links};
-pub use logs::{LEVELS, LogFilter, LogsView, logs};
+pub use logs::{
+    AROUND_MAX, AroundView, FIELDS_MAX, FaultView, FieldFilter, FieldOp, Histogram, KnownLabels, LEVELS,
+    LOGQL_MAX_BYTES, LineCounts, LineView, LogFilter, LogsView, Place, TEXT_MAX_BYTES, around,
+    histogram as lines_histogram, is_field_name, logs,
+};
 pub use overview::{
     Fragment, MachineNow, MachineView, OverviewView, PeopleNow, Totals, TrafficView, chart_data, fragments,
     overview,
@@ -42,6 +47,9 @@ pub use settings::{
     AuditLine, AuditView, LogLevelView, SettingView, SettingsView, SourceView, audit, settings,
 };
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
+pub use traces::{
+    SpanEventView, SpanView, TraceFilter, TraceOrder, TraceRow, TraceView, TracesView, traces, waterfall,
+};
 pub use uptime::{Day, Outage, UptimeView, uptime};
 pub use visitors::{
     ByLink, Count, Days, Latest, OtherTag, Period, Row, Tables, TaggedView, VisitorsView, noon, visitors,

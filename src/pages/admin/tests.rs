@@ -2,15 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::UnixNanos;
-use crate::record::access::own_stream;
-use crate::record::{LogRecord, Severity};
 
 const NOW: UnixNanos = UnixNanos(1_795_000_000_000_000_000);
-
-fn line(severity: Severity, body: &str) -> LogRecord {
-    let metadata = vec![("url_path".into(), "/".to_string()), ("duration_ms".into(), "1.204".to_string())];
-    LogRecord { at: NOW, severity, stream: own_stream("access", severity), metadata, body: body.into() }
-}
 
 fn worker(id: u32) -> WorkerView {
     WorkerView { id, incarnation: 1, in_flight: 3, in_flight_max: 64, done: 12_345, ..WorkerView::default() }
@@ -117,25 +110,9 @@ fn of_workers(status: StatusView) -> WorkersView {
     WorkersView { status, ..WorkersView::default() }
 }
 
-fn some_lines() -> LogsView {
-    LogsView {
-        lines: vec![
-            line(Severity::Info, "GET / 200 1.2ms"),
-            line(Severity::Warn, "reload refused: cv.yaml:3:5: a tab cannot indent"),
-            line(Severity::Error, "worker 3 panicked: index out of bounds: the len is 3 but the index is 7"),
-        ],
-        has_older: true,
-        ..LogsView::default()
-    }
-}
-
 fn rendered(view: &OverviewView) -> String {
     // A no-break space is one to the eye.
     overview(&frame(), view).into_string().replace('\u{a0}', " ")
-}
-
-fn rendered_lines(view: &LogsView) -> String {
-    logs(&frame(), view).into_string().replace('\u{a0}', " ")
 }
 
 #[test]
@@ -215,17 +192,6 @@ fn unsealed_data_is_not_shown_as_nothing() {
 }
 
 #[test]
-fn requests_stand_in_columns_and_other_lines_as_they_are() {
-    let mut request = line(Severity::Info, "GET / 200 1.2ms");
-    request.metadata.push(("http_request_method".into(), "GET".into()));
-    request.metadata.push(("http_response_status_code".into(), "200".into()));
-    let lines = vec![request, line(Severity::Warn, "reload refused")];
-    let text = rendered_lines(&LogsView { lines, ..LogsView::default() });
-    assert!(text.contains("<span class=\"lasted\">1.2 ms</span>"), "{text}");
-    assert!(text.contains("<span class=\"body\">reload refused</span>"));
-}
-
-#[test]
 fn one_error_on_a_quiet_day_is_no_alarm() {
     let mut view = lifelike();
     view.traffic.total.requests = 10.0;
@@ -240,7 +206,6 @@ fn an_empty_store_says_what_to_do() {
     let text = rendered(&OverviewView { traffic: TrafficView::default(), ..lifelike() });
     assert!(text.contains("No visitors' requests in the last hour."), "{text}");
     assert!(text.contains("Open the CV once"));
-    assert!(rendered_lines(&LogsView::default()).contains("No lines of visitors in this time."));
 }
 
 #[test]
@@ -266,17 +231,12 @@ fn nothing_from_outside_becomes_markup() {
     view.status.reload = Some(ReloadView { at: NOW, outcome: Err(evil.into()) });
     view.status.workers[0].last_panic = Some((NOW, evil.into()));
     view.marks[0].text = evil.into();
-    let mut lines = some_lines();
-    lines.lines[0].body = evil.into();
-    lines.lines[0].metadata = vec![("user_agent_original".into(), evil.into())];
-    lines.filter.text = format!("\"{evil}");
     let frame = Frame {
         place: format!("/admin?q=\"{evil}"),
         notice: Some(Notice { is_good: false, text: evil.into() }),
         ..frame()
     };
-    let pages =
-        [overview(&frame, &view), logs(&frame, &lines), workers(&frame, &of_workers(view.status.clone()))];
+    let pages = [overview(&frame, &view), workers(&frame, &of_workers(view.status.clone()))];
     for page in pages {
         assert!(!page.into_string().contains(evil));
     }

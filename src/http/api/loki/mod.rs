@@ -9,7 +9,6 @@
 mod asked;
 mod detected;
 mod entries;
-mod follow;
 mod json;
 mod names;
 mod patterns;
@@ -24,13 +23,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use arc_swap::ArcSwap;
 
 use self::asked::Asked;
-pub use self::follow::Followers;
 use self::json::{Answered, Refused};
 use super::prometheus;
 use super::reply::{self, Parameters};
 use crate::clock::UnixNanos;
 use crate::http::Shared;
 use crate::http::admin::{self, AdminState};
+use crate::http::follow::Followers;
 use crate::query::logql::{Engine, Limits};
 use crate::record::read::LogRead;
 

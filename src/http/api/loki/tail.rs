@@ -4,6 +4,7 @@
 //! `{"streams":[…],"dropped_entries":[…]}`. A client that reads too slowly loses lines and is told
 //! which; it never holds up anyone. `delay_for` is taken and not needed: nothing is waited for.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -12,11 +13,12 @@ use actix_ws::{AggregatedMessage, CloseCode, CloseReason, Session};
 use futures_util::StreamExt;
 
 use super::asked::Asked;
-use super::follow::{FOLLOWERS_MAX, Following};
-use super::json::{self, Refused};
+use super::entries::object;
+use super::json::{self, Refused, put_streams};
 use crate::http::Shared;
 use crate::http::admin::{self, AdminState};
 use crate::http::api::reply::{self, Parameters};
+use crate::http::follow::{FOLLOWERS_MAX, Following, LeftOut};
 use crate::query::budget::Cancel;
 use crate::query::logql::ast::{Expr, LogExpr};
 use crate::query::logql::{Line, Live, LogRange, parse};
@@ -58,7 +60,7 @@ pub(super) async fn tail(
         Err(refused) => return reply::send(json::refusal(refused)),
     };
     // Before the past is read, so that nothing falls between the two.
-    let Some(following) = shared.log_queries.followers.follow(live) else {
+    let Some(following) = shared.log_queries.followers.follow(live, frame) else {
         let text = format!(
             "max concurrent tail requests limit exceeded, count > limit ({} > {FOLLOWERS_MAX})",
             FOLLOWERS_MAX + 1
@@ -176,5 +178,49 @@ async fn talk(
         if sent.is_err() {
             return End::Unsaid;
         }
+    }
+}
+
+/// Returns a message as Loki sends it.
+fn frame(lines: Vec<Line>, left_out: &LeftOut) -> String {
+    let mut res = b"{".to_vec();
+    put_streams(&mut res, lines, false, r#""streams":"#);
+    if !left_out.names.is_empty() {
+        res.extend_from_slice(br#","dropped_entries":["#);
+        for (idx, (labels, at)) in left_out.names.iter().enumerate() {
+            let comma = if idx == 0 { "" } else { "," };
+            let labels = object(labels);
+            write!(res, r#"{comma}{{"labels":{labels},"timestamp":"{}"}}"#, at.0)
+                .expect("writing to memory does not fail");
+        }
+        res.push(b']');
+    }
+    res.push(b'}');
+    String::from_utf8_lossy(&res).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixNanos;
+    use crate::record::Labels;
+
+    #[test]
+    fn a_message_has_lines_by_stream_and_names_what_was_left_out() {
+        let line = Line {
+            at: UnixNanos(2),
+            text: "x".into(),
+            stream: Labels::new([("job", "a")]),
+            metadata: Vec::new(),
+            parsed: Vec::new(),
+        };
+        let names = vec![(vec![("job".to_string(), "b".to_string())], UnixNanos(1))];
+        assert_eq!(
+            frame(vec![line], &LeftOut { names, count: 1 }),
+            concat!(
+                r#"{"streams":[{"stream":{"job":"a"},"values":[["2","x"]]}],"#,
+                r#""dropped_entries":[{"labels":{"job":"b"},"timestamp":"1"}]}"#
+            )
+        );
     }
 }

@@ -141,6 +141,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ("not live, trying again", "нет связи, пробуем снова"),
     ("open the line, or close it", "открыть или закрыть строку"),
     ("pause what arrives by itself, or go on", "приостановить обновление или продолжить"),
+    ("paused", "на паузе"),
     ("ready", "готов"),
     ("release", "релиз"),
     ("reload", "перезагрузка"),

@@ -2,11 +2,11 @@
 //!
 //! Whoever hands lines to the store offers them here too, which costs nothing while nobody follows.
 //! One thread runs the stages of all followers, so that neither the writers nor the threads of the
-//! pages do. Every queue is bounded in bytes; what finds no room is left out and told as such.
+//! pages do. Every queue is bounded in bytes; what finds no room is left out and told as such. How a
+//! message is written is up to whoever follows.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write as _;
 use std::iter::Peekable;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,8 +14,6 @@ use std::vec;
 
 use tokio::sync::mpsc;
 
-use super::entries::object;
-use super::json::{owned, put_streams};
 use crate::clock::UnixNanos;
 use crate::pace;
 use crate::query::logql::{Line, Live, Pairs};
@@ -53,6 +51,8 @@ struct State {
     waiting_bytes: usize,
     /// What found no room, for the next message of each follower.
     dropped: Vec<(Labels, UnixNanos)>,
+    /// So many more found none, of whatever streams.
+    n_nameless: u64,
     followers: Vec<Follower>,
     /// So many more are with the thread just now.
     n_at_work: usize,
@@ -63,21 +63,44 @@ struct State {
 }
 
 /// A line that was left out, by its labels and its time.
-type Name = (Pairs, UnixNanos);
+pub type Name = (Pairs, UnixNanos);
+
+/// What a follower was not told since the message before.
+#[derive(Debug, Default)]
+pub struct LeftOut {
+    /// The first of the lines, [`DROPPED_MAX`] at most.
+    pub names: Vec<Name>,
+    /// How many there were; those for which even the thread found no time are counted before it is
+    /// known whether the query selects them.
+    pub count: u64,
+}
+
+impl LeftOut {
+    fn add(&mut self, names: impl IntoIterator<Item = Name>, count: u64) {
+        let n_room = DROPPED_MAX.saturating_sub(self.names.len());
+        self.names.extend(names.into_iter().take(n_room));
+        self.count += count;
+    }
+}
+
+/// Writes a message of lines, oldest first, and of what was left out before them.
+pub type Write = fn(Vec<Line>, &LeftOut) -> String;
 
 /// What the thread has to do next.
 struct Round {
     batch: Arc<[LogRecord]>,
     dropped: Vec<(Labels, UnixNanos)>,
+    n_nameless: u64,
     /// Taken out, so that nobody waits for their stages.
     followers: Vec<Follower>,
 }
 
 struct Follower {
     live: Live,
+    write: Write,
     frames: mpsc::Sender<Frame>,
     queued_bytes: Arc<AtomicUsize>,
-    dropped: Vec<Name>,
+    left_out: LeftOut,
     past: Past,
     /// Lines that came in before the past was told.
     held: Vec<Line>,
@@ -98,6 +121,7 @@ fn key(line: &Line) -> u64 {
 /// Where a follower hears what comes in, once it was told the past.
 pub struct Following {
     followers: Arc<Followers>,
+    write: Write,
     frames: mpsc::Receiver<Frame>,
     past: Past,
     untold: Peekable<vec::IntoIter<Line>>,
@@ -130,7 +154,7 @@ impl Following {
             n_bytes += line.text.len();
             lines.push(line);
         }
-        let text = frame(lines, &[]);
+        let text = (self.write)(lines, &LeftOut::default());
         // Made when it is asked for, so it waits in no queue.
         let queued_bytes = Arc::new(AtomicUsize::new(text.len()));
         Frame { text, queued_bytes }
@@ -146,7 +170,7 @@ impl Drop for Following {
 
 /// A message for a client; it counts as queued until it is gone.
 pub struct Frame {
-    /// The JSON.
+    /// What was written.
     pub text: String,
     queued_bytes: Arc<AtomicUsize>,
 }
@@ -180,6 +204,7 @@ impl Followers {
             let n_room = DROPPED_MAX.saturating_sub(state.dropped.len());
             let names = records.iter().take(n_room).map(|record| (record.stream.clone(), record.at));
             state.dropped.extend(names);
+            state.n_nameless += records.len().saturating_sub(n_room) as u64;
             return;
         }
         state.waiting_bytes += n_bytes;
@@ -188,7 +213,7 @@ impl Followers {
     }
 
     /// Follows a query until what is returned is dropped; none when there are too many.
-    pub fn follow(self: &Arc<Self>, live: Live) -> Option<Following> {
+    pub fn follow(self: &Arc<Self>, live: Live, write: Write) -> Option<Following> {
         let (frames, receiver) = mpsc::channel(FRAMES_MAX);
         let past = Past::default();
         let mut state = self.state();
@@ -198,9 +223,10 @@ impl Followers {
         }
         state.followers.push(Follower {
             live,
+            write,
             frames,
             queued_bytes: Arc::default(),
-            dropped: Vec::new(),
+            left_out: LeftOut::default(),
             past: past.clone(),
             held: Vec::new(),
             held_bytes: 0,
@@ -221,6 +247,7 @@ impl Followers {
         }
         Some(Following {
             followers: self.clone(),
+            write,
             frames: receiver,
             past,
             untold: Vec::new().into_iter().peekable(),
@@ -231,10 +258,12 @@ impl Followers {
         if let Err(fault) = pace::threads::give_everything_else_way() {
             tracing::warn!("the log is followed at the priority of pages: {fault}");
         }
-        while let Some(Round { batch, dropped, mut followers }) = self.next() {
+        while let Some(Round { batch, dropped, n_nameless, mut followers }) = self.next() {
             for follower in &mut followers {
                 let selected = dropped.iter().filter(|(stream, _)| follower.live.selects(stream));
-                follower.dropped.extend(selected.map(|(stream, at)| (owned(stream), *at)));
+                let names: Vec<Name> = selected.map(|(stream, at)| (owned(stream), *at)).collect();
+                let n_selected = names.len() as u64;
+                follower.left_out.add(names, n_selected + n_nameless);
                 follower.take(&batch);
             }
             let mut state = self.state();
@@ -260,9 +289,10 @@ impl Followers {
             if let Some(batch) = batch {
                 state.waiting_bytes -= batch.iter().map(size_bytes).sum::<usize>();
                 let dropped = std::mem::take(&mut state.dropped);
+                let n_nameless = std::mem::take(&mut state.n_nameless);
                 let followers = std::mem::take(&mut state.followers);
                 state.n_at_work = followers.len();
-                return Some(Round { batch, dropped, followers });
+                return Some(Round { batch, dropped, n_nameless, followers });
             }
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -296,7 +326,7 @@ impl Follower {
             if self.held_bytes > QUEUED_MAX_BYTES {
                 let lines = std::mem::take(&mut self.held);
                 self.held_bytes = 0;
-                self.drop_lines(lines.iter().map(|line| (line.labels(), line.at)).collect());
+                self.left_out.add(lines.iter().map(name), lines.len() as u64);
             }
             return;
         };
@@ -308,41 +338,27 @@ impl Follower {
         }
     }
 
-    fn drop_lines(&mut self, names: Vec<Name>) {
-        let n_room = DROPPED_MAX.saturating_sub(self.dropped.len());
-        self.dropped.extend(names.into_iter().take(n_room));
-    }
-
     fn send_lines(&mut self, lines: Vec<Line>) {
-        let names: Vec<_> = lines.iter().take(DROPPED_MAX).map(|line| (line.labels(), line.at)).collect();
-        let text = frame(lines, &self.dropped);
+        let names: Vec<Name> = lines.iter().take(DROPPED_MAX).map(name).collect();
+        let n_lines = lines.len() as u64;
+        let text = (self.write)(lines, &self.left_out);
         let queued = self.queued_bytes.fetch_add(text.len(), Ordering::Relaxed);
         let frame = Frame { text, queued_bytes: self.queued_bytes.clone() };
         let has_room = queued == 0 || queued + frame.text.len() <= QUEUED_MAX_BYTES;
         if has_room && self.frames.try_send(frame).is_ok() {
-            self.dropped.clear();
+            self.left_out = LeftOut::default();
         } else {
-            self.drop_lines(names);
+            self.left_out.add(names, n_lines);
         }
     }
 }
 
-/// Returns a message as Loki sends it.
-fn frame(lines: Vec<Line>, dropped: &[Name]) -> String {
-    let mut res = b"{".to_vec();
-    put_streams(&mut res, lines, false, r#""streams":"#);
-    if !dropped.is_empty() {
-        res.extend_from_slice(br#","dropped_entries":["#);
-        for (idx, (labels, at)) in dropped.iter().enumerate() {
-            let comma = if idx == 0 { "" } else { "," };
-            let labels = object(labels);
-            write!(res, r#"{comma}{{"labels":{labels},"timestamp":"{}"}}"#, at.0)
-                .expect("writing to memory does not fail");
-        }
-        res.push(b']');
-    }
-    res.push(b'}');
-    String::from_utf8_lossy(&res).into_owned()
+fn name(line: &Line) -> Name {
+    (line.labels(), line.at)
+}
+
+fn owned(labels: &Labels) -> Pairs {
+    labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
 #[cfg(test)]
@@ -365,24 +381,23 @@ mod tests {
         Live::new(parse_log(query).unwrap(), UnixNanos(0)).unwrap()
     }
 
+    fn write(lines: Vec<Line>, left_out: &LeftOut) -> String {
+        let texts: Vec<String> = lines.into_iter().map(|line| line.text).collect();
+        format!("{}, {} left out: {}", texts.join(" "), left_out.count, left_out.names.len())
+    }
+
     #[tokio::test]
     async fn a_follower_is_told_what_comes_in_and_what_it_selects() {
         let followers = Arc::new(Followers::default());
         followers.offer(&[record(1, "before")]);
-        let mut frames = followers.follow(live("{job=\"a\"} |= \"x\"")).unwrap();
+        let mut frames = followers.follow(live("{job=\"a\"} |= \"x\""), write).unwrap();
         followers.offer(&[record(1, "old x"), record(2, "x"), record(3, "y")]);
         let past = live("{job=\"a\"}").line(record(1, "old x").view()).unwrap();
         frames.after(vec![past]);
         let frame = frames.next().await.unwrap();
-        assert_eq!(
-            frame.text,
-            r#"{"streams":[{"stream":{"detected_level":"info","job":"a"},"values":[["1","old x"]]}]}"#
-        );
+        assert_eq!(frame.text, "old x, 0 left out: 0");
         let frame = frames.next().await.unwrap();
-        assert_eq!(
-            frame.text,
-            r#"{"streams":[{"stream":{"detected_level":"info","job":"a"},"values":[["2","x"]]}]}"#
-        );
+        assert_eq!(frame.text, "x, 0 left out: 0");
     }
 
     #[tokio::test]
@@ -391,7 +406,7 @@ mod tests {
         let large = "x".repeat(FRAME_BYTES / 2);
         let mut told = live("{job=\"a\"}");
         let past = (0..5).map(|at| told.line(record(at, &large).view()).unwrap()).collect();
-        let mut frames = followers.follow(live("{job=\"a\"}")).unwrap();
+        let mut frames = followers.follow(live("{job=\"a\"}"), write).unwrap();
         frames.after(past);
         let mut n_lines = Vec::new();
         while n_lines.iter().sum::<usize>() < 5 {
@@ -403,7 +418,7 @@ mod tests {
     #[tokio::test]
     async fn who_does_not_read_is_told_what_was_left_out() {
         let followers = Arc::new(Followers::default());
-        let mut frames = followers.follow(live("{job=\"a\"}")).unwrap();
+        let mut frames = followers.follow(live("{job=\"a\"}"), write).unwrap();
         frames.after(Vec::new());
         let large = "x".repeat(QUEUED_MAX_BYTES / 4);
         for at in 0..20 {
@@ -419,21 +434,38 @@ mod tests {
         }
         while let Ok(frame) = frames.frames.try_recv() {
             n_told += 1;
-            assert!(!frame.text.contains("dropped_entries"));
+            assert!(frame.text.ends_with("0 left out: 0"));
         }
         assert!((1..20).contains(&n_told), "{n_told}");
         followers.offer(&[record(99, "last")]);
         let frame = frames.next().await.unwrap();
-        assert!(frame.text.contains(r#""dropped_entries":[{"labels":"#), "{}", frame.text);
+        let n_left_out = 20 - n_told;
+        assert_eq!(frame.text, format!("last, {n_left_out} left out: {n_left_out}"));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_found_time_for_is_counted() {
+        let followers = Arc::new(Followers::default());
+        // As if the thread had been at work for long.
+        let first = record(0, "first");
+        followers.n_followers.store(1, Ordering::Relaxed);
+        followers.state().waiting_bytes = WAITING_MAX_BYTES + size_bytes(&first);
+        followers.state().waiting.push_back([first].into());
+        let batch: Vec<LogRecord> = (0..DROPPED_MAX as i64 + 50).map(|at| record(at, "x")).collect();
+        followers.offer(&batch);
+        let mut frames = followers.follow(live("{job=\"a\"}"), write).unwrap();
+        frames.after(Vec::new());
+        let frame = frames.next().await.unwrap();
+        assert_eq!(frame.text, "first, 150 left out: 100");
     }
 
     #[test]
     fn there_are_only_so_many() {
         let followers = Arc::new(Followers::default());
         let all: Vec<_> =
-            (0..FOLLOWERS_MAX).map(|_| followers.follow(live("{job=\"a\"}")).unwrap()).collect();
-        assert!(followers.follow(live("{job=\"a\"}")).is_none());
+            (0..FOLLOWERS_MAX).map(|_| followers.follow(live("{job=\"a\"}"), write).unwrap()).collect();
+        assert!(followers.follow(live("{job=\"a\"}"), write).is_none());
         drop(all);
-        assert!(followers.follow(live("{job=\"a\"}")).is_some());
+        assert!(followers.follow(live("{job=\"a\"}"), write).is_some());
     }
 }
