@@ -3,8 +3,10 @@
 //! It needs Debian's `chromium` and `chromium-driver`. Where they are missing it says
 //! that it skips, unless `VITRINE_REQUIRE` names `chromium`: then that is a failure.
 
+mod cv;
 mod driver;
 mod overview;
+mod settings;
 mod views;
 mod visitors;
 

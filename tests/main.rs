@@ -7,6 +7,7 @@ mod bad_input;
 mod balancer;
 mod browser;
 mod chaos;
+mod cv_editor;
 mod dashboards;
 mod differential;
 mod export;

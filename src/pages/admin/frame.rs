@@ -16,6 +16,8 @@ pub struct Assets {
     pub css: Vec<String>,
     /// The scripts' urls, in the order in which they are run.
     pub js: Vec<String>,
+    /// The script of the editor, which only its page needs.
+    pub editor: String,
 }
 
 /// The frame of one page.

@@ -6,13 +6,16 @@
 
 mod access;
 mod common;
+mod cv;
 mod grafana;
 mod logs;
 mod meanings;
 mod overview;
+mod releases;
 mod settings;
 mod uptime;
 mod visitors;
+mod workers;
 
 use std::fmt::Display;
 
@@ -44,12 +47,15 @@ type Table = &'static [(&'static str, &'static str)];
 const RUSSIAN: &[Table] = &[
     access::RUSSIAN,
     common::RUSSIAN,
+    cv::RUSSIAN,
     grafana::RUSSIAN,
     logs::RUSSIAN,
     overview::RUSSIAN,
+    releases::RUSSIAN,
     settings::RUSSIAN,
     uptime::RUSSIAN,
     visitors::RUSSIAN,
+    workers::RUSSIAN,
 ];
 
 impl Lang {

@@ -49,6 +49,9 @@ fn trouble(lang: Lang, status: &StatusView) -> Markup {
             }
             @if status.is_cv_stale { p { (lang.tr("Correct the file and press Reload.")) } }
             (problems(lang, &status.problems))
+            @if !status.problems.is_empty() {
+                p { a href="/admin/cv" { (lang.tr("To the files of the CV")) } }
+            }
         }
     }
 }

@@ -369,6 +369,7 @@ fn event_words(lang: Lang, event: &str) -> String {
         "login_refused" => lang.tr("Login refused"),
         "logout" => lang.tr("Logout"),
         "password_changed" => lang.tr("Password"),
+        "second_factor" => lang.tr("Second factor"),
         "session_ended" => lang.tr("Session ended"),
         "token_made" => lang.tr("Token made"),
         "token_revoked" => lang.tr("Token revoked"),
@@ -377,8 +378,11 @@ fn event_words(lang: Lang, event: &str) -> String {
         "workers" => lang.tr("Workers"),
         "link_made" => lang.tr("Private link made"),
         "link_revoked" => lang.tr("Private link revoked"),
-        "tagged_made" => lang.tr("Tagged link made"),
-        "tagged_deleted" => lang.tr("Tagged link deleted"),
+        "tag_made" => lang.tr("Tagged link made"),
+        "tag_deleted" => lang.tr("Tagged link deleted"),
+        "cv_published" => lang.tr("CV published"),
+        "cv_restored" => lang.tr("Earlier CV brought back"),
+        "roll_back" => lang.tr("Roll-back"),
         _ => event,
     };
     words.to_string()

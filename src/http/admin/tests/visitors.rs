@@ -168,10 +168,10 @@ async fn links_are_made_and_deleted_by_their_owner_alone() {
     case.post(delete, &cookie, &csrf).await;
     assert!(case.get("/admin/visitors", &cookie).await.text.contains("This link was deleted already."));
     let words = |event| -> Vec<String> { case.audited(event).into_iter().map(|(_, words)| words).collect() };
-    assert_eq!(words(audit::Event::TaggedMade)[0], "made the tagged link acme: Acme");
+    assert_eq!(words(audit::Event::TagMade)[0], "made the tagged link acme: Acme");
     let deleted = "delete the tagged link acme";
     assert_eq!(
-        words(audit::Event::TaggedDeleted),
+        words(audit::Event::TagDeleted),
         [deleted, &format!("{deleted}: there is no link with this tag")]
     );
 }

@@ -67,9 +67,9 @@ pub(super) async fn create(
         let made = tagged.create(&form.label, now);
         witness.note(match &made {
             Ok(link) => {
-                Deed::done(Event::TaggedMade, format!("made the tagged link {}: {}", link.tag, link.label))
+                Deed::done(Event::TagMade, format!("made the tagged link {}: {}", link.tag, link.label))
             }
-            Err(fault) => Deed::refused(Event::TaggedMade, format!("make a tagged link: {fault}")),
+            Err(fault) => Deed::refused(Event::TagMade, format!("make a tagged link: {fault}")),
         });
         made
     };
@@ -101,7 +101,7 @@ pub(super) async fn delete(
     let witness = state.witness(&req, caller.actor());
     let work = move || {
         let deleted = tagged.delete(&tag);
-        witness.note(Deed::of(Event::TaggedDeleted, &format!("delete the tagged link {tag}"), &deleted));
+        witness.note(Deed::of(Event::TagDeleted, &format!("delete the tagged link {tag}"), &deleted));
         deleted.map(|()| tag)
     };
     let lang = language::of(&req);
