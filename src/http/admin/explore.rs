@@ -280,7 +280,10 @@ fn rows(
         line,
         selector: (!labels.metric_name().is_empty()).then(|| selector(&labels)),
     };
-    let rows = rows.into_iter().take(ROWS_MAX).map(row).collect();
+    // Of those that ended, the chart has the names that it needs.
+    let is_listed =
+        |(_, value, line): &(Labels, Option<f64>, Option<usize>)| value.is_some() || line.is_some();
+    let rows = rows.into_iter().filter(is_listed).take(ROWS_MAX).map(row).collect();
     (AnswerValue::Series(RowsView { rows, n_series, common, unit }), lines)
 }
 

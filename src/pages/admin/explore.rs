@@ -25,6 +25,9 @@ pub const LINES_MAX: usize = 20;
 /// Rows of one table; more are counted.
 pub const ROWS_MAX: usize = 200;
 
+/// A table of more rows scrolls in a box of its own.
+const TALL_ROWS: usize = 50;
+
 /// Lines of text that the box shows at least and at most.
 const BOX_LINES: (usize, usize) = (2, 12);
 
@@ -428,7 +431,7 @@ fn table(lang: Lang, view: &ExploreView, answered: &AnsweredView, rows: &RowsVie
                 a href={ (METRICS) "/cardinality" } { (lang.tr("What series there are")) }
             }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label=(lang.tr("Values")) {
+            div.scroll.tall[rows.rows.len() > TALL_ROWS] tabindex="0" role="region" aria-label=(lang.tr("Values")) {
                 table.answer {
                     thead { tr {
                         th scope="col" { (lang.tr("Series")) }

@@ -131,6 +131,13 @@ async fn more_series_than_can_be_drawn_are_counted() {
         40,
         "twenty in the legend, twenty in the table"
     );
+    // Of series that ended only those are listed that are drawn.
+    for n in 0..30 {
+        case.store.sample(&[("__name__", "gone"), ("n", &n.to_string())], NOW_MS - 900_000, 1.0);
+    }
+    let page = metrics(&case, "gone").await;
+    assert_eq!(page.matches("ended before").count(), 20, "{page}");
+    assert!(page.contains("30 series, ") && page.contains("10 more series are not listed"), "{page}");
     // The limit of the configuration holds here, too.
     let page = metrics(&case, "many[1h:1s]").await;
     assert!(page.contains("query processing would load too many samples into memory"), "{page}");
