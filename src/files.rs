@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// For their owner alone.
@@ -15,15 +15,42 @@ pub const PUBLIC: u32 = 0o644;
 
 /// Replaces a file, by way of one beside it whose name ends in `.new`.
 pub fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
+    let beside = beside(path);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
     path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Replaces a file that may be somebody else's: its owner, group and mode stay, and nothing is
+/// changed where the first two cannot be given to another file.
+pub fn replace_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let before = fs::metadata(path)?;
+    let beside = beside(path);
+    // What a kill left, or a link that somebody laid there.
+    absent_is_done(fs::remove_file(&beside))?;
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(&beside)?;
+        let own = file.metadata()?;
+        if (own.uid(), own.gid()) != (before.uid(), before.gid()) {
+            fchown(&file, Some(before.uid()), Some(before.gid()))?;
+        }
+        file.set_permissions(Permissions::from_mode(before.mode() & 0o7777))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    // The fault of the write is the one to tell.
+    write().inspect_err(|_| _ = fs::remove_file(&beside))?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    beside.into()
 }
 
 /// Makes the entries of a directory durable.
@@ -53,5 +80,28 @@ mod tests {
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         absent_is_done(fs::remove_file(dir.path().join("nothing"))).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_keeps_its_mode_and_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (dir.path().join("cv.yaml"), dir.path().join("elsewhere"));
+        fs::write(&path, "one").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        // Only root may give a file away.
+        let is_root = fs::metadata(&path).unwrap().uid() == 0;
+        if is_root {
+            std::os::unix::fs::chown(&path, Some(4_711), Some(4_712)).unwrap();
+        }
+        let owner = |path: &Path| fs::metadata(path).map(|found| (found.uid(), found.gid())).unwrap();
+        let before = owner(&path);
+        std::os::unix::fs::symlink(&elsewhere, dir.path().join("cv.yaml.new")).unwrap();
+        replace_durably(&path, b"two").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
+        assert_eq!(owner(&path), before);
+        assert!(!elsewhere.exists(), "a link was followed");
+        assert!(replace_durably(&elsewhere, b"three").is_err(), "there is nothing to replace");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

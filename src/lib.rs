@@ -30,6 +30,8 @@
 //!
 //! - **A reload is all or nothing.** Everything is read, checked, built and proved before
 //!   anything changes; a request keeps the edition that it began with.
+//! - **The site's folder is written by the editor alone**, by whole files, over what was seen,
+//!   and only with what a reload then shows; the text before is kept.
 //! - **Nothing private leaves by oversight.** Pages and exports take a [`cv::Disclosed`], which
 //!   only [`cv::Cv::disclose`] makes.
 //! - **Telemetry never hurts a request.** Rings and queues are bounded, drop and count; nothing

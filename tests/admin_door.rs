@@ -1,8 +1,11 @@
 //! The door of `/admin`: who is let in, who is not, and what is written down of both.
 
-use serde_json::Value;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::harness::{Folders, Vitrine, wait_until};
+use serde_json::Value;
+use vitrine::http::admin::{AdminRoute, Door, ROUTES};
+
+use crate::harness::{Folders, PASSWORD, Response, Vitrine, basic_auth, wait_until};
 
 /// Returns what LogQL finds of the audit log, the oldest first: the metadata and the line.
 fn audited(vitrine: &Vitrine, more: &str) -> Vec<(Value, String)> {
@@ -10,7 +13,7 @@ fn audited(vitrine: &Vitrine, more: &str) -> Vec<(Value, String)> {
     let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
     let path = format!("/loki/api/v1/query_range?direction=forward&query={query}");
     let flags = ("X-Loki-Response-Encoding-Flags", "categorize-labels");
-    let basic = crate::harness::basic_auth();
+    let basic = basic_auth();
     let answer = vitrine.request("GET", &path, &[("authorization", &basic), flags]);
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();
     let streams = answer["data"]["result"].as_array().unwrap().clone();
@@ -34,7 +37,7 @@ fn what_is_done_is_asked_for_by_logql_whatever_the_log_level() {
     let mut vitrine = Vitrine::spawn(serve, dir);
     let answer = vitrine.post_as_admin("/admin/api/v1/reload", &[("csrf", "guess")]);
     assert_eq!(answer.status, 403);
-    let basic = crate::harness::basic_auth();
+    let basic = basic_auth();
     let reload = vitrine.request("POST", "/admin/api/v1/reload", &[("authorization", &basic)]);
     assert_eq!(reload.status, 200, "{}", reload.text());
     let lines = wait_until("the reload is in the audit log", || {
@@ -61,7 +64,7 @@ fn what_is_done_is_asked_for_by_logql_whatever_the_log_level() {
 #[test]
 fn the_log_level_changes_at_run_time_and_a_reload_takes_it_back() {
     let vitrine = Vitrine::start();
-    let basic = crate::harness::basic_auth();
+    let basic = basic_auth();
     let auth = ("authorization", basic.as_str());
     let form = ("content-type", "application/x-www-form-urlencoded");
     let set = |level: &str| {
@@ -157,9 +160,291 @@ fn a_token_opens_every_route_of_its_scope_and_no_other() {
 }
 
 #[test]
-fn tokens_outlive_a_restart() {
+fn a_token_that_was_shown_outlives_a_crash() {
     let vitrine = Vitrine::start();
     let bearer = format!("Bearer {}", make_token(&vitrine, "grafana", "read"));
-    let vitrine = Vitrine::start_on(vitrine.stop());
+    let vitrine = Vitrine::start_on(vitrine.kill());
     assert_eq!(vitrine.request("GET", "/api/v1/labels", &[("authorization", &bearer)]).status, 200);
+}
+
+/// Returns every route with every method that it takes, places in its template filled in.
+fn knocks() -> impl Iterator<Item = (&'static AdminRoute, &'static str, String)> {
+    ROUTES.iter().flat_map(|route| {
+        let places = [
+            ("{number}", "1234"),
+            ("{command}", "restart"),
+            ("{id}", "1"),
+            ("{tag}", "acme"),
+            ("{step}", "begin"),
+            ("{rest:.*}", ""),
+        ];
+        let path =
+            places.iter().fold(route.path.to_string(), |path, (name, value)| path.replace(name, value));
+        assert!(!path.contains('{'), "{path}: nothing is said for a place in it");
+        route.methods.iter().map(move |method| (route, *method, path.clone()))
+    })
+}
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+/// A form that would do what the route is for, the CSRF token aside.
+fn form_for(path: &str, csrf: &str) -> String {
+    let fields = match path {
+        "/admin/links" => "note=x&days=3",
+        "/admin/visitors/links" => "label=Acme",
+        "/admin/settings/access/tokens" => "name=x&scope=admin",
+        "/admin/settings/access/password" => {
+            "current=correct+horse+battery+staple&new=another+password&again=another+password"
+        }
+        "/admin/api/v1/log-level" => "level=debug",
+        "/admin/api/v1/workers" => "count=9",
+        _ => "x=y",
+    };
+    format!("csrf={csrf}&{fields}")
+}
+
+#[test]
+fn every_route_refuses_without_a_session() {
+    let vitrine = Vitrine::start();
+    for cookie in [
+        "",
+        "vitrine_admin=",
+        "vitrine_admin=0000000000000000000000000000000000000000000000000000000000000000",
+    ] {
+        for (route, method, path) in knocks() {
+            let form = form_for(&path, "guess");
+            let body = if method == "POST" { form.as_bytes() } else { b"" };
+            let answer = vitrine.send(method, &path, &[("cookie", cookie), FORM], body);
+            let (status, place) = (answer.status, answer.header("location").to_string());
+            match route.door {
+                Door::Open => assert_ne!(status, 500, "{method} {path}"),
+                Door::Page => assert_eq!((status, place.as_str()), (303, "/admin/login"), "{method} {path}"),
+                Door::Fetch | Door::Machine => assert_eq!(status, 401, "{method} {path}"),
+            }
+            if route.door != Door::Open {
+                assert!(!answer.text().contains("vitrine_worker"), "{method} {path}");
+            }
+        }
+    }
+}
+
+/// Another browser that is logged in: its cookie and its CSRF token.
+fn another_browser(vitrine: &Vitrine) -> (String, String) {
+    let form = format!("password={}", PASSWORD.replace(' ', "+"));
+    let login = vitrine.send("POST", "/admin/login", &[FORM], form.as_bytes());
+    let cookie = login.header("set-cookie").split(';').next().unwrap().to_string();
+    let page = vitrine.request("GET", "/admin/settings/access", &[("cookie", &cookie)]).text();
+    let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    (cookie, csrf.to_string())
+}
+
+#[test]
+fn every_change_refuses_without_the_csrf_token_of_its_own_session() {
+    let vitrine = Vitrine::start();
+    let cookie = vitrine.cookie();
+    let (other_cookie, others) = another_browser(&vitrine);
+    let own = csrf(&vitrine);
+    assert_ne!(own, others);
+    let mut n_changes = 0;
+    for (_, _, path) in knocks().filter(|(_, method, path)| *method == "POST" && path != "/admin/login") {
+        n_changes += 1;
+        for guess in ["", "guess", &others, &own[1..], &own.to_uppercase()] {
+            for headers in [
+                vec![("cookie", cookie.as_str()), FORM],
+                vec![("cookie", cookie.as_str()), FORM, ("x-csrf-token", guess), ("accept", "text/html")],
+            ] {
+                let answer = vitrine.send("POST", &path, &headers, form_for(&path, guess).as_bytes());
+                assert_eq!(answer.status, 403, "{path} {guess:?}: {}", answer.text());
+            }
+        }
+    }
+    assert!(n_changes > 10);
+    // Nothing was done: both are still logged in, with the same password, and nobody did anything else.
+    for cookie in [&cookie, &other_cookie] {
+        assert_eq!(vitrine.request("GET", "/admin", &[("cookie", cookie)]).status, 200);
+    }
+    let level = vitrine.request("GET", "/admin/api/v1/log-level", &[("cookie", &cookie)]).text();
+    assert_eq!(level, r#"{"level":"info","configured":"info"}"#);
+    let deeds = wait_until("the logins are in the audit log", || {
+        let deeds = audited(&vitrine, r#"| actor=~"session.*""#);
+        (deeds.len() >= 2).then_some(deeds)
+    });
+    assert!(deeds.iter().all(|(_, text)| text == "logged in with the password"), "{deeds:?}");
+}
+
+#[test]
+fn a_session_dies_with_the_password_and_its_cookie_opens_nothing_more() {
+    let dir = Folders::new();
+    assert_eq!(crate::password::set_password(&dir, PASSWORD).code, 0);
+    let mut serve = dir.serve();
+    serve.env_remove("VITRINE_ADMIN_PASSWORD");
+    let vitrine = Vitrine::spawn(serve, dir);
+    let cookie = vitrine.cookie();
+    assert_eq!(vitrine.request("GET", "/admin", &[("cookie", &cookie)]).status, 200);
+    assert_eq!(crate::password::set_password(vitrine.dir(), "another password").code, 0);
+    for (route, method, path) in knocks().filter(|(route, ..)| route.door != Door::Open) {
+        let answer = vitrine.send(method, &path, &[("cookie", &cookie), FORM], b"");
+        let expect = if route.door == Door::Page { 303 } else { 401 };
+        assert_eq!(answer.status, expect, "{method} {path}");
+    }
+}
+
+#[test]
+fn a_cookie_begun_behind_a_proxy_that_speaks_tls_never_travels_without() {
+    let vitrine = Vitrine::start();
+    let form = format!("password={}", PASSWORD.replace(' ', "+"));
+    let cookie = |headers: &[(&str, &str)]| {
+        let headers = [headers, &[FORM]].concat();
+        vitrine.send("POST", "/admin/login", &headers, form.as_bytes()).header("set-cookie").to_string()
+    };
+    assert!(
+        cookie(&[("x-forwarded-proto", "https")]).contains("; Secure"),
+        "this machine is trusted by default"
+    );
+    assert!(!cookie(&[]).contains("Secure"), "plain http would lose it");
+    for part in ["; HttpOnly", "; SameSite=Strict", "; Path=/admin"] {
+        assert!(cookie(&[]).contains(part), "{part}");
+    }
+}
+
+#[test]
+fn guesses_are_answered_429_with_when_to_come_back() {
+    let vitrine = Vitrine::start();
+    let guess = |address: &str| {
+        let headers = [FORM, ("x-forwarded-for", address)];
+        vitrine.send("POST", "/admin/login", &headers, b"password=guess+guess")
+    };
+    for _ in 0..5 {
+        assert_eq!(guess("192.0.2.1").status, 401);
+    }
+    let refused = guess("192.0.2.1");
+    assert_eq!(refused.status, 429);
+    assert!((1..=3).contains(&refused.header("retry-after").parse::<u64>().unwrap()));
+    assert_eq!(guess("192.0.2.2").status, 401, "others are not held back");
+    let basic = vitrine.request(
+        "GET",
+        "/metrics",
+        &[("x-forwarded-for", "192.0.2.1"), ("authorization", "Basic YWRtaW46Z3Vlc3MgZ3Vlc3M=")],
+    );
+    assert_eq!((basic.status, basic.header("retry-after").is_empty()), (429, false));
+}
+
+#[test]
+fn the_page_is_served_while_passwords_are_verified() {
+    let vitrine = Vitrine::start();
+    let address = vitrine.address().to_string();
+    let done = AtomicUsize::new(0);
+    const LOGINS: usize = 8;
+    let n_pages = std::thread::scope(|threads| {
+        for n in 0..LOGINS {
+            let (address, done) = (&address, &done);
+            threads.spawn(move || {
+                // From different addresses, so that each is hashed.
+                let body = format!("password=guess+{n}+guess");
+                let request = format!(
+                    "POST /admin/login HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.{n}\r\nContent-Type: {}\r\n\
+                     Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    FORM.1,
+                    body.len()
+                );
+                let mut stream = std::net::TcpStream::connect(address).unwrap();
+                std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+                let mut answer = String::new();
+                std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+                assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+                done.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        let mut n_pages = 0;
+        while done.load(Ordering::SeqCst) < LOGINS {
+            assert_eq!(vitrine.get("/").status, 200);
+            n_pages += 1;
+        }
+        n_pages
+    });
+    // One at a time they take eight hashes; a page that waited for one would come that seldom.
+    assert!(n_pages > 4 * LOGINS, "{n_pages} pages while {LOGINS} passwords were verified");
+}
+
+#[test]
+fn no_page_has_a_secret_in_it() {
+    const SHARED_KEY: &str = "a key that senders know";
+    const COLLECTOR_KEY: &str = "collector-credential";
+    let dir = Folders::new();
+    let mut serve = dir.serve();
+    serve.env("VITRINE_FORWARD_SHARED_KEY", SHARED_KEY);
+    serve.env("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization={COLLECTOR_KEY}"));
+    serve.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:1/?key={COLLECTOR_KEY}"));
+    serve.env("OTEL_SDK_DISABLED", "true");
+    let mut vitrine = Vitrine::spawn(serve, dir);
+    let token = make_token(&vitrine, "grafana", "read");
+    let csrf = csrf(&vitrine);
+    let made = vitrine.post_as_admin("/admin/links", &[("csrf", &csrf), ("note", "Ada"), ("days", "3")]);
+    assert_eq!(made.status, 303);
+    let links = vitrine.admin_page("/admin/links").text();
+    let link = links.split("/p/").nth(1).unwrap().split('/').next().unwrap().to_string();
+    let (other_cookie, other_csrf) = another_browser(&vitrine);
+    let visited = vitrine.get(&format!("/p/{link}/"));
+    assert_eq!(visited.status, 200);
+    vitrine.send("POST", "/admin/login", &[FORM], b"password=a+guess+of+somebody");
+
+    let session = |cookie: &str| cookie.split('=').nth(1).unwrap().to_string();
+    let mut secrets = vec![
+        ("the password", PASSWORD.to_string()),
+        ("what somebody tried", "a guess of somebody".to_string()),
+        ("a token", token["vtr_".len()..].to_string()),
+        ("its digest", hex_digest(&token)),
+        ("the own session", session(&vitrine.cookie())),
+        ("another session", session(&other_cookie)),
+        ("another session's CSRF token", other_csrf),
+        ("the key of the forward protocol", SHARED_KEY.to_string()),
+        ("a header for a collector", COLLECTOR_KEY.to_string()),
+    ];
+    for file in ["tokens.json", "private-links.json"] {
+        let text = std::fs::read_to_string(vitrine.dir().data().join(file)).unwrap();
+        secrets.extend(text.split('"').filter(|part| part.len() >= 32).map(|part| (file, part.to_string())));
+    }
+    wait_until("the visit is in the log", || {
+        let found = vitrine.get_as_admin("/loki/api/v1/query_range?query=%7Bjob%3D%22access%22%7D&limit=500");
+        found.text().contains("/p/{token}/").then_some(())
+    });
+    let mut seen: Vec<(String, Response)> = Vec::new();
+    for route in ROUTES.iter().filter(|route| route.methods.contains(&"GET") && route.door != Door::Fetch) {
+        for query in ["", "?only=changed&range=24h&all=1"] {
+            let path = format!("{}{query}", route.path);
+            let answer = vitrine.admin_page(&path);
+            // The door leads on who is in.
+            let expect = if route.door == Door::Open { 303 } else { 200 };
+            // Without its name there is nothing to show, and that is said or led away from.
+            let needs_a_name = ["/admin/traces/{id}", "/admin/cv/edit", "/admin/cv/versions/{id}"]
+                .contains(&route.path)
+                || route.path.starts_with("/admin/cv/preview/");
+            let is_missing = needs_a_name && matches!(answer.status, 303 | 404);
+            assert!(is_missing || answer.status == expect, "{path}: {}", answer.status);
+            seen.push((path, answer));
+        }
+    }
+    for path in [
+        "/metrics",
+        "/health",
+        "/loki/api/v1/query_range?query=%7Bservice_name%3D~%22.%2B%22%7D&limit=5000",
+        "/api/v1/series?match[]=%7B__name__%3D~%22.%2B%22%7D",
+    ] {
+        seen.push((path.to_string(), vitrine.get_as_admin(path)));
+    }
+    vitrine.signal(rustix::process::Signal::TERM);
+    vitrine.wait();
+    let log = vitrine.rest_of_the_log().to_string();
+    let texts = seen.iter().map(|(path, answer)| (path.as_str(), answer.text()));
+    for (path, text) in texts.chain([("the log on the terminal", log)]) {
+        for (what, secret) in &secrets {
+            assert!(!text.contains(secret.as_str()), "{path} has {what} in it");
+        }
+        assert!(path.starts_with("/admin/links") || !text.contains(&link), "{path} has a private link in it");
+    }
+}
+
+fn hex_digest(text: &str) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,10 +3,13 @@
 //! It needs Debian's `chromium` and `chromium-driver`. Where they are missing it says
 //! that it skips, unless `VITRINE_REQUIRE` names `chromium`: then that is a failure.
 
+mod cv;
 mod driver;
-mod logs;
+mod lines;
 mod overview;
+mod settings;
 mod views;
+mod visitors;
 
 pub use driver::{CHROMIUM_FLAGS, program};
 use driver::{Viewer, browser};

@@ -201,6 +201,15 @@ impl Vitrine {
         &self.log
     }
 
+    /// Reads what is left of the log of a process that has ended, and returns all of it.
+    pub fn rest_of_the_log(&mut self) -> &str {
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.log.push_str(&line);
+            self.log.push('\n');
+        }
+        &self.log
+    }
+
     /// Returns the address of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
@@ -250,6 +259,11 @@ impl Vitrine {
     /// Returns the cookie of a browser that is logged in; it logs in once.
     pub fn cookie(&self) -> String {
         self.session.borrow_mut().get_or_insert_with(|| self.log_in()).clone()
+    }
+
+    /// Lets the next page log in anew: another process knows no session of the one before.
+    pub fn forget_session(&self) {
+        *self.session.borrow_mut() = None;
     }
 
     fn log_in(&self) -> String {

@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod admin_door;
-mod admin_logs;
 mod bad_input;
 mod balancer;
 mod browser;
 mod chaos;
+mod cv_editor;
 mod dashboards;
 mod differential;
 mod export;

@@ -7,7 +7,8 @@ use base64::Engine as _;
 
 use crate::harness::{Ended, Folders, PASSWORD, Vitrine, command};
 
-fn set_password(dir: &Folders, password: &str) -> Ended {
+/// Sets the password as an owner does on the command line.
+pub fn set_password(dir: &Folders, password: &str) -> Ended {
     let mut command = command(&["password"]);
     command.arg("--data").arg(dir.data()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();

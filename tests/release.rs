@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Signal, kill_process};
 
-use crate::harness::{Ended, Folders, command, run, stored_lines, wait_until};
+use crate::harness::{Ended, Folders, Vitrine, command, run, stored_lines, wait_until};
 use crate::line::{BINARY, Line, Load, n_recorded, put_in_place, raw, serve_from};
 
 /// A machine with releases: `root` in the folders, and what the configuration says of it.
@@ -408,4 +408,86 @@ fn a_link_that_leads_nowhere_is_mended_by_whatever_serves() {
     assert_eq!(machine.deploy(&machine.good("second")).code, 0);
     follow(&mut line, &machine);
     line.stop();
+}
+
+/// Reads a hidden field of a page.
+fn field(page: &str, name: &str) -> String {
+    let value = page.split(&format!(r#"name="{name}" value=""#)).nth(1);
+    value.unwrap_or_else(|| panic!("no field {name} in {page}")).split('"').next().unwrap().to_string()
+}
+
+#[test]
+fn a_roll_back_by_the_button_loses_no_request_and_the_page_says_how_it_ended() {
+    let (machine, mut line) = Machine::begin(Folders::new(), "1m");
+    let first = machine.current();
+    assert_eq!(machine.deploy(&machine.good("second")).code, 0);
+    follow(&mut line, &machine);
+    let second = machine.current();
+    let page = line.vitrine().admin_page("/admin/releases").text();
+    let button = format!("Roll back to {first}");
+    assert!(page.contains(&button) && !page.contains(&format!("Roll back to {second}")), "{page}");
+
+    let load = Load::begin(line.vitrine().address());
+    let form = [("csrf", &*field(&page, "csrf")), ("release", &*first)];
+    let begun = line.vitrine().post_as_admin("/admin/releases/rollback", &form);
+    assert_eq!((begun.status, begun.header("location")), (303, "/admin/releases"), "{}", begun.text());
+    wait_until("the roll-back is done", || {
+        let history = machine.history();
+        history.contains(&("rollback".to_string(), "ok".to_string())).then_some(())
+    });
+    wait_until("nothing is begun any more", || (!machine.root().join("attempt.json").exists()).then_some(()));
+    follow(&mut line, &machine);
+    assert_eq!(machine.current(), first);
+    let outcome = load.end();
+    assert_eq!(outcome.failed, BTreeMap::new(), "of {} answered", outcome.answered);
+
+    // Sessions end with their process.
+    line.vitrine().forget_session();
+    let page = line.vitrine().admin_page("/admin/releases").text();
+    assert!(page.contains("roll-back") && page.contains(&first) && page.contains("Marked as bad:"), "{page}");
+    let events = page.split("history-title").last().unwrap();
+    let latest = events.split("<tbody>").nth(1).unwrap().split("</tr>").next().unwrap();
+    assert!(latest.contains("roll-back") && latest.contains("serves"), "{latest}");
+    line.stop();
+}
+
+#[test]
+fn a_roll_back_by_the_button_that_is_refused_is_told_on_the_page() {
+    let (machine, mut line) = Machine::begin(Folders::new(), "1m");
+    let first = machine.current();
+    assert_eq!(machine.deploy(&machine.good("second")).code, 0);
+    follow(&mut line, &machine);
+    let second = machine.current();
+    let binary = machine.root().join("releases").join(&first).join("vitrine");
+    fs::remove_file(&binary).unwrap();
+    fs::copy("/bin/true", &binary).unwrap();
+    let csrf = field(&line.vitrine().admin_page("/admin/releases").text(), "csrf");
+    let form = [("csrf", &*csrf), ("release", &*first)];
+    assert_eq!(line.vitrine().post_as_admin("/admin/releases/rollback", &form).status, 303);
+    let page = wait_until("the page says how it ended", || {
+        let page = line.vitrine().admin_page("/admin/releases").text();
+        page.contains(&format!("The roll-back to {first} failed.")).then_some(page)
+    });
+    assert!(page.contains("was changed by hand since it was placed"), "{page}");
+    assert_eq!(machine.current(), second);
+    assert_eq!(line.vitrine().get("/health").status, 200);
+    line.stop();
+}
+
+#[test]
+fn a_process_that_is_no_release_says_so_on_its_page() {
+    let vitrine = Vitrine::start();
+    let page = vitrine.admin_page("/admin/releases").text();
+    assert!(
+        page.contains("What serves is no release") && page.contains("vitrine release deploy FILE"),
+        "{page}"
+    );
+    drop(vitrine);
+    let dir = Folders::new();
+    let machine = Machine::new(&dir);
+    assert_eq!(machine.deploy(&machine.good("first")).code, 0);
+    let vitrine = Vitrine::start_on(dir);
+    let page = vitrine.admin_page("/admin/releases").text();
+    assert!(page.contains("was not started as a release") && page.contains("opt/current/vitrine"), "{page}");
+    assert!(!page.contains("Roll back to"), "{page}");
 }

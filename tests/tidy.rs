@@ -114,6 +114,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hyper_util", &["http"]),
     ("rustls", &["http", "telemetry"]),
     ("maud", &["pages", "http"]),
+    ("similar", &["http"]),
     ("cosmic_text", &["pages"]),
     ("png", &["pages"]),
     ("qrcode", &["pages"]),

@@ -66,8 +66,12 @@ impl Secure {
     }
 
     fn get(&self, trusted: &CertificateDer<'static>, path: &str) -> std::io::Result<String> {
+        self.send(trusted, &format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"))
+    }
+
+    fn send(&self, trusted: &CertificateDer<'static>, request: &str) -> std::io::Result<String> {
         let mut stream = self.connect(trusted, "http/1.1")?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n")?;
+        stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
         // A close without close_notify is no fault of the answer, whose length is known.
         match stream.read_to_end(&mut answer) {
@@ -92,6 +96,22 @@ fn the_page_comes_by_https_and_a_renewed_certificate_by_a_reload() {
     secure.vitrine.signal(Signal::HUP);
     secure.vitrine.wait_for_line("is not the key of the certificate");
     assert!(secure.get(&second, "/").unwrap().starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_session_begun_by_https_never_travels_without() {
+    let (secure, certificate) = start(&[]);
+    let form = format!("password={}", secure.vitrine.admin_password().replace(' ', "+"));
+    let login = format!(
+        "POST /admin/login HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{form}",
+        form.len()
+    );
+    let answer = secure.send(&certificate, &login).unwrap().to_lowercase();
+    let cookie = answer.lines().find(|line| line.starts_with("set-cookie: vitrine_admin=")).expect(&answer);
+    for part in ["; secure", "; httponly", "; samesite=strict", "; path=/admin"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
 }
 
 #[test]

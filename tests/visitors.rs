@@ -192,6 +192,36 @@ fn a_tagged_link_shows_the_same_page_and_is_told_apart() {
     assert!(all.contains("acme-corp") && all.contains("linkedin.com"));
 }
 
+#[test]
+fn the_admin_page_says_who_came_and_makes_links() {
+    within_a_day(|| {
+        let vitrine = Vitrine::start_on(site());
+        let empty = vitrine.admin_page("/admin/visitors").text();
+        assert!(empty.contains("Nobody has read your CV yet."), "{empty}");
+        let form = [("csrf", &*csrf(&vitrine)), ("label", "Письмо рекрутёру")];
+        assert_eq!(vitrine.post_as_admin("/admin/visitors/links", &form).status, 303);
+        ADA.get(&vitrine, "/?via=pismo-rekruteru", &[]);
+        BOB.get(&vitrine, "/ru/", &[]);
+        assert_eq!(views(&vitrine).len(), 2);
+        // What was counted of today a moment ago is shown for a moment.
+        let page = wait_until("the page knows both", || {
+            let page = vitrine.admin_page("/admin/visitors").text();
+            page.contains("Today 2 so far. 2 are here now.").then_some(page)
+        });
+        for text in ["the page, ru", "iOS", "Письмо рекрутёру", "1 person, 1 view"] {
+            assert!(page.contains(text), "{text} is not in {page}");
+        }
+        let links = vitrine.dir().data().join("tagged-links.json");
+        assert!(std::fs::read_to_string(links).unwrap().contains("pismo-rekruteru"));
+        let by_link = wait_until("the link's people are a series", || {
+            let page = vitrine.get_as_admin("/metrics").text();
+            let line = page.lines().find(|line| line.starts_with("vitrine_visitors_via_today{"))?;
+            Some(line.to_string())
+        });
+        assert!(by_link.contains(r#"via="pismo-rekruteru""#) && by_link.ends_with(" 1"), "{by_link}");
+    });
+}
+
 /// Does something within one day of UTC: again, when midnight came in between.
 fn within_a_day(mut work: impl FnMut()) {
     let day = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 86_400;

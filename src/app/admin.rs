@@ -14,7 +14,9 @@ use super::status::LastReload;
 use crate::balancer::{Balancer, WorkerSnapshot, WorkerState};
 use crate::clock::Clock;
 use crate::config::{self, Source, settings};
-use crate::http::admin::{self, AdminState, Audit, Auth, Opening, Parts, WorkerCommand};
+use crate::cv::Problem;
+use crate::http::admin::editor::Editor;
+use crate::http::admin::{self, AdminState, Audit, Auth, Opening, Parts, ReleaseDesk, WorkerCommand};
 use crate::http::assets::Assets;
 use crate::http::{Done, Job};
 use crate::pages::admin as view;
@@ -24,14 +26,25 @@ use crate::store::{KindStats, Stats};
 /// A command waits so long for jobs in hand: longer than the deadline of any of them.
 const CONTROL_GRACE: Duration = Duration::from_secs(15);
 
+/// How the admin page has things done by the process.
+pub struct Asking {
+    /// Commands, as from the control socket.
+    pub requests: mpsc::Sender<Request>,
+    /// The files of the CV.
+    pub editor: Arc<dyn Editor>,
+    /// The releases on disk.
+    pub releases: Arc<dyn ReleaseDesk>,
+    /// Becomes true when the process stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
 /// Opens the admin page; prints the password if one had to be made.
 pub fn open(
     reloader: &Arc<Reloader>,
     release: &Release,
     clock: &Clock,
     assets: &Assets,
-    requests: mpsc::Sender<Request>,
-    stopping: watch::Receiver<bool>,
+    asking: Asking,
 ) -> anyhow::Result<(Arc<AdminState>, Auth)> {
     let loaded = reloader.loaded();
     let config = loaded.config.admin;
@@ -60,7 +73,7 @@ pub fn open(
         followers: reloader.shared.log_queries.followers.clone(),
         status: status(reloader.clone(), release.clone(), clock.clone()),
         settings: settings_of(reloader),
-        reload: reload(requests),
+        reload: reload(asking.requests),
         control: control(reloader.shared.balancer.clone()),
         log: log_control(reloader),
         heavy,
@@ -68,6 +81,8 @@ pub fn open(
         auth: auth.clone(),
         audit,
         links: reloader.shared.links.clone(),
+        editor: asking.editor,
+        releases: asking.releases,
         tagged: reloader.visitors.tagged().clone(),
         base_url: Arc::new(move || for_links.edition.load().base_url.as_ref().map(ToString::to_string)),
         clock: clock.clone(),
@@ -75,7 +90,7 @@ pub fn open(
         assets: view_assets(assets),
         peer: Arc::new(move |req| shared.switches.peer(req)),
         secure_place: Arc::new(move |req| for_place.switches.secure_place(req)),
-        shutdown: stopping,
+        shutdown: asking.stopping,
         config,
     });
     Ok((state, auth))
@@ -93,6 +108,7 @@ fn view_assets(assets: &Assets) -> view::Assets {
         |names: &[&str]| names.iter().map(|name| assets.url(&format!("admin/{name}")).into()).collect();
     view::Assets {
         css: urls(&["uplot.css", "admin.css"]),
+        editor: assets.url("admin/editor.js").into(),
         js: urls(&["uplot.js", "charts.js", "admin.js", "logs.js"]),
     }
 }
@@ -204,11 +220,18 @@ fn reload_view(reload: LastReload) -> view::ReloadView {
     view::ReloadView { at: reload.at, outcome: reload.outcome.map_err(|reasons| reasons.join("\n")) }
 }
 
-fn problems(stale: &[String], warnings: &[String]) -> Vec<view::ProblemView> {
-    let problem = |is_error: bool| {
-        move |text: &String| view::ProblemView { is_error, message: text.clone(), ..Default::default() }
-    };
-    stale.iter().map(problem(true)).chain(warnings.iter().map(problem(false))).collect()
+fn problems(stale: &[Problem], warnings: &[Problem]) -> Vec<view::ProblemView> {
+    stale.iter().chain(warnings).map(problem_view).collect()
+}
+
+fn problem_view(problem: &Problem) -> view::ProblemView {
+    let place = problem.place.map(|place| format!("{}:{place}", problem.file));
+    view::ProblemView {
+        is_error: problem.is_error(),
+        place: place.unwrap_or_else(|| problem.file.clone()),
+        message: problem.what(),
+        hint: problem.hint.clone(),
+    }
 }
 
 fn worker_view(worker: WorkerSnapshot, in_flight_max: u64) -> view::WorkerView {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::data::read_bounded;
-use crate::cv::{Cv, Image};
+use crate::cv::{Cv, Image, Problem, Severity};
 use crate::http::files::PDF;
 use crate::http::site::{Beside, Photo};
 
@@ -21,9 +21,15 @@ const PHOTO_MAX_BYTES: usize = 5_000_000;
 /// A good camera has as many; four bytes each are what a browser holds.
 const PHOTO_MAX_PIXELS: usize = 50_000_000;
 
-const STYLE: &str = "style.css";
-const THEME: &str = "theme/style.css";
-const NOT_FOUND: &str = "404.html";
+/// Rules after those of the theme.
+pub const STYLE: &str = "style.css";
+/// Rules in place of the theme's.
+pub const THEME: &str = "theme/style.css";
+/// The page for what is not there.
+pub const NOT_FOUND: &str = "404.html";
+
+/// Where the CV names its picture.
+pub const IMAGE: &str = "basics.image";
 
 /// What lies there under a name of its own.
 pub const NAMES: [&str; 4] = [STYLE, THEME, NOT_FOUND, PDF];
@@ -32,15 +38,15 @@ pub const NAMES: [&str; 4] = [STYLE, THEME, NOT_FOUND, PDF];
 const FORMATS: [(&str, &str); 4] =
     [("jpg", "image/jpeg"), ("jpeg", "image/jpeg"), ("png", "image/png"), ("webp", "image/webp")];
 
-/// Reads what there is; what cannot be read is a warning for the owner, and the page goes
-/// without.
-pub fn read(folder: &Path, cv: &Cv) -> (Beside, Vec<String>) {
+/// Reads what there is beside a CV from the file `name`; what cannot be read is a warning for
+/// the owner, and the page goes without.
+pub fn read(folder: &Path, name: &str, cv: &Cv) -> (Beside, Vec<Problem>) {
     let mut warnings = Vec::new();
     let mut file = |name: &str, max_bytes: usize| match read_bounded(&folder.join(name), max_bytes) {
         Ok(bytes) => Some(bytes),
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => None,
         Err(fault) => {
-            warnings.push(format!("{name} is left out: {fault}"));
+            warnings.push(left_out(name, fault.to_string()));
             None
         }
     };
@@ -50,17 +56,25 @@ pub fn read(folder: &Path, cv: &Cv) -> (Beside, Vec<String>) {
     let mut text = |name: &str, bytes: Option<Vec<u8>>| match String::from_utf8(bytes?) {
         Ok(text) => Some(text),
         Err(_) => {
-            warnings.push(format!("{name} is left out: it is not UTF-8"));
+            warnings.push(left_out(name, "it is not UTF-8"));
             None
         }
     };
     let (style, theme) = (text(STYLE, style), text(THEME, theme));
-    let photo = photo(folder, cv).unwrap_or_else(|warning| {
-        warnings.push(warning);
+    let photo = photo(folder, cv).unwrap_or_else(|message| {
+        warnings.push(Problem {
+            path: IMAGE.into(),
+            hint: "the page is shown without it".into(),
+            ..Problem::of_file(Severity::Warning, name, message)
+        });
         None
     });
     let has_pdf = folder.join(PDF).is_file();
     (Beside { photo, style, theme, not_found, has_pdf }, warnings)
+}
+
+fn left_out(name: &str, why: impl Into<String>) -> Problem {
+    Problem { hint: why.into(), ..Problem::of_file(Severity::Warning, name, "it is left out") }
 }
 
 /// Returns ending and media type of a picture, by its name.
@@ -74,14 +88,13 @@ pub fn is_picture(name: &str) -> bool {
     format_of(Path::new(name)).is_some()
 }
 
-/// Reads the CV's picture; an error is a warning for the owner, and the page goes without.
+/// Reads the CV's picture, or says why it is not shown.
 ///
 /// A picture on another host is none of ours: `cv` warns about it, and it is not loaded.
 fn photo(folder: &Path, cv: &Cv) -> Result<Option<Photo>, String> {
     let Some(Image::File(name)) = &cv.basics.image else { return Ok(None) };
     let path = folder.join(name);
-    let warn =
-        |fault: String| format!("basics.image: {}: {fault}; the page is shown without it", path.display());
+    let warn = |fault: String| format!("{name}: {fault}");
     let Some((ending, content_type)) = format_of(&path) else {
         return Err(warn("not a picture that browsers show: use jpg, png or webp".into()));
     };

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::settings::SETTINGS;
 use crate::config::{self, Layers};
 use crate::cv::{self, FileForm};
-use crate::http::admin::password as admin_password;
+use crate::http::admin::{password as admin_password, second_factor};
 use crate::http::front;
 use crate::record::access::cut;
 use crate::release::install::{self, Contents, Keep, Place, Plan, Start, Step};
@@ -44,7 +44,7 @@ pub fn check(layers: &Layers) -> Result<(), Failure> {
             println!("{}: no CV, the sample would be shown", folder.display());
             Ok(())
         }
-        Err(fault) => Err(Failure::Configuration(fault.lines().join("\n"))),
+        Err(fault) => Err(Failure::Configuration(site::lines(&fault.into_problems()))),
     }
 }
 
@@ -177,6 +177,8 @@ pub fn password(layers: &Layers) -> Result<(), Failure> {
     let loaded = config::load(layers)?;
     data::prepare(&loaded.config.data)?;
     let password = if io::stdin().is_terminal() { ask_twice()? } else { first_line()? };
+    // First, so that the new password finds it gone: whoever lost the app has this way in.
+    second_factor::take_away(&loaded.config.data).map_err(anyhow::Error::from)?;
     admin_password::set(&loaded.config.data, &password).map_err(anyhow::Error::from)?;
     match control::send(&loaded.config.data, &Word::PasswordChanged) {
         Ok(answer) if answer.ok => {
@@ -294,7 +296,7 @@ pub fn self_test(layers: &Layers) -> Result<(), Failure> {
     let config = config::load(layers)?.config;
     config.http.tls.read().map_err(anyhow::Error::from)?;
     site::prove_all(&config.site, &config.cv)
-        .map_err(|fault| Failure::Configuration(fault.lines().join("\n")))?;
+        .map_err(|fault| Failure::Configuration(site::lines(&fault.into_problems())))?;
     crate::store::check_format(&config.data.join(super::STORE_DIR)).map_err(anyhow::Error::from)?;
     let version = crate::release::current().version.to_string();
     println!("{}", serde_json::to_string(&SelfTest { version }).expect("texts become JSON"));

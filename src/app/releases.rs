@@ -1,5 +1,7 @@
 //! `vitrine release`: the release part joined to the running process and to this machine.
 
+pub mod page;
+
 use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom, Write};

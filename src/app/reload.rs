@@ -16,8 +16,11 @@ use super::rules::Evaluator;
 use super::site::{self, Origin, Site, SiteError};
 use super::status::Status;
 use super::tail::Follower;
+use super::versions::Versions;
 use crate::balancer::{self, DispatchError};
+use crate::clock::UnixMillis;
 use crate::config::{self, Config, Layers, Loaded};
+use crate::cv::{Problem, Severity};
 use crate::http::tls::{Credentials, Tls};
 use crate::http::{self, Shared};
 use crate::ingest::forward::Switches;
@@ -70,10 +73,22 @@ struct Prepared {
     countries: Option<Countries>,
 }
 
-/// Why a reload was refused: every reason, and whether the CV is at fault.
+/// Why a reload was refused.
 struct Refusal {
     reasons: Vec<String>,
-    cv_is_stale: bool,
+    /// What is wrong with the CV; empty when it is not at fault.
+    of_cv: Vec<Problem>,
+}
+
+impl Refusal {
+    /// A refusal that has nothing to do with the CV.
+    fn other(reasons: Vec<String>) -> Refusal {
+        Refusal { reasons, of_cv: Vec::new() }
+    }
+
+    fn of_cv(problems: Vec<Problem>) -> Refusal {
+        Refusal { reasons: problems.iter().map(Problem::to_string).collect(), of_cv: problems }
+    }
 }
 
 impl Reloader {
@@ -84,10 +99,9 @@ impl Reloader {
         let prepared = tokio::task::spawn_blocking(move || this.prepare()).await;
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(fault) => Err(Refusal {
-                reasons: vec![format!("a defect ended the reload, please report it: {fault}")],
-                cv_is_stale: false,
-            }),
+            Err(fault) => {
+                Err(Refusal::other(vec![format!("a defect ended the reload, please report it: {fault}")]))
+            }
         };
         let outcome = match prepared {
             Ok(prepared) => self.prove(&prepared).await.and_then(|()| self.apply(prepared)),
@@ -95,8 +109,8 @@ impl Reloader {
         };
         match outcome {
             Ok(message) => Ok(message),
-            Err(Refusal { reasons, cv_is_stale }) => {
-                self.status.refused(&reasons, cv_is_stale);
+            Err(Refusal { reasons, of_cv }) => {
+                self.status.refused(&reasons, of_cv);
                 for reason in &reasons {
                     error!("reload refused, everything stays as it was: {reason}");
                 }
@@ -125,10 +139,8 @@ impl Reloader {
     /// Reads, validates, builds and proves; changes nothing.
     fn prepare(&self) -> Result<Prepared, Refusal> {
         let current = self.loaded().config;
-        let loaded = config::load(&self.layers).map_err(|problems| Refusal {
-            reasons: problems.0.iter().map(ToString::to_string).collect(),
-            cv_is_stale: false,
-        })?;
+        let loaded = config::load(&self.layers)
+            .map_err(|problems| Refusal::other(problems.0.iter().map(ToString::to_string).collect()))?;
         let fixed: Vec<String> = config::restart_needed(&current, &loaded.config)
             .into_iter()
             .map(|(setting, old, new)| {
@@ -139,23 +151,17 @@ impl Reloader {
             })
             .collect();
         if !fixed.is_empty() {
-            return Err(Refusal { reasons: fixed, cv_is_stale: false });
+            return Err(Refusal::other(fixed));
         }
-        let mut site = self
-            .load_site(&loaded.config)
-            .map_err(|fault| Refusal { reasons: fault.lines(), cv_is_stale: true })?;
+        let mut site =
+            self.load_site(&loaded.config).map_err(|fault| Refusal::of_cv(fault.into_problems()))?;
         if let Some(edition) = Arc::get_mut(&mut site.edition) {
             edition.succeed(&self.shared.edition.load(), Instant::now());
         }
-        let credentials = loaded
-            .config
-            .http
-            .tls
-            .read()
-            .map_err(|fault| Refusal { reasons: vec![fault.to_string()], cv_is_stale: false })?;
-        let countries = loaded.config.visitors.read();
+        let credentials =
+            loaded.config.http.tls.read().map_err(|fault| Refusal::other(vec![fault.to_string()]))?;
         let countries =
-            countries.map_err(|fault| Refusal { reasons: vec![fault.to_string()], cv_is_stale: false })?;
+            loaded.config.visitors.read().map_err(|fault| Refusal::other(vec![fault.to_string()]))?;
         Ok(Prepared { loaded, site, credentials, countries })
     }
 
@@ -187,8 +193,8 @@ impl Reloader {
                 Ok(Err(fault)) => fault.to_string(),
                 Err(_) => format!("its worker said nothing for {PROOF_PATIENCE:?}"),
             };
-            let reasons = vec![format!("the new page was not answered in a trial: {reason}")];
-            return Err(Refusal { reasons, cv_is_stale: true });
+            let message = format!("the new page was not answered in a trial: {reason}");
+            return Err(Refusal::of_cv(vec![Problem::of_file(Severity::Error, "", message)]));
         }
     }
 
@@ -196,10 +202,9 @@ impl Reloader {
     fn apply(&self, prepared: Prepared) -> Result<String, Refusal> {
         let Prepared { loaded, site, credentials, countries } = prepared;
         let config = &loaded.config;
-        self.telemetry.apply(&config.telemetry).map_err(|fault| Refusal {
-            reasons: vec![format!("{:#}", anyhow::Error::from(fault))],
-            cv_is_stale: false,
-        })?;
+        self.telemetry
+            .apply(&config.telemetry)
+            .map_err(|fault| Refusal::other(vec![format!("{:#}", anyhow::Error::from(fault))]))?;
         self.shared
             .balancer
             .apply(balancer_config(config))
@@ -224,10 +229,10 @@ impl Reloader {
         self.status.applied(&site, &message);
         log_warnings(&site, &loaded);
         info!("{message}");
-        let data = config.data.clone();
+        let (data, now) = (config.data.clone(), self.shared.clock.now_ms());
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
         // It waits for the disk, and the signals wait for this thread.
-        tokio::task::spawn_blocking(move || keep(&data, &site));
+        tokio::task::spawn_blocking(move || keep(&data, &site, now));
         Ok(message)
     }
 }
@@ -256,8 +261,9 @@ pub fn log_warnings(site: &Site, loaded: &Loaded) {
     }
 }
 
-/// Keeps a CV from the folder for a later start; the sample needs no keeping.
-pub fn keep(data: &Path, site: &Site) {
+/// Keeps a CV from the folder for a later start, and for whoever wants its text back; the
+/// sample needs no keeping.
+pub fn keep(data: &Path, site: &Site, now: UnixMillis) {
     if !matches!(site.origin, Origin::Folder(_)) {
         return;
     }
@@ -265,5 +271,8 @@ pub fn keep(data: &Path, site: &Site) {
         warn!(
             "{fault:#}: should the CV on disk break before the next start, there is nothing to fall back on"
         );
+    }
+    if let Err(fault) = Versions::of(data).keep(&site.sources, now) {
+        warn!("keep the text of the CV as a version: {fault}: later there is no way back to it");
     }
 }

@@ -16,7 +16,7 @@ use super::signals::Signals;
 use super::sockets::Sockets;
 use super::start::start;
 use super::watch::Watch;
-use super::{EXPORT_GRACE, Failure, STORE_GRACE, admin, events, vitals};
+use super::{EXPORT_GRACE, Failure, STORE_GRACE, admin, edit, events, vitals};
 use crate::config::Layers;
 use crate::http::admin::Auth;
 use crate::http::{self, Shared};
@@ -74,7 +74,9 @@ pub(super) struct Running {
     pub(super) watch: Watch,
     pub(super) control: control::Socket,
     pub(super) requests: mpsc::Receiver<control::Request>,
-    /// The other end of that.
+    /// What the editor wants on disk.
+    pub(super) saves: mpsc::Receiver<edit::Save>,
+    /// The other end of what is requested.
     pub(super) commands: mpsc::Sender<control::Request>,
     /// Tells streams to end; true once the stop began.
     pub(super) stopping: watch::Sender<bool>,
@@ -119,6 +121,7 @@ impl Running {
                         return handed_over.successor;
                     }
                 }
+                Some(save) = self.saves.recv() => self.save(save).await,
                 Some(request) = self.requests.recv() => {
                     let (answer, successor) = match request.word {
                         Word::Query(form) => {
@@ -157,7 +160,7 @@ impl Running {
         }
     }
 
-    async fn reload(&self) -> Result<String, Vec<String>> {
+    pub(super) async fn reload(&self) -> Result<String, Vec<String>> {
         self.supervisor.tell(release::Notifier::reloading);
         let outcome = self.reloader.reload().instrument(info_span!("reload")).await;
         match &outcome {
@@ -250,6 +253,7 @@ impl Running {
         drop(self.sockets);
         // Whoever waits for a reload hears at once that there will be none.
         drop(self.requests);
+        drop(self.saves);
         // Nobody may be listening to it: a stream that is not open needs no end.
         _ = self.stopping.send(true);
         let balancer = self.reloader.shared.balancer.clone();

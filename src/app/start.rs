@@ -13,6 +13,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::pipeline::{ACCESS_RING, Parts, Pipeline};
 use super::push::Keeper;
+use super::releases::page::Desk;
 use super::reload::{Reloader, balancer_config, keep, log_warnings, shown};
 use super::rules::Evaluator;
 use super::serve::{Running, Supervisor};
@@ -21,10 +22,11 @@ use super::sockets::{self, Sockets};
 use super::status::Status;
 use super::tail::Follower;
 use super::watch::Watch;
-use super::{Failure, STORE_DIR, admin, control, data, forward};
+use super::{Failure, STORE_DIR, admin, control, data, edit, forward};
 use crate::balancer::{Balancer, Lanes};
 use crate::clock::Clock;
 use crate::config::{self, Layers, Loaded, Source};
+use crate::cv::Problem;
 use crate::http::Links;
 use crate::http::assets::Assets;
 use crate::http::tls::Tls;
@@ -116,7 +118,7 @@ impl Base {
         let (site, stale) = first_site(&self.loaded, &assets)?;
         info!("{}", shown(&site));
         log_warnings(&site, &self.loaded);
-        keep(&config.data, &site);
+        keep(&config.data, &site, self.clock.now_ms());
         let status = Status::new(&site, stale, self.clock.clone(), &meter);
 
         let countries = config.visitors.read().map_err(|fault| Failure::Configuration(fault.to_string()))?;
@@ -162,7 +164,11 @@ impl Base {
             .with_context(|| format!("open the control socket in {}", config.data.display()))?;
 
         let (stopping, stop_signal) = watch::channel(false);
-        let (admin, auth) = admin::open(&reloader, &release, &clock, &assets, sender.clone(), stop_signal)?;
+        let (saving, saves) = mpsc::channel(edit::WAITING_MAX);
+        let editor = Arc::new(edit::SiteEditor::new(reloader.clone(), saving));
+        let releases = Arc::new(Desk::new(reloader.clone(), release.clone(), program.as_ref().ok()));
+        let asking = admin::Asking { requests: sender.clone(), editor, releases, stopping: stop_signal };
+        let (admin, auth) = admin::open(&reloader, &release, &clock, &assets, asking)?;
         let supervisor = Supervisor::from_environment(predecessor.is_some());
         let server =
             http::Server::start(&config.http, listener, tls, shared.clone(), admin, supervisor.well())
@@ -200,6 +206,7 @@ impl Base {
             forward,
             control,
             requests,
+            saves,
             stopping,
             supervisor,
         })
@@ -333,14 +340,14 @@ fn log_start(loaded: &Loaded, release: &release::Release) {
 
 /// Returns what is shown first: the folder's CV, else the last good one with the reasons
 /// why, else the sample if nobody ever asked for a CV.
-fn first_site(loaded: &Loaded, assets: &Arc<Assets>) -> Result<(Site, Vec<String>), Failure> {
+fn first_site(loaded: &Loaded, assets: &Arc<Assets>) -> Result<(Site, Vec<Problem>), Failure> {
     let config = &loaded.config;
     let fault = match site::load(&config.site, &config.cv, assets) {
         Ok(site) => return Ok((site, vec![])),
         Err(fault) => fault,
     };
     let is_missing = matches!(fault, SiteError::Missing(_));
-    let reasons = fault.lines();
+    let reasons = fault.into_problems();
     match last_good(&config.data, config, assets) {
         Some(site) => {
             for reason in &reasons {
@@ -353,7 +360,7 @@ fn first_site(loaded: &Loaded, assets: &Arc<Assets>) -> Result<(Site, Vec<String
                 .map_err(|fault| Failure::Configuration(fault.to_string()))?;
             Ok((sample, vec![]))
         }
-        None => Err(Failure::Configuration(format!("the CV is wrong:\n{}", reasons.join("\n")))),
+        None => Err(Failure::Configuration(format!("the CV is wrong:\n{}", site::lines(&reasons)))),
     }
 }
 
@@ -391,7 +398,7 @@ fn health(
     let (balancer, store) = (balancer.clone(), store.clone());
     let (status, release) = (status.clone(), release.clone());
     Box::new(move || {
-        let mut problems = status.get().stale;
+        let mut problems: Vec<String> = status.get().stale.iter().map(ToString::to_string).collect();
         let trouble = admin::store_trouble(&store.stats());
         problems.extend(trouble.map(|trouble| format!("nothing is being recorded: {trouble}")));
         let (ready, total) = (balancer.ready_count(), balancer.worker_count());

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Meter};
 
-use super::site::{Origin, Site};
+use super::site::{Language, Origin, Site};
+use super::versions::mark;
 use crate::clock::{Clock, UnixNanos};
+use crate::cv::Problem;
 use crate::record::names::{self, Instrument, keys};
 
 /// Shared between whoever reloads and whoever shows.
@@ -22,10 +24,16 @@ pub struct Status {
 pub struct Inner {
     /// Where the CV shown comes from.
     pub origin: Origin,
+    /// Its pages.
+    pub languages: Vec<Language>,
+    /// The picture beside it that it names.
+    pub image: Option<String>,
+    /// The files that it was read from, each with the mark of its text.
+    pub read: Vec<(String, String)>,
     /// Why the CV on disk is not the one shown; empty when it is.
-    pub stale: Vec<String>,
+    pub stale: Vec<Problem>,
     /// What is odd about the CV shown.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Problem>,
     /// When a configuration was last applied, the start included.
     pub applied_at: UnixNanos,
     /// The last reload, if there was one.
@@ -43,9 +51,12 @@ pub struct LastReload {
 
 impl Status {
     /// Starts with the site shown first; `stale` says why it is not the one on disk.
-    pub fn new(site: &Site, stale: Vec<String>, clock: Clock, meter: &Meter) -> Self {
+    pub fn new(site: &Site, stale: Vec<Problem>, clock: Clock, meter: &Meter) -> Self {
         let inner = Arc::new(Mutex::new(Inner {
             origin: site.origin.clone(),
+            languages: site.languages.clone(),
+            image: site.image.clone(),
+            read: marks(site),
             stale,
             warnings: site.warnings.clone(),
             applied_at: clock.now(),
@@ -67,9 +78,12 @@ impl Status {
     /// Notes that a site is shown now.
     pub fn applied(&self, site: &Site, message: &str) {
         self.reloads.add(1, &[KeyValue::new(keys::OUTCOME, "applied")]);
-        let now = self.clock.now();
+        let (now, marks) = (self.clock.now(), marks(site));
         self.update(|inner| {
             inner.origin = site.origin.clone();
+            inner.languages = site.languages.clone();
+            inner.image = site.image.clone();
+            inner.read = marks;
             inner.stale.clear();
             inner.warnings = site.warnings.clone();
             inner.applied_at = now;
@@ -77,16 +91,21 @@ impl Status {
         });
     }
 
-    /// Notes that a reload was refused; `cv_is_stale` when the reason lies in the CV.
-    pub fn refused(&self, reasons: &[String], cv_is_stale: bool) {
+    /// Notes that a reload was refused; `stale` says what is wrong with the CV, if that is why.
+    pub fn refused(&self, reasons: &[String], stale: Vec<Problem>) {
         self.reloads.add(1, &[KeyValue::new(keys::OUTCOME, "refused")]);
         let now = self.clock.now();
         self.update(|inner| {
-            if cv_is_stale {
-                inner.stale = reasons.to_vec();
+            if !stale.is_empty() {
+                inner.stale = stale;
             }
             inner.last_reload = Some(LastReload { at: now, outcome: Err(reasons.to_vec()) });
         });
+    }
+
+    /// Notes that what was wrong with the CV on disk is again what it was before.
+    pub fn put_back(&self, stale: Vec<Problem>) {
+        self.update(|inner| inner.stale = stale);
     }
 
     /// Returns a copy of the state.
@@ -97,6 +116,10 @@ impl Status {
     fn update(&self, change: impl FnOnce(&mut Inner)) {
         change(&mut lock(&self.inner));
     }
+}
+
+fn marks(site: &Site) -> Vec<(String, String)> {
+    site.sources.iter().map(|file| (file.name.clone(), mark(&file.bytes))).collect()
 }
 
 /// Every change is whole, so a poisoned state is as good as any.

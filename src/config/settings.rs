@@ -295,7 +295,7 @@ pub const SETTINGS: &[Setting] = &[
         restart,
         admin.require_tls,
         "true or false",
-        "refuses admin passwords that come over plain HTTP from another machine"
+        "refuses admin passwords and tokens that come over plain HTTP from another machine"
     ),
     setting!(
         "admin.session_idle",
@@ -312,6 +312,13 @@ pub const SETTINGS: &[Setting] = &[
         "a duration from 1m to 90d",
         "an admin session of this age ends, used or not",
         |text: &str| duration(text, MINUTE..=90 * DAY)
+    ),
+    setting!(
+        "admin.edit",
+        live,
+        admin.edit,
+        "true or false",
+        "whether `/admin/cv` may write the files of the CV; off, it shows and checks them"
     ),
     setting!(
         "balancer.selection",

@@ -41,8 +41,8 @@ impl Report {
             self.n_unlisted += 1;
             return;
         }
-        let (file, line, column) = (self.file.clone(), place.line, place.column);
-        self.problems.push(Problem { severity, file, line, column, path, message, hint });
+        let (file, place) = (self.file.clone(), Some(place));
+        self.problems.push(Problem { severity, file, place, path, message, hint });
     }
 
     pub fn warn(&mut self, place: Place, path: String, message: impl Into<String>, hint: impl Into<String>) {
@@ -64,7 +64,7 @@ impl Report {
 
     /// Returns the problems in the order of the file.
     pub fn finish(mut self) -> Vec<Problem> {
-        self.problems.sort_by_key(|problem| (problem.line, problem.column));
+        self.problems.sort_by_key(|problem| problem.place);
         if self.n_unlisted > 0 {
             let last = self.problems.last().expect("problems are unlisted only after a hundred are listed");
             self.problems.push(Problem {

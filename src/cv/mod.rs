@@ -317,7 +317,7 @@ pub fn find(dir: &Path) -> Option<Found> {
 }
 
 /// More languages than anybody writes; each is rendered for visitors and for private links.
-const TRANSLATIONS_MAX: usize = 32;
+pub const TRANSLATIONS_MAX: usize = 32;
 
 /// Looks for translations: `cv.ru.yaml`. Of several in one language the first by
 /// [`FILE_NAMES`] counts.

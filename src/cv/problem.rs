@@ -36,12 +36,10 @@ pub enum Severity {
 pub struct Problem {
     /// Whether the CV is unusable because of it.
     pub severity: Severity,
-    /// Name of the file as the caller gave it.
+    /// Name of the file as the caller gave it; empty where it is about no file.
     pub file: String,
-    /// Line, from one.
-    pub line: usize,
-    /// Column in characters, from one.
-    pub column: usize,
+    /// Where in the file; none for the file as a whole.
+    pub place: Option<Place>,
     /// The value concerned, as `work[0].startDate`; empty for the file as a whole.
     pub path: String,
     /// What is wrong, naming the value that was found.
@@ -52,15 +50,34 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: ", self.file, self.line, self.column)?;
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+        match self.place {
+            Some(place) => write!(f, "{}:{place}: ", self.file)?,
+            None if self.file.is_empty() => {}
+            None => write!(f, "{}: ", self.file)?,
         }
-        f.write_str(&self.message)?;
+        f.write_str(&self.what())?;
         if !self.hint.is_empty() {
             write!(f, ": {}", self.hint)?;
         }
         Ok(())
+    }
+}
+
+impl Problem {
+    /// Returns a problem with a file as a whole, or with none.
+    pub fn of_file(severity: Severity, file: impl Into<String>, message: impl Into<String>) -> Problem {
+        let (file, message) = (file.into(), message.into());
+        Problem { severity, file, place: None, path: String::new(), message, hint: String::new() }
+    }
+
+    /// Returns what is wrong and with which value, without the place.
+    pub fn what(&self) -> String {
+        if self.path.is_empty() { self.message.clone() } else { format!("{}: {}", self.path, self.message) }
+    }
+
+    /// Whether the CV is unusable because of it.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
     }
 }
 
@@ -91,8 +108,7 @@ impl Fault {
         Problem {
             severity: Severity::Error,
             file: file.to_string(),
-            line: self.place.line,
-            column: self.place.column,
+            place: Some(self.place),
             path: self.path,
             message: self.message,
             hint: self.hint,
@@ -136,6 +152,13 @@ mod tests {
             fault.at_path("work[0].startDate").into_problem("cv.yaml").to_string(),
             r#"cv.yaml:12:5: work[0].startDate: "2014\n13" is not a date: write YYYY, YYYY-MM or YYYY-MM-DD"#
         );
+    }
+
+    #[test]
+    fn a_problem_without_a_place_says_what_it_is_about_as_far_as_that_is_known() {
+        let about = |file: &str| Problem::of_file(Severity::Warning, file, "not UTF-8").to_string();
+        assert_eq!(about("style.css"), "style.css: not UTF-8");
+        assert_eq!(about(""), "not UTF-8");
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub(super) struct Served {
 pub(super) const STATIC: Served = Served { route: "/static/{file}", folder: "static" };
 pub(super) const WELL_KNOWN: Served = Served { route: "/.well-known/{file}", folder: ".well-known" };
 
+/// The folders that are served as they are, in the site's folder.
+pub const FOLDERS: [&str; 2] = [STATIC.folder, WELL_KNOWN.folder];
+
 /// The owner's PDF of the CV, in the site's folder.
 pub const PDF: &str = "cv.pdf";
 

@@ -68,7 +68,7 @@ pub type Name = (Pairs, UnixNanos);
 /// What a follower was not told since the message before.
 #[derive(Debug, Default)]
 pub struct LeftOut {
-    /// The first of the lines, [`DROPPED_MAX`] at most.
+    /// The first of the lines, `DROPPED_MAX` at most.
     pub names: Vec<Name>,
     /// How many there were; those for which even the thread found no time are counted before it is
     /// known whether the query selects them.

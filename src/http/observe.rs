@@ -56,7 +56,7 @@ impl Answered {
 
 /// Routes that do not pass the balancer, by their templates; a label is never taken from
 /// anywhere but this list and the edition.
-const OTHER_ROUTES: &[&str] = &[
+pub(super) const OTHER_ROUTES: &[&str] = &[
     "/health",
     "/ready",
     "/metrics",
@@ -85,6 +85,18 @@ const OTHER_ROUTES: &[&str] = &[
     "/admin/visitors",
     "/admin/visitors/links",
     "/admin/visitors/links/{tag}/delete",
+    "/admin/cv",
+    "/admin/cv/reload",
+    "/admin/cv/edit",
+    "/admin/cv/draft/check",
+    "/admin/cv/draft/preview",
+    "/admin/cv/draft/publish",
+    "/admin/cv/preview/{rest:.*}",
+    "/admin/cv/versions",
+    "/admin/cv/versions/{id}",
+    "/admin/cv/versions/{id}/restore",
+    "/admin/releases",
+    "/admin/releases/rollback",
     "/admin/links",
     "/admin/links/{id}/revoke",
     "/admin/settings",
@@ -96,6 +108,7 @@ const OTHER_ROUTES: &[&str] = &[
     "/admin/settings/access/tokens",
     "/admin/settings/access/tokens/{id}/revoke",
     "/admin/settings/access/password",
+    "/admin/settings/access/second-factor/{step}",
     "/admin/api/v1/workers",
     "/admin/api/v1/workers/{id}/{command}",
     "/admin/api/v1/reload",

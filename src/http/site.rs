@@ -10,7 +10,10 @@
 //! | `/sitemap.xml` | every page with its translations, when the site's address is known |
 //! | `/robots.txt` | what crawlers may do |
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::assets::Assets;
 use super::edition::{Edition, PHOTO_ROUTE};
@@ -103,14 +106,8 @@ pub struct Beside {
 /// Renders everything public of a CV in all its languages, the original first.
 pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Assets>) -> Edition {
     let mut edition = Edition::new(assets.clone());
-    let Beside { photo, style, theme, not_found, has_pdf } = beside;
-    let built_in = || {
-        let theme = cvs.first().map(Cv::theme).unwrap_or_default();
-        assets.stylesheet(BASE) + &assets.stylesheet(stylesheet(theme))
-    };
-    let mut css = theme.unwrap_or_else(built_in);
-    css.push_str(&cvs.first().map(pages::cv::colors).unwrap_or_default());
-    css.push_str(&style.unwrap_or_default());
+    let css = css(cvs, &beside, assets);
+    let Beside { photo, not_found, has_pdf, .. } = beside;
     edition.stylesheet = edition.add_part("cv", "css", css.into_bytes());
     edition.not_found = not_found.map(Into::into);
     edition.base_url = config.base_url.clone();
@@ -187,47 +184,127 @@ pub fn edition(cvs: &[Cv], beside: Beside, config: &cv::Config, assets: &Arc<Ass
     edition
 }
 
+/// Returns the rules of the page: those of the theme, then the colours of the CV, then the owner's.
+fn css(cvs: &[Cv], beside: &Beside, assets: &Assets) -> String {
+    let built_in = || {
+        let theme = cvs.first().map(Cv::theme).unwrap_or_default();
+        assets.stylesheet(BASE) + &assets.stylesheet(stylesheet(theme))
+    };
+    let mut res = beside.theme.clone().unwrap_or_else(built_in);
+    res.push_str(&cvs.first().map(pages::cv::colors).unwrap_or_default());
+    res.push_str(beside.style.as_deref().unwrap_or_default());
+    res
+}
+
+/// The stylesheet of a preview, beside its pages.
+const PREVIEW_STYLE: &str = "style.css";
+
+/// The public pages of a CV that nobody else sees, below an address of their own.
+#[derive(Debug, Default)]
+pub struct Preview {
+    documents: HashMap<String, (&'static str, Bytes)>,
+}
+
+impl Preview {
+    /// Returns media type and content of a document, by the rest of its path.
+    pub fn get(&self, rest: &str) -> Option<(&'static str, &Bytes)> {
+        self.documents.get(rest).map(|(content_type, body)| (*content_type, body))
+    }
+
+    /// Returns how much memory its documents take.
+    pub fn size_bytes(&self) -> usize {
+        self.documents.values().map(|(_, body)| body.len()).sum()
+    }
+}
+
+/// Renders what visitors would see of a CV, with every address below that of the preview.
+pub fn preview(cvs: &[Cv], beside: &Beside, config: &cv::Config, assets: &Assets) -> Preview {
+    let mut res = Preview::default();
+    let mut add = |place: &str, content_type, body: Vec<u8>, _| {
+        res.documents.insert(place.to_string(), (content_type, body.into()));
+    };
+    add(PREVIEW_STYLE, "text/css; charset=utf-8", css(cvs, beside, assets).into_bytes(), None);
+    let relative = Relative {
+        audience: Audience::Public,
+        stylesheet: &|up| format!("{up}{PREVIEW_STYLE}"),
+        pdf_url: beside.has_pdf.then_some(PDF_ROUTE),
+        photo: beside.photo.as_ref(),
+    };
+    relative.add(cvs, config, assets, &mut add);
+    res
+}
+
 /// Renders what private links show: the same with every contact, in places beside each other.
 fn add_private(edition: &mut Edition, cvs: &[Cv], photo: Option<&Photo>, config: &cv::Config) {
-    let stylesheets = [edition.stylesheet.clone()];
-    let print_script = edition.assets().url(PRINT_SCRIPT).to_string();
-    // Below the token as the public ones are below the root.
-    let place = |idx: usize, cv: &Cv| place(idx, cv).trim_start_matches('/').to_string();
-    for (idx, cv) in cvs.iter().enumerate() {
-        let disclosed = cv.disclose(Audience::LinkHolder, config);
-        let up = if idx == 0 { "./" } else { "../" };
-        let translations = cvs.iter().enumerate().map(|(other_idx, other)| {
-            let path = format!("{up}{}", place(other_idx, other));
-            Translation { lang: other.lang.clone().unwrap_or_default(), url: path.clone(), path }
-        });
-        let translations: Vec<Translation> = translations.collect();
-        let photo = photo.map(|photo| format!("{up}{}", photo.path.trim_start_matches('/')));
-        let page = pages::cv::page(&CvView {
-            cv: &disclosed,
-            stylesheets: &stylesheets,
-            favicon: Some("/favicon.svg"),
-            photo: photo.as_deref(),
-            canonical: None,
-            translations: if cvs.len() > 1 { &translations } else { &[] },
-            forms: "",
-            card_url: None,
-            qr_url: None,
-            pdf_url: None,
-            print_script: Some(&print_script),
-            noindex: true,
-        });
-        let place = place(idx, cv);
-        let shown = |document| Shown { document, lang: lang(cv) };
-        let body = page.into_string().into_bytes();
-        edition.add_private_shown(&place, "text/html; charset=utf-8", body, shown(CvDocument::PrivatePage));
-        for form in FORMS {
-            let (path, body) = (format!("{place}{}", form.name), (form.write)(&disclosed).into_bytes());
-            edition.add_private_shown(&path, form.content_type, body, shown(form.document));
+    let (stylesheet, assets) = (edition.stylesheet.clone(), edition.assets().clone());
+    let relative = Relative {
+        audience: Audience::LinkHolder,
+        stylesheet: &|_| stylesheet.clone(),
+        pdf_url: None,
+        photo,
+    };
+    relative.add(cvs, config, &assets, &mut |place, content_type, body, shown| match shown {
+        Some(shown) => edition.add_private_shown(place, content_type, body, shown),
+        None => edition.add_private(place, content_type, body),
+    });
+}
+
+/// Pages that say where others are by the way from one to the other.
+struct Relative<'a> {
+    audience: Audience,
+    /// The address of the stylesheet, from a page that is so far below the first.
+    stylesheet: &'a dyn Fn(&str) -> String,
+    pdf_url: Option<&'static str>,
+    photo: Option<&'a Photo>,
+}
+
+/// Takes a document: its place, media type and content, and what it is of the CV, if it is.
+type Add<'a> = &'a mut dyn FnMut(&str, &'static str, Vec<u8>, Option<Shown>);
+
+impl Relative<'_> {
+    fn add(&self, cvs: &[Cv], config: &cv::Config, assets: &Assets, add: Add<'_>) {
+        for (idx, cv) in cvs.iter().enumerate() {
+            let disclosed = cv.disclose(self.audience, config);
+            let up = if idx == 0 { "./" } else { "../" };
+            let translations = cvs.iter().enumerate().map(|(other_idx, other)| {
+                let path = format!("{up}{}", place_below(other_idx, other));
+                Translation { lang: other.lang.clone().unwrap_or_default(), url: path.clone(), path }
+            });
+            let translations: Vec<Translation> = translations.collect();
+            let photo = self.photo.filter(|_| disclosed.basics.image.is_some());
+            let photo = photo.map(|photo| format!("{up}{}", photo.path.trim_start_matches('/')));
+            let page = pages::cv::page(&CvView {
+                cv: &disclosed,
+                stylesheets: &[(self.stylesheet)(up)],
+                favicon: Some("/favicon.svg"),
+                photo: photo.as_deref(),
+                canonical: None,
+                translations: if cvs.len() > 1 { &translations } else { &[] },
+                forms: "",
+                card_url: None,
+                qr_url: None,
+                pdf_url: self.pdf_url,
+                print_script: Some(assets.url(PRINT_SCRIPT)),
+                noindex: true,
+            });
+            let place = place_below(idx, cv);
+            let shown = |document| Some(Shown { document, lang: lang(cv) });
+            let page = page.into_string().into_bytes();
+            add(&place, "text/html; charset=utf-8", page, shown(CvDocument::PrivatePage));
+            for form in FORMS {
+                let (path, body) = (format!("{place}{}", form.name), (form.write)(&disclosed).into_bytes());
+                add(&path, form.content_type, body, shown(form.document));
+            }
+        }
+        if let Some(Photo { bytes, content_type, path }) = self.photo {
+            add(path.trim_start_matches('/'), content_type, bytes.clone(), None);
         }
     }
-    if let Some(Photo { bytes, content_type, path }) = photo {
-        edition.add_private(path.trim_start_matches('/'), content_type, bytes.clone());
-    }
+}
+
+/// Returns where the documents of one language are below the first page.
+fn place_below(idx: usize, cv: &Cv) -> String {
+    place(idx, cv).trim_start_matches('/').to_string()
 }
 
 /// Returns the language of a CV, shared by its documents.
@@ -236,7 +313,7 @@ fn lang(cv: &Cv) -> Arc<str> {
 }
 
 /// Returns the path under which the documents of one language are.
-fn place(idx: usize, cv: &Cv) -> String {
+pub fn place(idx: usize, cv: &Cv) -> String {
     match (idx, cv.lang.as_deref()) {
         (0, _) | (_, None) => "/".to_string(),
         (_, Some(lang)) => format!("/{lang}/"),
@@ -270,6 +347,35 @@ mod tests {
             paths(&edition),
             ["/", "/cv.md", "/cv.txt", "/cv.vcf", "/favicon.svg", "/resume.json", "/robots.txt"]
         );
+    }
+
+    #[test]
+    fn a_preview_stands_below_any_address_and_discloses_what_the_page_does() {
+        let source = cv::Source {
+            name: "cv.yaml",
+            bytes: b"basics: {name: Ada, phone: '+1 555 0100', image: ada.png}\nmeta: {themeOptions: {colors: {accent: '#123456'}}}",
+        };
+        let original = cv::parse(&source, &cv::Config::default()).cv.unwrap();
+        let source = cv::Source { name: "cv.ru.yaml", bytes: "basics: {label: Инженер}".as_bytes() };
+        let russian = cv::parse_translation(&source, &"ru".parse().unwrap(), &original).cv.unwrap();
+        let photo = Photo { bytes: vec![1], content_type: "image/png", path: "/photo.png".into() };
+        let beside = Beside { photo: Some(photo), style: Some(".mine{}".into()), ..Beside::default() };
+        let preview = preview(&[original, russian], &beside, &cv::Config::default(), &Assets::load());
+        let text = |rest: &str| {
+            let (_, body) = preview.get(rest).unwrap_or_else(|| panic!("{rest} is missing"));
+            String::from_utf8_lossy(body).into_owned()
+        };
+        assert!(text("style.css").contains("#123456") && text("style.css").ends_with(".mine{}"));
+        let (first, second) = (text(""), text("ru/"));
+        for part in [r#"href="./style.css""#, r#"src="./photo.png""#, r#"href="./ru/""#, "noindex"] {
+            assert!(first.contains(part), "{part}: {first}");
+        }
+        for part in [r#"href="../style.css""#, r#"src="../photo.png""#, r#"href="../""#, "Инженер"] {
+            assert!(second.contains(part), "{part}: {second}");
+        }
+        assert!(!first.contains("555") && !text("cv.txt").contains("555"));
+        assert!(preview.get("photo.png").is_some() && preview.get("robots.txt").is_none());
+        assert!(preview.size_bytes() > first.len() + second.len());
     }
 
     #[test]

@@ -10,9 +10,9 @@ mod watch;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::PublicKey;
 use super::gate::{GATE_TIMEOUT, Gate, PROBE_PAUSE, Traffic, Vitals};
 use super::shelf::{Attempt, Event, Guard, Manifest, OnShelf, Shelf, ShelfError, rfc3339};
+use super::{PublicKey, own_program};
 use crate::clock::Clock;
 
 pub use watch::PROBATION;
@@ -334,28 +334,20 @@ impl Deployment<'_> {
         self.shelf.end()?;
         self.service.tell(&format!(
             "no vitrine runs on this data: start {} to serve release {release}",
-            self.shelf.root().join("current").join(super::BINARY).display()
+            own_program(self.shelf.root()).display()
         ));
         Ok(())
     }
 
     /// A process that was not started through `current` would hand over to something else.
     fn is_ours(&self, vitals: &Vitals) -> Result<(), DeployError> {
-        let ours = self.shelf.root().join("current").join(super::BINARY);
-        // By a link to it, such as /usr/local/bin/vitrine.
-        let real = vitals.program.canonicalize().ok();
-        let is_by_link =
-            real.is_some() && real.as_ref() != Some(&vitals.program) && real == ours.canonicalize().ok();
-        let folder =
-            |path: &Path| path.parent().and_then(Path::parent).and_then(|root| root.canonicalize().ok());
-        let is_through_current = vitals.program.parent().is_some_and(|dir| dir.ends_with("current"));
-        if is_by_link || (is_through_current && folder(&vitals.program) == folder(&ours)) {
+        if is_started_through(self.shelf, &vitals.program) {
             return Ok(());
         }
         Err(DeployError::Refused(format!(
             "the running vitrine was started as {}: start it as {} once, so that a release can take its place",
             vitals.program.display(),
-            ours.display()
+            own_program(self.shelf.root()).display()
         )))
     }
 
@@ -492,6 +484,18 @@ impl Deployment<'_> {
             self.service.tell(&fault.to_string());
         }
     }
+}
+
+/// Whether a program was run through the shelf's `current`, so that it hands over to what that
+/// leads to.
+pub fn is_started_through(shelf: &Shelf, program: &Path) -> bool {
+    let ours = own_program(shelf.root());
+    // By a link to it, such as /usr/local/bin/vitrine.
+    let real = program.canonicalize().ok();
+    let is_by_link = real.is_some() && real.as_deref() != Some(program) && real == ours.canonicalize().ok();
+    let folder = |path: &Path| path.parent().and_then(Path::parent).and_then(|root| root.canonicalize().ok());
+    let is_through_current = program.parent().is_some_and(|dir| dir.ends_with("current"));
+    is_by_link || (is_through_current && folder(program) == folder(&ours))
 }
 
 fn first_line(text: &str) -> &str {

@@ -26,6 +26,11 @@ const RELEASES_DIR: &str = "releases";
 /// The name of the program in each.
 const BINARY: &str = "vitrine";
 
+/// Returns the program that is started where `root` is the folder of releases.
+pub fn own_program(root: &Path) -> PathBuf {
+    root.join("current").join(BINARY)
+}
+
 /// The settings of releases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

@@ -19,6 +19,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -171,6 +172,15 @@ impl Shelf {
     /// Returns the folder.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether this process may change anything here.
+    pub fn may_change(&self) -> bool {
+        let may = |path: &Path, wanted: Access| access(path, wanted).is_ok();
+        let lock = self.root.join(LOCK);
+        let dirs = [self.root.clone(), self.root.join(RELEASES_DIR)];
+        dirs.iter().all(|dir| may(dir, Access::WRITE_OK | Access::EXEC_OK))
+            && (!lock.exists() || may(&lock, Access::WRITE_OK))
     }
 
     /// Lets no other command change anything; sweeps what one left that was killed.

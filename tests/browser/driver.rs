@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 /// A request is in the logs within a second and in the numbers within a sample, a tick and
 /// a granule; a slow machine may take this long.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What lets chromium run in a container, and keeps it from calling home.
 pub const CHROMIUM_FLAGS: &[&str] = &[

@@ -11,13 +11,15 @@ use serde_json::Value;
 /// The addresses of all views, and one of none.
 const VIEWS: &[&str] = &[
     "/admin",
+    "/admin/visitors",
+    "/admin/visitors?range=365d",
     "/admin/logs",
-    "/admin/logs?all=1&level=info&job=access&f=http_route%3D%2F",
-    "/admin/logs?logql=%7Bjob%3D",
-    "/admin/traces",
-    "/admin/traces?order=failed",
     "/admin/workers",
     "/admin/links",
+    "/admin/cv",
+    "/admin/cv/edit?file=cv.yaml",
+    "/admin/cv/versions",
+    "/admin/releases",
     "/admin/settings",
     "/admin/settings/access",
     "/admin/settings/audit",
@@ -67,6 +69,10 @@ async fn check(viewer: Viewer) {
     page.log_in(vitrine.admin_password()).await;
     page.element("#live").await;
     vitrine.get("/");
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0";
+    for path in ["/?via=acme", "/cv.txt"] {
+        vitrine.request("GET", path, &[("user-agent", firefox), ("referer", "https://example.com/")]);
+    }
     for view in VIEWS {
         page.open(&vitrine.url(view)).await;
         page.element("h1").await;

@@ -70,6 +70,12 @@ impl Grid {
         usize::try_from((self.to.0 - self.from.0) / self.step_ms()).map_or(0, |n_steps| n_steps + 1)
     }
 
+    /// Returns the moments in order.
+    pub(super) fn moments(&self) -> impl Iterator<Item = UnixMillis> + use<> {
+        let (from, step_ms) = (self.from.0, self.step_ms());
+        (0_i64..).take(self.count()).map(move |idx| UnixMillis(from + idx * step_ms))
+    }
+
     fn step_ms(&self) -> i64 {
         i64::try_from(self.step.as_millis()).unwrap_or(i64::MAX).max(1)
     }
@@ -113,7 +119,20 @@ impl AdminState {
     }
 }
 
+#[cfg(test)]
+impl<'a> Ask<'a> {
+    /// Asks a store in memory.
+    pub(super) fn of(store: &'a crate::query::memory::MemoryStore, now: UnixNanos) -> Self {
+        Ask::new(store, store, now)
+    }
+}
+
 impl Ask<'_> {
+    /// Returns the moment as of which it is asked.
+    pub(super) fn now(&self) -> UnixNanos {
+        self.now
+    }
+
     /// Gives each question up after another time.
     pub(super) fn with_patience(self, patience: Duration) -> Self {
         Ask { patience, ..self }

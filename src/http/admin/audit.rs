@@ -58,6 +58,8 @@ pub enum Event {
     Logout,
     /// The admin password is another one now.
     PasswordChanged,
+    /// The second factor was switched.
+    SecondFactor,
     /// One browser's session was ended by another, or all others'.
     SessionEnded,
     /// A token was made.
@@ -74,9 +76,41 @@ pub enum Event {
     LinkMade,
     /// A private link was revoked.
     LinkRevoked,
+    /// A tagged link was made.
+    TagMade,
+    /// A tagged link was deleted.
+    TagDeleted,
+    /// A text of the CV was published.
+    CvPublished,
+    /// An earlier text of the CV was brought back.
+    CvRestored,
+    /// A roll-back to another release was begun.
+    RollBack,
 }
 
 impl Event {
+    /// All of them.
+    pub const ALL: &[Event] = &[
+        Event::Login,
+        Event::LoginRefused,
+        Event::Logout,
+        Event::PasswordChanged,
+        Event::SessionEnded,
+        Event::TokenMade,
+        Event::TokenRevoked,
+        Event::Reload,
+        Event::LogLevel,
+        Event::Workers,
+        Event::LinkMade,
+        Event::LinkRevoked,
+        Event::TagMade,
+        Event::TagDeleted,
+        Event::SecondFactor,
+        Event::CvPublished,
+        Event::CvRestored,
+        Event::RollBack,
+    ];
+
     /// Returns the value of the metadata `event_name`.
     pub fn name(self) -> &'static str {
         match self {
@@ -84,6 +118,7 @@ impl Event {
             Event::LoginRefused => "vitrine.admin.login_refused",
             Event::Logout => "vitrine.admin.logout",
             Event::PasswordChanged => "vitrine.admin.password_changed",
+            Event::SecondFactor => "vitrine.admin.second_factor",
             Event::SessionEnded => "vitrine.admin.session_ended",
             Event::TokenMade => "vitrine.admin.token_made",
             Event::TokenRevoked => "vitrine.admin.token_revoked",
@@ -92,6 +127,11 @@ impl Event {
             Event::Workers => "vitrine.admin.workers",
             Event::LinkMade => "vitrine.admin.link_made",
             Event::LinkRevoked => "vitrine.admin.link_revoked",
+            Event::TagMade => "vitrine.admin.tag_made",
+            Event::TagDeleted => "vitrine.admin.tag_deleted",
+            Event::CvPublished => "vitrine.admin.cv_published",
+            Event::CvRestored => "vitrine.admin.cv_restored",
+            Event::RollBack => "vitrine.admin.roll_back",
         }
     }
 }

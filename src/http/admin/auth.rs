@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::audit::{Actor, Audit, Deed, Event, Witness};
 use super::password::{self, GeneratedPassword, Hash, Mark, PasswordError, PasswordFile};
+use super::second_factor::{CodeError, SecondFactor};
 use super::sessions::{MadeToken, SessionFacts, Sessions, Token, Visit, Visitor};
 use super::throttle::Throttle;
 use super::tokens::{Presented, Scope, TokenRefused, Tokens};
@@ -68,6 +69,12 @@ pub enum LoginError {
     /// Too many attempts at once, from anywhere.
     #[error("too many attempts at once")]
     Overloaded,
+    /// The password was right, and the code of the second factor was not.
+    #[error("wrong code of the second factor")]
+    WrongCode,
+    /// The password alone does not do any more.
+    #[error("the password needs a code of the second factor")]
+    NeedsCode,
 }
 
 /// Why the password is what it was.
@@ -93,6 +100,7 @@ struct Inner {
     state: Mutex<State>,
     throttle: Mutex<Throttle>,
     tokens: Tokens,
+    second: SecondFactor,
     /// Guards who waits for a verification; held only to look and count.
     queue: Mutex<Queue>,
     hashing: Arc<Semaphore>,
@@ -101,7 +109,9 @@ struct Inner {
     /// Makes the remembered credentials useless outside this process.
     basic_key: [u8; 32],
     audit: Audit,
-    refusals: Seldom,
+    /// Each kind is told for itself, so that a program that errs does not hide who guesses.
+    password_refusals: Seldom,
+    token_refusals: Seldom,
 }
 
 /// A password and the address that it came from, hashed with a key of this process. The
@@ -211,12 +221,14 @@ impl Auth {
             state: Mutex::new(state),
             throttle: Mutex::default(),
             tokens: Tokens::open(dir),
+            second: SecondFactor::open(dir)?,
             queue: Mutex::default(),
             hashing: Arc::new(Semaphore::new(1)),
             heavy,
             basic_key: rand::random(),
             audit,
-            refusals: Seldom::once_in(REFUSALS_NOTED_EVERY),
+            password_refusals: Seldom::once_in(REFUSALS_NOTED_EVERY),
+            token_refusals: Seldom::once_in(REFUSALS_NOTED_EVERY),
         };
         Ok((Auth(Arc::new(inner)), generated))
     }
@@ -242,16 +254,51 @@ impl Auth {
         Ok(())
     }
 
-    /// Verifies a password and begins a session.
-    pub(super) async fn login(&self, password: String, visitor: Visitor) -> Result<Token, LoginError> {
+    /// Verifies a password, and the code of the second factor where there is one, and begins a
+    /// session.
+    pub(super) async fn login(
+        &self,
+        password: String,
+        code: &str,
+        visitor: Visitor,
+    ) -> Result<Token, LoginError> {
         self.take_up_new_password().await;
         let address = visitor.address;
         let credential = self.credential(&password, address);
         let hash = self.verify(password, credential, address).await?;
+        self.check_code(code, address)?;
         let (token, number) = self.begin_session(&hash, visitor)?;
         let deed = Deed::done(Event::Login, "logged in with the password");
         self.0.audit.note(&Actor::Session(number), Some(address), deed);
         Ok(token)
+    }
+
+    /// Checks the code of who knew the password.
+    fn check_code(&self, code: &str, address: IpAddr) -> Result<(), LoginError> {
+        let (unix, now) = self.moment();
+        let Err(fault) = self.0.second.check(code, unix, now) else { return Ok(()) };
+        let deed = Deed::refused(Event::LoginRefused, format!("login refused: {fault}"));
+        match fault {
+            CodeError::TooSoon { wait } => {
+                self.note_refusal(&self.0.password_refusals, &Actor::Stranger, address, &fault.to_string());
+                Err(LoginError::TooSoon { wait })
+            }
+            CodeError::Wrong => {
+                self.0.audit.note(&Actor::Stranger, Some(address), deed);
+                Err(LoginError::WrongCode)
+            }
+        }
+    }
+
+    /// Returns the seconds since 1970, and the time of what expires.
+    pub(super) fn moment(&self) -> (u64, Duration) {
+        let unix = u64::try_from(self.0.clock.now_ms().0 / 1_000).unwrap_or(0);
+        (unix, self.0.clock.elapsed())
+    }
+
+    /// Returns what checks codes.
+    pub(super) fn second_factor(&self) -> &SecondFactor {
+        &self.0.second
     }
 
     /// Begins a session for who knew the password of `hash`, unless it was changed since.
@@ -378,6 +425,16 @@ impl Auth {
     /// Verifies a password that comes with every request of a machine.
     pub(super) async fn basic(&self, password: String, address: IpAddr) -> Result<(), LoginError> {
         self.take_up_new_password().await;
+        if self.0.second.is_on() {
+            // Unread, so that nobody learns here whether a password is right.
+            self.note_refusal(
+                &self.0.password_refusals,
+                &Actor::Stranger,
+                address,
+                &LoginError::NeedsCode.to_string(),
+            );
+            return Err(LoginError::NeedsCode);
+        }
         let credential = self.credential(&password, address);
         if self.remembered(&credential).is_none() {
             self.verify(password, credential, address).await?;
@@ -418,13 +475,14 @@ impl Auth {
 
     /// Writes down that a token opens nothing.
     pub(super) fn token_refused(&self, fault: &TokenRefused, address: IpAddr) {
-        self.note_refusal(&Actor::Stranger, address, &fault.to_string());
+        self.note_refusal(&self.0.token_refusals, &Actor::Stranger, address, &fault.to_string());
     }
 
     /// Writes down that a token does not open what was asked of it.
     pub(super) fn out_of_scope(&self, presented: &Presented, address: IpAddr, needed: Scope) {
         let actor = Actor::Token(presented.name.clone());
-        self.note_refusal(&actor, address, &format!("it may {}, and this needs {needed}", presented.scope));
+        let why = format!("it may {}, and this needs {needed}", presented.scope);
+        self.note_refusal(&self.0.token_refusals, &actor, address, &why);
     }
 
     /// Counts a live session as used.
@@ -455,14 +513,15 @@ impl Auth {
         let verified = self.verify_in_turn(password, credential, address).await;
         // A wrong one was written down when it was counted.
         if let Err(fault @ (LoginError::TooSoon { .. } | LoginError::Overloaded)) = &verified {
-            self.note_refusal(&Actor::Stranger, address, &fault.to_string());
+            let refusals = &self.0.password_refusals;
+            self.note_refusal(refusals, &Actor::Stranger, address, &fault.to_string());
         }
         verified
     }
 
     /// Writes down that an attempt was refused unread, seldom enough.
-    fn note_refusal(&self, actor: &Actor, address: IpAddr, why: &str) {
-        let Some(n_silent) = self.0.refusals.due(self.0.clock.elapsed()) else { return };
+    fn note_refusal(&self, refusals: &Seldom, actor: &Actor, address: IpAddr, why: &str) {
+        let Some(n_silent) = refusals.due(self.0.clock.elapsed()) else { return };
         let others = match n_silent {
             0 => String::new(),
             n => format!("; {n} more were refused since this was last said"),
@@ -571,6 +630,8 @@ impl Auth {
 
     fn take_up(&self, hash: Hash, mark: Option<Mark>) {
         if self.state().replace(hash, mark) {
+            // `vitrine password` takes it away.
+            self.0.second.reread();
             let deed = Deed::done(Event::PasswordChanged, "changed the admin password; every session ended");
             self.0.audit.note(&Actor::CommandLine, None, deed);
         }

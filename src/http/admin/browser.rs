@@ -75,6 +75,9 @@ pub(super) async fn login_form(state: web::Data<AdminState>, req: HttpRequest) -
 #[derive(Deserialize)]
 pub(super) struct LoginForm {
     password: String,
+    /// Of the second factor.
+    #[serde(default)]
+    code: String,
 }
 
 /// `POST /admin/login`
@@ -93,7 +96,7 @@ pub(super) async fn login(
         let notice = language::of(&req).tr("A password is taken over HTTPS only (admin.require_tls).");
         return html(StatusCode::FORBIDDEN, login_page(&state, &req, Some(notice.to_string())));
     }
-    match state.parts.auth.login(form.password, guard::visitor(&state, &req)).await {
+    match state.parts.auth.login(form.password, &form.code, guard::visitor(&state, &req)).await {
         Ok(token) => {
             if peer.is_overheard() {
                 tracing::warn!("an admin password came over plain HTTP, where others can read it: use HTTPS");
@@ -109,7 +112,7 @@ pub(super) async fn login(
 
 fn login_refused(state: &AdminState, req: &HttpRequest, err: LoginError) -> HttpResponse {
     let status = match err {
-        LoginError::Wrong => StatusCode::UNAUTHORIZED,
+        LoginError::Wrong | LoginError::WrongCode | LoginError::NeedsCode => StatusCode::UNAUTHORIZED,
         LoginError::TooSoon { .. } | LoginError::Overloaded => StatusCode::TOO_MANY_REQUESTS,
     };
     let notice = login_fault(language::of(req), err);
@@ -122,6 +125,9 @@ fn login_refused(state: &AdminState, req: &HttpRequest, err: LoginError) -> Http
 pub(super) fn login_fault(lang: Lang, err: LoginError) -> String {
     match err {
         LoginError::Wrong => lang.tr("That is not the password. Please try again.").to_string(),
+        LoginError::WrongCode | LoginError::NeedsCode => lang
+            .tr("That is not the code of now. Each opens once: wait for the next one and try again.")
+            .to_string(),
         LoginError::TooSoon { wait } => {
             let wait = wait.as_secs() + 1;
             lang.trf("Too many wrong attempts. Please wait {seconds} s and try again.", &[("seconds", &wait)])
@@ -165,7 +171,8 @@ pub(super) async fn not_found(state: web::Data<AdminState>, req: HttpRequest) ->
 fn login_page(state: &AdminState, req: &HttpRequest, notice: Option<String>) -> String {
     let is_overheard = (state.parts.peer)(req).is_overheard();
     let (assets, lang) = (state.parts.assets.clone(), language::of(req));
-    admin::login(&LoginView { assets, lang, notice, is_overheard }).into_string()
+    let needs_code = state.parts.auth.second_factor().is_on();
+    admin::login(&LoginView { assets, lang, notice, is_overheard, needs_code }).into_string()
 }
 
 /// Answers a page whose numbers could not be gathered.

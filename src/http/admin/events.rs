@@ -20,9 +20,9 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::AdminState;
-use super::gather::{self, GatherError};
+use super::gather::GatherError;
 use super::guard::{self, Session};
-use super::{language, logs, overview};
+use super::{language, logs, overview, workers};
 use crate::clock::UnixNanos;
 use crate::pages::admin::{self, Fragment, Lang, Window};
 
@@ -56,7 +56,7 @@ pub(super) async fn events(state: web::Data<AdminState>, req: HttpRequest) -> Ht
             Ok(tail) => Some(tail),
             Err(refusal) => return refusal,
         },
-        Live::Overview(_) | Live::Workers => None,
+        Live::Overview(_) | Live::Workers(_) => None,
     };
     let stream = Stream { tail, ..Stream::new(state, session, live, language::of(&req), place) };
     let body = futures_util::stream::unfold(Some(stream), |stream| async {
@@ -73,7 +73,7 @@ pub(super) async fn events(state: web::Data<AdminState>, req: HttpRequest) -> Ht
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Live {
     Overview(Window),
-    Workers,
+    Workers(Window),
     /// Lines as they come in.
     Logs,
 }
@@ -88,21 +88,30 @@ impl Live {
     fn read(query: &str) -> Live {
         let page = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "page");
         match page {
-            Some((_, page)) if page == "workers" => Live::Workers,
+            Some((_, page)) if page == "workers" => Live::Workers(overview::window_of(query)),
             Some((_, page)) if page == "logs" => Live::Logs,
             _ => Live::Overview(overview::window_of(query)),
         }
     }
 
-    async fn show(self, state: &Arc<AdminState>, lang: Lang) -> Result<Shown, GatherError> {
+    async fn show(
+        self,
+        state: &Arc<AdminState>,
+        lang: Lang,
+        csrf: &str,
+        with_charts: bool,
+    ) -> Result<Shown, GatherError> {
         match self {
             Live::Overview(window) => {
                 let view = overview::view(state, window).await?;
                 Ok(Shown { fragments: admin::fragments(lang, &view), charts: admin::chart_data(lang, &view) })
             }
-            Live::Workers => {
-                let status = gather::status(state).await?;
-                Ok(Shown { fragments: admin::workers_fragments(lang, &status), charts: Vec::new() })
+            Live::Workers(window) => {
+                // A fixed window does not change any more.
+                let window = Some(window).filter(|window| with_charts && window.is_moving());
+                let view = workers::view(state, window).await?;
+                let fragments = admin::workers_fragments(lang, csrf, &view);
+                Ok(Shown { fragments, charts: admin::workers_chart_data(lang, &view) })
             }
             // A tick says that the server lives.
             Live::Logs => Ok(Shown { fragments: Vec::new(), charts: Vec::new() }),
@@ -165,15 +174,15 @@ impl Stream {
         if !self.state.parts.auth.is_alive(&self.session.token).await {
             return Next::End(event("end", "login"));
         }
-        match self.live.show(&self.state, self.lang).await {
-            Ok(shown) => Next::Tick(self.changes(self.state.parts.clock.now(), shown)),
+        let with_charts = self.charts_age.is_none_or(|age| age + 1 >= CHARTS_EVERY);
+        match self.live.show(&self.state, self.lang, &self.session.csrf, with_charts).await {
+            Ok(shown) => Next::Tick(self.changes(self.state.parts.clock.now(), shown, with_charts)),
             // A comment keeps the connection; the next tick tries again.
             Err(_) => Next::Tick(Bytes::from_static(b": busy\n\n")),
         }
     }
 
-    fn changes(&mut self, now: UnixNanos, shown: Shown) -> Bytes {
-        let with_charts = self.charts_age.is_none_or(|age| age + 1 >= CHARTS_EVERY);
+    fn changes(&mut self, now: UnixNanos, shown: Shown, with_charts: bool) -> Bytes {
         self.charts_age = Some(if with_charts { 0 } else { self.charts_age.map_or(0, |age| age + 1) });
         let mut changed = serde_json::Map::new();
         for fragment in shown.fragments {

@@ -123,7 +123,7 @@ pub(super) async fn caller(
 }
 
 /// Said where `admin.require_tls` is on.
-pub(super) const NEEDS_TLS: &str = "A password is taken over HTTPS only (admin.require_tls).";
+pub(super) const NEEDS_TLS: &str = "A password or token is taken over HTTPS only (admin.require_tls).";
 
 /// Returns true when no password is taken from there.
 pub(super) fn is_refused(state: &AdminState, peer: Peer) -> bool {
@@ -246,6 +246,10 @@ fn refusal(err: LoginError) -> HttpResponse {
     if err == LoginError::Wrong {
         return unauthorized(&err.to_string());
     }
+    if err == LoginError::NeedsCode {
+        let hint = "programs come in by a token: make one at /admin/settings/access";
+        return HttpResponse::Unauthorized().json(json!({ "error": err.to_string(), "hint": hint }));
+    }
     let mut res = HttpResponse::build(StatusCode::TOO_MANY_REQUESTS);
     retry_after(&mut res, err);
     res.json(json!({ "error": err.to_string(), "hint": "try later" }))
@@ -254,7 +258,7 @@ fn refusal(err: LoginError) -> HttpResponse {
 /// Says when to come back.
 pub(super) fn retry_after(res: &mut HttpResponseBuilder, err: LoginError) {
     match err {
-        LoginError::Wrong => {}
+        LoginError::Wrong | LoginError::WrongCode | LoginError::NeedsCode => {}
         LoginError::TooSoon { wait } => {
             res.insert_header((RETRY_AFTER, wait.as_secs() + 1));
         }

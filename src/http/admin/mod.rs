@@ -3,18 +3,27 @@
 //! | route | what |
 //! | --- | --- |
 //! | `GET /admin` | the overview; `range`, or `from` and `to`, in the query |
+//! | `GET /admin/workers` | the workers, and what they can be told; `range`, or `from` and `to` |
+//! | `GET /admin/visitors` | visitors; `range`, or `from` and `to` |
+//! | `POST /admin/visitors/links`, `POST /admin/visitors/links/{tag}/delete` | makes a tagged link, and forgets one |
 //! | `GET /admin/logs` | lines; the same, and the fields of the form or `logql`, `before` or `after`; a line among its neighbours by `around` and `source` |
 //! | `GET /admin/logs/rows` | more of them as JSON; the same |
 //! | `GET /admin/logs/histogram` | how many there were, as a part of the page |
 //! | `GET /admin/traces` | the slowest, the failed and the newest requests |
 //! | `GET /admin/traces/{id}` | one of them in its parts |
-//! | `GET /admin/workers` | the workers |
-//! | `GET /admin/visitors` | visitors; `range`, or `from` and `to` |
-//! | `POST /admin/visitors/links`, `POST /admin/visitors/links/{tag}/delete` | makes a tagged link, and forgets one |
 //! | `GET /admin/login`, `POST /admin/login` | the form, and a session for its password |
+//! | `POST /admin/settings/access/second-factor/{begin,confirm,off}` | the second factor |
 //! | `POST /admin/logout` | ends the session |
 //! | `POST /admin/language` | the language of the pages |
 //! | `GET /admin/events` | a page's changing parts as server-sent events; `page` and its query |
+//! | `GET /admin/cv` | the files of the CV, its pages, problems and versions |
+//! | `GET /admin/cv/edit` | the editor of one of them; `file` or `language`, `line` and `version` in the query |
+//! | `POST /admin/cv/draft/check`, `…/preview`, `…/publish` | says what is wrong with a text, renders it, writes and shows it |
+//! | `GET /admin/cv/preview/{rest}` | a document of the session's own preview |
+//! | `GET /admin/cv/versions`, `GET /admin/cv/versions/{id}` | earlier texts, and one beside the present one |
+//! | `POST /admin/cv/versions/{id}/restore` | brings an earlier text back |
+//! | `POST /admin/cv/reload` | reads CV and configuration again |
+//! | `GET /admin/releases`, `POST /admin/releases/rollback` | the releases, and the way back to one |
 //! | `GET /admin/links`, `POST /admin/links` | the private links, and a new one |
 //! | `POST /admin/links/{id}/revoke` | ends a private link |
 //! | `GET /admin/settings` | how everything is set, and by what; `only` in the query |
@@ -43,6 +52,8 @@ mod ask;
 pub mod audit;
 pub mod auth;
 mod browser;
+mod cv;
+pub mod editor;
 mod events;
 mod form;
 mod gather;
@@ -53,6 +64,9 @@ mod links;
 mod logs;
 mod overview;
 pub mod password;
+mod releases;
+mod routes;
+pub mod second_factor;
 mod sessions;
 mod settings;
 mod throttle;
@@ -82,6 +96,7 @@ use super::links::Links;
 use super::stage::Stages;
 use crate::balancer::{ControlError, Lane, WorkerId};
 use crate::clock::Clock;
+use crate::pages::admin::releases::{ReleasesView, RollBackBar};
 use crate::pages::admin::{Assets, Notice, SettingView, StatusView};
 use crate::record::Span;
 use crate::record::read::{LogRead, MetricRead, SpanRead};
@@ -90,7 +105,9 @@ use crate::visitors::tagged::Tagged;
 
 pub use audit::Audit;
 pub use auth::{Auth, Lifetimes, LoginError, Opening};
+use editor::Editor;
 pub use password::{GeneratedPassword, PasswordError};
+pub use routes::{AdminRoute, Door, ROUTES};
 
 /// Settings of the admin page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,12 +120,14 @@ pub struct Config {
     pub require_tls: bool,
     /// Open pages that are kept up to date at once; one more gets 503 and stays as it is.
     pub streams: usize,
+    /// Whether the files of the CV may be edited.
+    pub edit: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(86_400);
-        Config { session_idle: DAY, session_age: 7 * DAY, require_tls: false, streams: 32 }
+        Config { session_idle: DAY, session_age: 7 * DAY, require_tls: false, streams: 32, edit: true }
     }
 }
 
@@ -151,6 +170,31 @@ impl fmt::Display for WorkerCommand {
 
 /// Has a command carried out; yields when the state is reached, or why it is not.
 pub type Control = Arc<dyn Fn(WorkerCommand) -> BoxFuture<'static, Result<(), ControlError>> + Send + Sync>;
+
+/// Why no roll-back was begun.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RollBackError {
+    /// There is no such release.
+    #[error("there is no release {0:?}")]
+    Unknown(String),
+    /// This process cannot.
+    #[error("this process cannot roll back")]
+    Barred(RollBackBar),
+    /// The one before has not ended.
+    #[error("a roll-back is at work already: wait for its end")]
+    Busy,
+    /// It could not be begun.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The releases on disk. Called off the async threads.
+pub trait ReleaseDesk: Send + Sync {
+    /// Says which there are, and what was tried.
+    fn look(&self) -> ReleasesView;
+    /// Begins a roll-back to a release, which goes on by itself.
+    fn roll_back(&self, id: &str) -> Result<(), RollBackError>;
+}
 
 /// What is logged, by the directives of `telemetry.log_level`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,6 +259,10 @@ pub struct Parts {
     pub audit: Audit,
     /// Who else may see the whole CV.
     pub links: Arc<Links>,
+    /// The files of the CV.
+    pub editor: Arc<dyn Editor>,
+    /// The releases on disk.
+    pub releases: Arc<dyn ReleaseDesk>,
     /// The links by which visitors are told apart.
     pub tagged: Arc<Tagged>,
     /// Where the site is, when the owner named it.
@@ -238,6 +286,7 @@ pub struct Parts {
 /// The parts with the bounds on their use; shared by all http threads.
 pub struct AdminState {
     parts: Parts,
+    previews: cv::Previews,
     cache: overview::Cache,
     status_pages: uptime::Kept,
     visitors: visitors::Known,
@@ -250,6 +299,7 @@ impl AdminState {
         let streams = Arc::new(Semaphore::new(parts.config.streams));
         Arc::new(AdminState {
             parts,
+            previews: cv::Previews::default(),
             cache: overview::Cache::default(),
             status_pages: uptime::Kept::default(),
             visitors: visitors::Known::default(),
@@ -286,10 +336,11 @@ impl fmt::Debug for AdminState {
     }
 }
 
-/// Adds the routes of the list above.
+/// Adds the routes of the list above; [`ROUTES`] has them, too.
 pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
     let headers =
         DefaultHeaders::new().add(("Referrer-Policy", "same-origin")).add(("Cache-Control", "no-store"));
+    let draft = web::FormConfig::default().limit(cv::FORM_MAX_BYTES);
     let scope = web::scope("/admin")
         .app_data(web::Data::from(state))
         .app_data(web::FormConfig::default().limit(FORM_MAX_BYTES))
@@ -301,14 +352,26 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/logout").post(browser::logout))
         .service(web::resource("/language").post(language::choose))
         .service(web::resource("/logs").get(logs::page).head(logs::page))
+        .service(web::resource("/visitors").get(visitors::page).head(visitors::page))
+        .service(web::resource("/visitors/links").post(visitors::create))
+        .service(web::resource("/visitors/links/{tag}/delete").post(visitors::delete))
         .service(web::resource("/logs/rows").get(logs::rows).head(logs::rows))
         .service(web::resource("/logs/histogram").get(logs::histogram).head(logs::histogram))
         .service(web::resource("/traces").get(traces::page).head(traces::page))
         .service(web::resource("/traces/{id}").get(traces::one).head(traces::one))
-        .service(web::resource("/visitors").get(visitors::page).head(visitors::page))
-        .service(web::resource("/visitors/links").post(visitors::create))
-        .service(web::resource("/visitors/links/{tag}/delete").post(visitors::delete))
         .service(web::resource("/workers").get(workers::page).head(workers::page))
+        .service(web::resource("/cv").get(cv::page).head(cv::page))
+        .service(web::resource("/cv/reload").post(cv::reload))
+        .service(web::resource("/cv/edit").get(cv::edit).head(cv::edit))
+        .service(web::resource("/cv/draft/check").app_data(draft.clone()).post(cv::check))
+        .service(web::resource("/cv/draft/preview").app_data(draft.clone()).post(cv::preview))
+        .service(web::resource("/cv/draft/publish").app_data(draft).post(cv::publish))
+        .service(web::resource("/cv/preview/{rest:.*}").get(cv::previewed).head(cv::previewed))
+        .service(web::resource("/cv/versions").get(cv::versions).head(cv::versions))
+        .service(web::resource("/cv/versions/{id}").get(cv::version).head(cv::version))
+        .service(web::resource("/cv/versions/{id}/restore").post(cv::restore))
+        .service(web::resource("/releases").get(releases::page).head(releases::page))
+        .service(web::resource("/releases/rollback").post(releases::roll_back))
         .service(web::resource("/links").get(links::page).head(links::page).post(links::create))
         .service(web::resource("/links/{id}/revoke").post(links::revoke))
         .service(web::resource("/settings").get(settings::page).head(settings::page))
@@ -320,6 +383,7 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .service(web::resource("/settings/access/tokens").post(access::make_token))
         .service(web::resource("/settings/access/tokens/{id}/revoke").post(access::revoke_token))
         .service(web::resource("/settings/access/password").post(access::change_password))
+        .service(web::resource("/settings/access/second-factor/{step}").post(access::second_factor_step))
         .service(web::resource("/events").get(events::events).head(events::events))
         .service(
             web::scope("/api")

@@ -17,10 +17,10 @@ use super::AdminState;
 use super::ask::{Ask, AskError, Grid};
 use super::browser::{LOGIN, frame, html, see_other, unanswered};
 use super::gather::{GatherError, off_thread};
-use super::guard;
+use super::{guard, visitors};
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::pages::admin::{
-    self, MachineNow, MachineView, Mark, MarkKind, OverviewView, Tab, Totals, TrafficView, Window,
+    self, MachineNow, MachineView, Mark, MarkKind, OverviewView, PeopleNow, Tab, Totals, TrafficView, Window,
 };
 use crate::query::QueryError;
 use crate::query::selection::{Function, Selection, Steps};
@@ -29,7 +29,7 @@ use crate::record::Labels;
 use crate::record::labels::METRIC_NAME;
 use crate::record::names::{
     HTTP_REQUEST_DURATION, Instrument, PROCESS_MEMORY_USAGE, SERVICE_NAME, STORE_DROPPED, TELEMETRY_DROPPED,
-    WORKER_JOBS,
+    VISITORS_TODAY, WORKER_JOBS,
 };
 use crate::record::pattern::Pattern;
 use crate::record::read::{Direction, MatchOp, Matcher, MetricRead};
@@ -81,6 +81,7 @@ struct Kept {
     traffic: TrafficView,
     machine: MachineView,
     marks: Vec<Mark>,
+    people: PeopleNow,
 }
 
 /// Views that several viewers share for a moment.
@@ -106,6 +107,7 @@ pub(super) async fn view(state: &Arc<AdminState>, window: Window) -> Result<Over
             traffic: kept.traffic.clone(),
             machine: kept.machine.clone(),
             marks: kept.marks.clone(),
+            people: kept.people,
         }
     })
     .await
@@ -163,7 +165,15 @@ fn read(state: &AdminState, window: Window, now: UnixMillis) -> Result<Kept, Rea
     let (first, last) = (traffic.at.first(), traffic.at.last());
     let (Some(first), Some(last)) = (first.copied(), last.copied()) else { return Ok(Kept::default()) };
     let grid = Grid { from: first.to_millis(), to: last.to_millis(), step: traffic.step };
-    Ok(Kept { machine: machine(&ask, grid)?, marks: marks(&ask, first, last)?, traffic })
+    let people = people(&ask)?;
+    Ok(Kept { machine: machine(&ask, grid)?, marks: marks(&ask, first, last)?, people, traffic })
+}
+
+/// Reads who is here.
+fn people(ask: &Ask<'_>) -> Result<PeopleNow, AskError> {
+    let today = format!(r#"sum({}{{job="{SERVICE_NAME}"}})"#, VISITORS_TODAY.exposed());
+    let now = visitors::lately(ask)?.people as f64;
+    Ok(PeopleNow { now: Some(now), today: ask.number(&today)? })
 }
 
 /// A rate needs two samples, which come every 10 s; six of them do not jump.

@@ -69,6 +69,9 @@ pub enum PasswordError {
     /// The password comes from the environment, so a file would not be read.
     #[error("the admin password comes from VITRINE_ADMIN_PASSWORD; change it there and restart")]
     FromEnvironment,
+    /// The second factor is there and cannot be read.
+    #[error("{0}")]
+    SecondFactor(#[from] super::second_factor::UnreadableSecondFactor),
     /// The process stops and reads no more files.
     #[error("vitrine is stopping")]
     Stopping,

@@ -1,9 +1,12 @@
 //! The admin routes as a browser and a script see them, over a store in memory.
 
 mod access;
+mod cv;
 mod logs;
+mod releases;
 mod settings;
 mod visitors;
+mod workers;
 
 use std::sync::Mutex;
 
@@ -38,6 +41,29 @@ struct Case {
     reloads: Arc<Mutex<Vec<Result<String, String>>>>,
     commanded: Arc<Mutex<Vec<WorkerCommand>>>,
     written: Arc<Mutex<Vec<LogRecord>>>,
+    editor: Arc<editor::memory::MemoryEditor>,
+    shelf: Arc<MemoryShelf>,
+}
+
+/// Releases that are not there.
+#[derive(Default)]
+struct MemoryShelf {
+    view: Mutex<ReleasesView>,
+    rolled_back: Mutex<Vec<String>>,
+}
+
+impl ReleaseDesk for MemoryShelf {
+    fn look(&self) -> ReleasesView {
+        self.view.lock().unwrap().clone()
+    }
+
+    fn roll_back(&self, id: &str) -> Result<(), RollBackError> {
+        if let Some(bar) = self.look().bar {
+            return Err(RollBackError::Barred(bar));
+        }
+        self.rolled_back.lock().unwrap().push(id.to_string());
+        Ok(())
+    }
 }
 
 fn case() -> Case {
@@ -80,6 +106,8 @@ fn case_with(config: Config) -> Case {
         workers: vec![WorkerView { id: 7, incarnation: 2, in_flight_max: 64, ..WorkerView::default() }],
         ..StatusView::default()
     };
+    let shelf = Arc::new(MemoryShelf::default());
+    let editor = Arc::new(editor::memory::MemoryEditor::of(&[("cv.yaml", "basics: {name: Ada}\n")]));
     let level = Arc::new(Mutex::new("info".to_string()));
     let log = LogControl {
         get: Arc::new({
@@ -94,6 +122,8 @@ fn case_with(config: Config) -> Case {
         }),
     };
     let state = AdminState::new(Parts {
+        editor: editor.clone(),
+        releases: shelf.clone(),
         links: Arc::new(Links::open(dir.path())),
         tagged: Arc::new(Tagged::open(dir.path())),
         base_url: Arc::new(|| Some("https://cv.example.com".into())),
@@ -121,13 +151,17 @@ fn case_with(config: Config) -> Case {
         audit,
         clock: clock.clone(),
         sample_interval: Duration::from_secs(10),
-        assets: Assets { css: vec!["/assets/admin.1.css".into()], js: vec!["/assets/admin.1.js".into()] },
+        assets: Assets {
+            css: vec!["/assets/admin.1.css".into()],
+            js: vec!["/assets/admin.1.js".into()],
+            editor: "/assets/editor.1.js".into(),
+        },
         peer: Arc::new(|req| crate::http::client::peer(req, &["127.0.0.1/32".parse().unwrap()])),
         secure_place: Arc::new(|_| None),
         shutdown: stopped,
         config,
     });
-    Case { _dir: dir, clock, store, followers, state, shutdown, reloads, commanded, written }
+    Case { _dir: dir, clock, store, followers, state, shutdown, reloads, commanded, written, editor, shelf }
 }
 
 /// What came back, read whole.
@@ -168,6 +202,17 @@ impl Case {
 
     async fn get(&self, uri: &str, cookie: &str) -> Answer {
         self.send(test::TestRequest::get().uri(uri).insert_header(("Cookie", cookie))).await
+    }
+
+    async fn send_form(
+        &self,
+        uri: &str,
+        (cookie, csrf): &(String, String),
+        fields: &[(&str, &str)],
+    ) -> Answer {
+        let fields: Vec<(&str, &str)> = [("csrf", csrf.as_str())].iter().chain(fields).copied().collect();
+        let req = test::TestRequest::post().uri(uri).insert_header(("Cookie", cookie.as_str()));
+        self.send(req.set_form(fields)).await
     }
 
     async fn post(&self, uri: &str, cookie: &str, csrf: &str) -> Answer {
@@ -213,7 +258,10 @@ impl Case {
 #[actix_web::test]
 async fn every_route_refuses_without_a_session() {
     let case = case();
-    for uri in ["/admin", "/admin?q=x", "/admin/logs", "/admin/workers", "/admin/nothing"] {
+    let views = ["/admin", "/admin?q=x", "/admin/logs", "/admin/workers", "/admin/nothing"];
+    let of_cv = ["/admin/cv", "/admin/cv/edit?file=cv.yaml", "/admin/cv/preview/", "/admin/cv/versions"];
+    let more = ["/admin/cv/versions/v1", "/admin/cv/draft/x", "/admin/releases"];
+    for uri in views.into_iter().chain(of_cv).chain(more) {
         let answer = case.get(uri, "vitrine_admin=guess").await;
         assert_eq!(
             (answer.status, answer.header(LOCATION)),

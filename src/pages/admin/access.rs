@@ -23,12 +23,42 @@ pub struct AccessView {
     pub days_max: u64,
     /// A token that was just made; no other page shows it.
     pub made: Option<MadeTokenView>,
+    /// The second factor.
+    pub second_factor: SecondFactorView,
     /// False when the password comes from the environment.
     pub has_own_password: bool,
     /// Shortest password, in bytes.
     pub password_min: usize,
     /// Longest one.
     pub password_max: usize,
+}
+
+/// How the second factor is.
+#[derive(Clone, Default)]
+pub enum SecondFactorView {
+    /// The password alone opens.
+    #[default]
+    Off,
+    /// A secret waits for its first code: as it is typed, and the address for an app's camera.
+    Proposed {
+        /// The secret as base32.
+        secret: String,
+        /// The `otpauth` address.
+        url: String,
+    },
+    /// A code is asked for.
+    On,
+}
+
+// A secret has no place in a log.
+impl std::fmt::Debug for SecondFactorView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            SecondFactorView::Off => "Off",
+            SecondFactorView::Proposed { .. } => "Proposed(…)",
+            SecondFactorView::On => "On",
+        })
+    }
 }
 
 /// One session.
@@ -89,6 +119,7 @@ pub fn access(frame: &Frame, view: &AccessView) -> Markup {
         (sessions(frame, &view.sessions))
         (tokens(frame, view))
         (password(frame, view))
+        (second_factor(frame, &view.second_factor))
     };
     frame.page(lang.tr("Access"), &content)
 }
@@ -275,6 +306,82 @@ fn password(frame: &Frame, view: &AccessView) -> Markup {
     }
 }
 
+fn second_factor(frame: &Frame, view: &SecondFactorView) -> Markup {
+    let lang = frame.lang;
+    html! {
+        section aria-labelledby="second-factor-title" {
+            h2 id="second-factor-title" { (lang.tr("Second factor")) }
+            @match view {
+                SecondFactorView::Off => {
+                    p.note {
+                        (lang.tr(
+                            "With it a login needs a code of an authenticator app, too. Programs then come in by \
+                             tokens alone, no longer by the password."
+                        ))
+                    }
+                    form method="post" action="/admin/settings/access/second-factor/begin" {
+                        (frame.csrf())
+                        button type="submit" { (lang.tr("Set up an app")) }
+                    }
+                }
+                SecondFactorView::Proposed { secret, url } => {
+                    p { (lang.tr("Scan this with the app, or type the key into it. Then say the code that it shows.")) }
+                    (qr(lang, url))
+                    p { (lang.tr("Key:")) " " code.secret { (secret) } }
+                    form.fields method="post" action="/admin/settings/access/second-factor/confirm" {
+                        (frame.csrf())
+                        (code_field(lang, "second-factor-code"))
+                        button type="submit" { (lang.tr("Switch it on")) }
+                    }
+                }
+                SecondFactorView::On => {
+                    p { (lang.tr("It is on: a login needs the password and a code.")) " "
+                        (lang.tr("Without the app, this on the server takes it away:")) " " code { "vitrine password" } }
+                    details.ask {
+                        summary { (lang.tr("Switch it off")) }
+                        form.fields method="post" action="/admin/settings/access/second-factor/off" {
+                            (frame.csrf())
+                            p { (lang.tr("The password alone will open again.")) }
+                            (code_field(lang, "second-factor-code"))
+                            button type="submit" { (lang.tr("Switch it off")) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn code_field(lang: Lang, id: &str) -> Markup {
+    html! {
+        div.field {
+            label for=(id) { (lang.tr("Code of the authenticator app")) }
+            input id=(id) type="text" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="12" required;
+        }
+    }
+}
+
+/// Draws an address as a QR code: dark on light whatever the colours of the page, with the
+/// quiet zone of four modules that scanners need (ISO/IEC 18004).
+fn qr(lang: Lang, url: &str) -> Markup {
+    const QUIET: usize = 4;
+    let Ok(code) = qrcode::QrCode::new(url) else { return html! {} };
+    let width = code.width();
+    let mut path = String::new();
+    for (idx, color) in code.to_colors().into_iter().enumerate() {
+        if color == qrcode::Color::Dark {
+            path.push_str(&format!("M{} {}h1v1h-1z", idx % width + QUIET, idx / width + QUIET));
+        }
+    }
+    let side = width + 2 * QUIET;
+    html! {
+        svg.qr viewBox={ "0 0 " (side) " " (side) } role="img" aria-label=(lang.tr("QR code of the key")) {
+            rect.light width=(side) height=(side) {}
+            path.dark d=(path) {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,6 +446,20 @@ mod tests {
         assert!(page.contains("expired") && page.contains("never used"));
         let full = AccessView { tokens_max: 2, ..view() };
         assert!(!render(Lang::En, &full).contains("token-name"));
+    }
+
+    #[test]
+    fn the_second_factor_is_set_up_by_a_picture_or_by_typing() {
+        let proposed = SecondFactorView::Proposed {
+            secret: "JBSWY3DP".into(),
+            url: "otpauth://totp/vitrine:admin?secret=JBSWY3DP&issuer=vitrine".into(),
+        };
+        assert_eq!(format!("{proposed:?}"), "Proposed(…)");
+        let page = render(Lang::En, &AccessView { second_factor: proposed, ..view() });
+        assert!(page.contains("<svg class=\"qr\"") && page.contains(">JBSWY3DP<"), "{page}");
+        let on = render(Lang::En, &AccessView { second_factor: SecondFactorView::On, ..view() });
+        assert!(on.contains("second-factor/off") && !on.contains("second-factor/begin"), "{on}");
+        assert!(render(Lang::En, &view()).contains("second-factor/begin"));
     }
 
     #[test]

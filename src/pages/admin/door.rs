@@ -16,6 +16,8 @@ pub struct LoginView {
     pub notice: Option<String>,
     /// Whether others on the way can read the password.
     pub is_overheard: bool,
+    /// Whether a code of the second factor is asked for.
+    pub needs_code: bool,
 }
 
 /// Renders the login page.
@@ -41,6 +43,11 @@ pub fn login(view: &LoginView) -> Markup {
                 label for="password" { (lang.tr("Password")) }
                 input id="password" type="password" name="password" autocomplete="current-password"
                     required autofocus;
+                @if view.needs_code {
+                    label for="code" { (lang.tr("Code of the authenticator app")) }
+                    input id="code" type="text" name="code" inputmode="numeric" autocomplete="one-time-code"
+                        maxlength="12" required;
+                }
                 button type="submit" { (lang.tr("Log in")) }
             }
             details {
@@ -51,6 +58,7 @@ pub fn login(view: &LoginView) -> Markup {
                          this on the server:"
                     ))
                     " " code { "vitrine password" }
+                    @if view.needs_code { ". " (lang.tr("It takes the second factor away, too.")) }
                 }
             }
         }

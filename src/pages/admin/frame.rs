@@ -16,6 +16,8 @@ pub struct Assets {
     pub css: Vec<String>,
     /// The scripts' urls, in the order in which they are run.
     pub js: Vec<String>,
+    /// The script of the editor, which only its page needs.
+    pub editor: String,
 }
 
 /// The frame of one page.
@@ -73,16 +75,14 @@ pub enum Tab {
 }
 
 impl Tab {
-    /// Every view in the order of the bar.
-    pub const ALL: [Tab; 10] = [
+    /// Every view that is built, in the order of the bar.
+    pub const ALL: [Tab; 8] = [
         Tab::Overview,
         Tab::Visitors,
         Tab::Logs,
-        Tab::Metrics,
         Tab::Traces,
         Tab::Workers,
         Tab::Cv,
-        Tab::Store,
         Tab::Releases,
         Tab::Settings,
     ];

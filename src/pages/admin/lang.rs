@@ -6,14 +6,17 @@
 
 mod access;
 mod common;
+mod cv;
 mod grafana;
 mod logs;
 mod meanings;
 mod overview;
+mod releases;
 mod settings;
 mod traces;
 mod uptime;
 mod visitors;
+mod workers;
 
 use std::fmt::Display;
 
@@ -45,13 +48,16 @@ type Table = &'static [(&'static str, &'static str)];
 const RUSSIAN: &[Table] = &[
     access::RUSSIAN,
     common::RUSSIAN,
+    cv::RUSSIAN,
     grafana::RUSSIAN,
     logs::RUSSIAN,
     overview::RUSSIAN,
+    releases::RUSSIAN,
     settings::RUSSIAN,
     traces::RUSSIAN,
     uptime::RUSSIAN,
     visitors::RUSSIAN,
+    workers::RUSSIAN,
 ];
 
 impl Lang {

@@ -64,6 +64,7 @@ pub fn links(frame: &Frame, view: &LinksView) -> Markup {
                 @for link in &view.links { (row(frame, link)) }
             }
         }
+        p.turn { a href="/admin/cv" { (lang.tr("Back to the CV")) } }
     };
     frame.page(lang.tr("Private links"), &content)
 }

@@ -7,6 +7,7 @@
 
 mod access;
 mod chart;
+pub mod cv;
 mod door;
 mod format;
 mod frame;
@@ -16,6 +17,7 @@ mod links;
 mod logs;
 mod overview;
 mod panels;
+pub mod releases;
 mod settings;
 mod status;
 mod traces;
@@ -25,7 +27,7 @@ mod visitors;
 mod window;
 mod workers;
 
-pub use access::{AccessView, MadeTokenView, SessionView, TokenView, access};
+pub use access::{AccessView, MadeTokenView, SecondFactorView, SessionView, TokenView, access};
 pub use chart::{Mark, MarkKind};
 pub use door::{LoginView, login, message};
 pub use frame::{Assets, Frame, Notice, Tab};
@@ -38,7 +40,8 @@ pub use logs::{
     histogram as lines_histogram, is_field_name, logs,
 };
 pub use overview::{
-    Fragment, MachineNow, MachineView, OverviewView, Totals, TrafficView, chart_data, fragments, overview,
+    Fragment, MachineNow, MachineView, OverviewView, PeopleNow, Totals, TrafficView, chart_data, fragments,
+    overview,
 };
 pub use settings::{
     AuditLine, AuditView, LogLevelView, SettingView, SettingsView, SourceView, audit, settings,
@@ -52,7 +55,7 @@ pub use visitors::{
     ByLink, Count, Days, Latest, OtherTag, Period, Row, Tables, TaggedView, VisitorsView, noon, visitors,
 };
 pub use window::{Range, Window, address};
-pub use workers::{workers, workers_fragments};
+pub use workers::{WorkersHistory, WorkersView, workers, workers_chart_data, workers_fragments};
 
 #[cfg(test)]
 mod tests;

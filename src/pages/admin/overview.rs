@@ -29,6 +29,17 @@ pub struct OverviewView {
     pub machine: MachineView,
     /// What happened to the process.
     pub marks: Vec<Mark>,
+    /// Who is here.
+    pub people: PeopleNow,
+}
+
+/// People who look at the CV; none where it was not counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PeopleNow {
+    /// In the last five minutes.
+    pub now: Option<f64>,
+    /// So far this day of UTC.
+    pub today: Option<f64>,
 }
 
 /// The machine over the same time as the requests, every list with one place a step.
@@ -174,11 +185,11 @@ pub struct Fragment {
 
 /// Renders the parts of the page that change by themselves, the charts aside.
 pub fn fragments(lang: Lang, view: &OverviewView) -> Vec<Fragment> {
-    let OverviewView { status, traffic, machine, .. } = view;
+    let OverviewView { status, traffic, machine, people, .. } = view;
     vec![
         Fragment { id: "verdict", markup: verdict::verdict(lang, status, traffic) },
         Fragment { id: "banners", markup: panels::banners(lang, status, traffic) },
-        Fragment { id: "tiles", markup: panels::tiles(lang, status, traffic, machine) },
+        Fragment { id: "tiles", markup: panels::tiles(lang, status, traffic, machine, *people) },
     ]
 }
 

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::format::{self, Unit};
 use super::lang::Lang;
-use super::overview::{MachineView, TrafficView};
+use super::overview::{MachineView, PeopleNow, TrafficView};
 use super::status::{ProblemView, StatusView, StoreView, WorkerState};
 
 /// More problems than this are counted, not listed: the page stays a page.
@@ -49,6 +49,9 @@ fn trouble(lang: Lang, status: &StatusView) -> Markup {
             }
             @if status.is_cv_stale { p { (lang.tr("Correct the file and press Reload.")) } }
             (problems(lang, &status.problems))
+            @if !status.problems.is_empty() {
+                p { a href="/admin/cv" { (lang.tr("To the files of the CV")) } }
+            }
         }
     }
 }
@@ -96,9 +99,16 @@ fn item(lang: Lang, problem: &ProblemView) -> Markup {
 }
 
 /// The numbers that matter, large; each says the time that it speaks of.
-pub(super) fn tiles(lang: Lang, status: &StatusView, traffic: &TrafficView, machine: &MachineView) -> Markup {
+pub(super) fn tiles(
+    lang: Lang,
+    status: &StatusView,
+    traffic: &TrafficView,
+    machine: &MachineView,
+    people: PeopleNow,
+) -> Markup {
     html! {
         div.tile-groups id="tiles" {
+            (people_tiles(lang, people))
             (requests_tiles(lang, traffic))
             (machine_tiles(lang, machine))
             (own_tiles(lang, status))
@@ -108,6 +118,21 @@ pub(super) fn tiles(lang: Lang, status: &StatusView, traffic: &TrafficView, mach
 
 fn or_none(lang: Lang, value: Option<f64>, write: fn(Lang, f64) -> String) -> String {
     value.map_or(format::NONE.into(), |value| write(lang, value))
+}
+
+fn people_tiles(lang: Lang, people: PeopleNow) -> Markup {
+    let tile = |name: &str, value: Option<f64>, aside: &str| {
+        tile(name, &or_none(lang, value, format::number), aside)
+    };
+    html! {
+        section.tile-group aria-labelledby="people-title" {
+            h2 id="people-title" { a href="/admin/visitors" { (lang.tr("Visitors")) } }
+            dl.tiles {
+                (tile(lang.tr("Here now"), people.now, lang.tr("in the last 5 minutes")))
+                (tile(lang.tr("Today"), people.today, lang.tr("since midnight, UTC")))
+            }
+        }
+    }
 }
 
 fn requests_tiles(lang: Lang, traffic: &TrafficView) -> Markup {

@@ -312,7 +312,7 @@ fn typed(text: &str) -> Markup {
 /// Renders the page of the audit log.
 pub fn audit(frame: &Frame, view: &AuditView) -> Markup {
     let lang = frame.lang;
-    let in_logs = address("/admin/logs", &[("logql", view.query), ("range", "30d")]);
+    let in_logs = address("/admin/logs", &[("query", view.query), ("range", "30d")]);
     let content = html! {
         (sections(lang, Section::Audit))
         p.note { (lang.tr("Every login, every refused one and every change made here, kept whatever the log level is, as long as other lines are.")) }
@@ -369,6 +369,7 @@ fn event_words(lang: Lang, event: &str) -> String {
         "login_refused" => lang.tr("Login refused"),
         "logout" => lang.tr("Logout"),
         "password_changed" => lang.tr("Password"),
+        "second_factor" => lang.tr("Second factor"),
         "session_ended" => lang.tr("Session ended"),
         "token_made" => lang.tr("Token made"),
         "token_revoked" => lang.tr("Token revoked"),
@@ -377,6 +378,11 @@ fn event_words(lang: Lang, event: &str) -> String {
         "workers" => lang.tr("Workers"),
         "link_made" => lang.tr("Private link made"),
         "link_revoked" => lang.tr("Private link revoked"),
+        "tag_made" => lang.tr("Tagged link made"),
+        "tag_deleted" => lang.tr("Tagged link deleted"),
+        "cv_published" => lang.tr("CV published"),
+        "cv_restored" => lang.tr("Earlier CV brought back"),
+        "roll_back" => lang.tr("Roll-back"),
         _ => event,
     };
     words.to_string()
@@ -493,7 +499,7 @@ mod tests {
         assert!(page.contains("&lt;b&gt;drain worker 1") && page.contains("session 4711"), "{page}");
         assert!(page.contains("vitrine.admin.of_tomorrow") && page.contains("token grafana"));
         assert_eq!(page.matches("class=\"level warn\"").count(), 1);
-        assert!(page.contains("/admin/logs?logql=%7Bjob%3D%22audit%22%7D&amp;range=30d"), "{page}");
+        assert!(page.contains("/admin/logs?query=%7Bjob%3D%22audit%22%7D&amp;range=30d"), "{page}");
         let russian = audit(&Frame { lang: Lang::Ru, ..Frame::default() }, &view).into_string();
         assert!(russian.contains("сеанс 4711"), "{russian}");
     }

@@ -93,12 +93,21 @@ fn lifelike() -> OverviewView {
             .to_vec(),
         ..StatusView::default()
     };
-    OverviewView { status, traffic, machine, marks }
+    let people = PeopleNow { now: Some(2.0), today: Some(7.0) };
+    OverviewView { status, traffic, machine, marks, people }
 }
 
 fn frame() -> Frame {
-    let assets = Assets { css: vec!["/assets/admin.css".into()], js: vec!["/assets/admin.js".into()] };
+    let assets = Assets {
+        css: vec!["/assets/admin.css".into()],
+        js: vec!["/assets/admin.js".into()],
+        editor: "/assets/editor.js".into(),
+    };
     Frame { assets, csrf: "csrf-token".into(), now: NOW, place: "/admin".into(), ..Frame::default() }
+}
+
+fn of_workers(status: StatusView) -> WorkersView {
+    WorkersView { status, ..WorkersView::default() }
 }
 
 fn rendered(view: &OverviewView) -> String {
@@ -119,7 +128,7 @@ fn healthy_page_says_so_in_one_sentence() {
         text.contains("0.24 of 2 processors, load 0.3") && text.contains("2.79 GiB of 9.31 GiB"),
         "{text}"
     );
-    let workers = workers(&frame(), &lifelike().status).into_string();
+    let workers = workers(&frame(), &of_workers(lifelike().status)).into_string();
     assert!(workers.contains("index out of bounds"));
 }
 
@@ -227,7 +236,7 @@ fn nothing_from_outside_becomes_markup() {
         notice: Some(Notice { is_good: false, text: evil.into() }),
         ..frame()
     };
-    let pages = [overview(&frame, &view), workers(&frame, &view.status)];
+    let pages = [overview(&frame, &view), workers(&frame, &of_workers(view.status.clone()))];
     for page in pages {
         assert!(!page.into_string().contains(evil));
     }

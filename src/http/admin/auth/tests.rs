@@ -72,35 +72,35 @@ fn open(
 #[tokio::test]
 async fn password_is_made_once_and_lets_in() {
     let door = door();
-    let token = door.auth.login(door.password.clone(), here()).await.unwrap();
+    let token = door.auth.login(door.password.clone(), "", here()).await.unwrap();
     assert!(door.auth.visit(&token).await.is_some());
     door.auth.logout(&token);
     assert!(door.auth.visit(&token).await.is_none());
     let (again, generated, _) = open(door.dir.path(), None, &door.clock);
     assert!(generated.is_none());
-    assert!(again.login(door.password, here()).await.is_ok());
+    assert!(again.login(door.password, "", here()).await.is_ok());
 }
 
 #[tokio::test]
 async fn sessions_and_basic_die_with_the_password() {
     let door = door();
-    let token = door.auth.login(door.password.clone(), here()).await.unwrap();
+    let token = door.auth.login(door.password.clone(), "", here()).await.unwrap();
     door.auth.basic(door.password.clone(), HERE).await.unwrap();
     super::super::password::set(door.dir.path(), "another password").unwrap();
     door.clock.advance(FILE_CHECK_INTERVAL);
     assert!(!door.auth.is_alive(&token).await);
     assert_eq!(door.auth.basic(door.password, HERE).await, Err(LoginError::Wrong));
-    assert!(door.auth.login("another password".into(), here()).await.is_ok());
+    assert!(door.auth.login("another password".into(), "", here()).await.is_ok());
 }
 
 #[tokio::test]
 async fn broken_password_file_changes_nothing() {
     let door = door();
-    let token = door.auth.login(door.password.clone(), here()).await.unwrap();
+    let token = door.auth.login(door.password.clone(), "", here()).await.unwrap();
     std::fs::write(door.dir.path().join(super::super::password::FILE_NAME), "{").unwrap();
     door.clock.advance(FILE_CHECK_INTERVAL);
     assert!(door.auth.is_alive(&token).await);
-    assert!(door.auth.login(door.password, here()).await.is_ok());
+    assert!(door.auth.login(door.password, "", here()).await.is_ok());
 }
 
 #[tokio::test]
@@ -179,11 +179,11 @@ async fn no_session_outlives_the_password_that_opened_it() {
 #[tokio::test]
 async fn a_changed_password_is_taken_up_when_asked_or_refused_with_the_reason() {
     let door = door();
-    let token = door.auth.login(door.password, here()).await.unwrap();
+    let token = door.auth.login(door.password, "", here()).await.unwrap();
     super::super::password::set(door.dir.path(), "another password").unwrap();
     door.auth.reread().await.unwrap();
     assert!(!door.auth.is_alive(&token).await);
-    assert!(door.auth.login("another password".into(), here()).await.is_ok());
+    assert!(door.auth.login("another password".into(), "", here()).await.is_ok());
     std::fs::remove_file(door.dir.path().join(super::super::password::FILE_NAME)).unwrap();
     let missing = door.auth.reread().await.unwrap_err();
     assert!(matches!(missing, PasswordError::Malformed { .. }), "{missing}");
@@ -193,13 +193,13 @@ async fn a_changed_password_is_taken_up_when_asked_or_refused_with_the_reason() 
 async fn guesses_are_slowed_down_even_for_the_right_one() {
     let door = door();
     for _ in 0..5 {
-        assert_eq!(door.auth.login("guess guess".into(), here()).await.err(), Some(LoginError::Wrong));
+        assert_eq!(door.auth.login("guess guess".into(), "", here()).await.err(), Some(LoginError::Wrong));
     }
     let wait = Duration::from_secs(1);
-    let refused = door.auth.login(door.password.clone(), here()).await.err();
+    let refused = door.auth.login(door.password.clone(), "", here()).await.err();
     assert_eq!(refused, Some(LoginError::TooSoon { wait }));
     door.clock.advance(wait);
-    assert!(door.auth.login(door.password, here()).await.is_ok());
+    assert!(door.auth.login(door.password, "", here()).await.is_ok());
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn environment_wins_and_writes_no_file() {
     let clock = Clock::manual(UnixNanos(0));
     let (auth, generated, _) = open(dir.path(), Some("from outside"), &clock);
     assert!(generated.is_none());
-    assert!(auth.login("from outside".into(), here()).await.is_ok());
+    assert!(auth.login("from outside".into(), "", here()).await.is_ok());
     assert!(matches!(auth.set_password("changed here"), Err(PasswordError::FromEnvironment)));
     assert!(matches!(auth.reread().await, Err(PasswordError::FromEnvironment)));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -217,7 +217,7 @@ async fn environment_wins_and_writes_no_file() {
 #[tokio::test]
 async fn setting_a_password_ends_sessions_at_once() {
     let door = door();
-    let token = door.auth.login(door.password, here()).await.unwrap();
+    let token = door.auth.login(door.password, "", here()).await.unwrap();
     door.auth.set_password("changed here").unwrap();
     assert!(!door.auth.is_alive(&token).await);
 }
@@ -225,12 +225,12 @@ async fn setting_a_password_ends_sessions_at_once() {
 #[tokio::test]
 async fn who_came_in_and_who_did_not_is_written_down_without_their_words() {
     let door = door();
-    door.auth.login(door.password.clone(), here()).await.unwrap();
+    door.auth.login(door.password.clone(), "", here()).await.unwrap();
     door.auth.basic(door.password.clone(), HERE).await.unwrap();
     door.clock.advance(BASIC_REMEMBERED);
     door.auth.basic(door.password.clone(), HERE).await.unwrap();
     for _ in 0..5 {
-        door.auth.login("guess guess".into(), here()).await.unwrap_err();
+        door.auth.login("guess guess".into(), "", here()).await.unwrap_err();
     }
     let expect = [
         "session  127.0.0.1 logged in with the password",
@@ -248,16 +248,16 @@ async fn who_came_in_and_who_did_not_is_written_down_without_their_words() {
 async fn attempts_that_are_refused_unread_are_written_down_seldom_and_counted() {
     let door = door();
     for _ in 0..5 {
-        door.auth.login("guess guess".into(), here()).await.unwrap_err();
+        door.auth.login("guess guess".into(), "", here()).await.unwrap_err();
     }
     for _ in 0..100 {
-        door.auth.login("guess guess".into(), here()).await.unwrap_err();
+        door.auth.login("guess guess".into(), "", here()).await.unwrap_err();
     }
     assert_eq!(door.audit().len(), 6);
     assert_eq!(door.audit()[5], "stranger 127.0.0.1 login refused: too many attempts, wait 2 s");
     door.clock.advance(REFUSALS_NOTED_EVERY);
-    door.auth.login("guess guess".into(), here()).await.unwrap_err();
-    door.auth.login("guess guess".into(), here()).await.unwrap_err();
+    door.auth.login("guess guess".into(), "", here()).await.unwrap_err();
+    door.auth.login("guess guess".into(), "", here()).await.unwrap_err();
     assert!(
         door.audit()[7].ends_with("; 99 more were refused since this was last said"),
         "{:?}",

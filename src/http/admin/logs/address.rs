@@ -51,7 +51,7 @@ pub(super) fn read(query: &str) -> Asked {
             "fv" => field.value = cut(value.trim(), TEXT_MAX_BYTES).to_string(),
             "all" => filter.with_routine = value == "1",
             // A longer one is no longer the same query: it is told to be too long.
-            "logql" => filter.logql = cut(value.trim(), LOGQL_MAX_BYTES + 1).to_string(),
+            "logql" | "query" => filter.logql = cut(value.trim(), LOGQL_MAX_BYTES + 1).to_string(),
             "before" => filter.place = value.parse().map_or(filter.place, Place::Before),
             "after" => filter.place = value.parse().map_or(filter.place, Place::After),
             "around" => around = value.parse().ok(),
@@ -158,6 +158,7 @@ mod tests {
         for text in ["{\"status\":500", "{", "{job=", "a {job=\"b\"}"] {
             assert_eq!(of(text), (text.to_string(), String::new()));
         }
+        assert_eq!(read("query=%7Ba%3D%22b%22%7D").filter.logql, "{a=\"b\"}");
     }
 
     #[test]

@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn pages_show_every_line_once_whatever_the_limit() {
         let store = store();
-        let ask = Ask::new(&store, &store, UnixNanos(1_000 * SECOND));
+        let ask = Ask::of(&store, UnixNanos(1_000 * SECOND));
         for limit in [1, 7, 10, 25, 999, 2_000] {
             let (mut end, mut seen) = (200 * SECOND, Vec::new());
             loop {
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_rare_line_is_found_far_back_and_forwards() {
         let store = store();
-        let ask = Ask::new(&store, &store, UnixNanos(1_000 * SECOND));
+        let ask = Ask::of(&store, UnixNanos(1_000 * SECOND));
         let query = format!("{ALL} |= \"0003\"");
         for direction in [Direction::Backward, Direction::Forward] {
             let found = search(&query, -5_000 * SECOND..1_000 * SECOND, direction, 10).run(&ask).unwrap();
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_search_without_time_says_how_far_it_came() {
         let store = store();
-        let ask = Ask::new(&store, &store, UnixNanos(1_000 * SECOND));
+        let ask = Ask::of(&store, UnixNanos(1_000 * SECOND));
         let query = format!("{ALL} |= \"0003\"");
         let mut range = 0..6_400 * SECOND;
         let mut n_searches = 0;
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn lines_are_counted_by_level_in_steps_that_do_not_move() {
         let store = store();
-        let ask = Ask::new(&store, &store, UnixNanos(1_000 * SECOND));
+        let ask = Ask::of(&store, UnixNanos(1_000 * SECOND));
         let window = Window::Fixed { from: UnixMillis(0), to: UnixMillis(95_000) };
         let counts = counts(&ask, ALL, false, window, UnixMillis(0)).unwrap();
         assert_eq!(counts.step, Duration::from_secs(10));
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn an_estimate_looks_at_no_line_and_so_answers_only_what_streams_say() {
         let store = store();
-        let ask = Ask::new(&store, &store, UnixNanos(1_000 * SECOND));
+        let ask = Ask::of(&store, UnixNanos(1_000 * SECOND));
         let window = Window::Fixed { from: UnixMillis(0), to: UnixMillis(95_000) };
         let exact = counts(&ask, ALL, false, window, UnixMillis(0)).unwrap();
         let of = |query: &str| estimate(&ask, query, window, UnixMillis(0)).unwrap();
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn a_stage_that_fails_does_not_end_the_count() {
         let store = store();
-        let ask = Ask::new(&store, &store, UnixNanos(1_000 * SECOND));
+        let ask = Ask::of(&store, UnixNanos(1_000 * SECOND));
         let query = format!("{ALL} | json");
         let window = Window::Fixed { from: UnixMillis(0), to: UnixMillis(90_000) };
         let counted = counts(&ask, &query, true, window, UnixMillis(0)).unwrap();

@@ -267,3 +267,22 @@ async fn guesses_at_the_current_password_are_slowed_down_like_those_at_the_door(
     assert!(case.get(PLACE, &cookie).await.text.contains("Too many wrong attempts."));
     assert_eq!(case.login(PASSWORD).await.status, StatusCode::TOO_MANY_REQUESTS);
 }
+
+#[actix_web::test]
+async fn a_token_that_others_can_read_is_not_taken_where_that_is_wished() {
+    let case = case_with(Config { require_tls: true, ..Config::default() });
+    let secret =
+        case.state.parts.auth.tokens().create("grafana", tokens::Scope::Read, None, case.clock.now_ms());
+    let bearer = format!("Bearer {}", secret.unwrap().reveal());
+    let ask = async |proto: &str| {
+        let req =
+            test::TestRequest::get().uri("/admin/api/v1/workers").peer_addr("127.0.0.1:1".parse().unwrap());
+        let req =
+            req.insert_header(("X-Forwarded-For", "192.0.2.7")).insert_header(("X-Forwarded-Proto", proto));
+        case.send(req.insert_header((AUTHORIZATION, bearer.as_str()))).await
+    };
+    let refused = ask("http").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(refused.text.contains("admin.require_tls"), "{}", refused.text);
+    assert_eq!(ask("https").await.status, StatusCode::OK);
+}

@@ -113,3 +113,16 @@ async fn grafana_is_told_the_address_that_the_browser_came_to_and_a_token_once()
     let again = page("cv.example.com", "https").await;
     assert!(!again.contains(secret) && again.contains(r#"value="grafana 2""#), "{again}");
 }
+
+#[actix_web::test]
+async fn every_kind_of_deed_has_words() {
+    use crate::pages::admin::{AuditLine, AuditView, Frame, Lang};
+    for event in audit::Event::ALL {
+        let line = AuditLine { event: event.name().into(), ..AuditLine::default() };
+        let view = AuditView { lines: vec![line], ..AuditView::default() };
+        for lang in Lang::ALL {
+            let page = crate::pages::admin::audit(&Frame { lang, ..Frame::default() }, &view).into_string();
+            assert!(!page.contains(event.name()), "{} has no words", event.name());
+        }
+    }
+}

@@ -8,30 +8,36 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use tracing::info;
 use url::form_urlencoded;
 
 use super::AdminState;
-use super::browser::{LOGIN, base, frame, html, lane_full, see_other, unanswered};
+use super::audit::{Deed, Event};
+use super::browser::{LOGIN, back, bad, base, busy, frame, good, html, see_other, unanswered};
 use super::form::Timely;
 use super::gather::{GatherError, off_thread};
-use super::guard::{self, Caller, CsrfForm, Session};
-use crate::pages::admin::{self, Lang, Notice, Period, Tab, VisitorsView};
+use super::guard::{self, Caller, CsrfForm};
+use super::language;
+use crate::pages::admin::{self, Lang, Period, Tab, VisitorsView};
 use crate::visitors::day::Day;
 use crate::visitors::tagged::TaggedError;
 
 pub(super) use days::Known;
+pub(super) use read::lately;
 
 /// Where the page is.
 const PLACE: &str = "/admin/visitors";
 
-/// Where it shows the links.
-const LINKS: &str = "/admin/visitors#links-title";
-
 /// `GET /admin/visitors`; `range`, or `from` and `to`, in the query
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
     let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    show(&state, &req, &session, None).await
+    let period = period_of(req.query_string(), Day::of(state.parts.clock.now()));
+    match view(&state, period, base(&state, &req)).await {
+        Ok(view) => {
+            let frame = frame(&state, &req, &session, Tab::Visitors);
+            html(StatusCode::OK, admin::visitors(&frame, &view).into_string())
+        }
+        Err(err) => unanswered(&state, &req, err),
+    }
 }
 
 /// What the form sends.
@@ -50,21 +56,33 @@ pub(super) async fn create(
     Timely(form): Timely<NewLink>,
 ) -> HttpResponse {
     let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session);
+    let caller = Caller::Session(session.clone());
     if !guard::is_meant(&caller, &req, form.as_ref().map(|form| &form.csrf)) {
         return guard::not_meant();
     }
     let Some(form) = form else { return see_other(PLACE) };
     let (tagged, now) = (state.parts.tagged.clone(), state.parts.clock.now_ms());
+    let witness = state.witness(&req, caller.actor());
     let work = move || {
-        let link = tagged.create(&form.label, now)?;
-        info!("the tagged link {} was made", link.tag);
-        Ok(())
+        let made = tagged.create(&form.label, now);
+        witness.note(match &made {
+            Ok(link) => {
+                Deed::done(Event::TagMade, format!("made the tagged link {}: {}", link.tag, link.label))
+            }
+            Err(fault) => Deed::refused(Event::TagMade, format!("make a tagged link: {fault}")),
+        });
+        made
     };
-    match state.parts.heavy.run(work).await {
-        Ok(made) => ended(&state, &req, caller, made).await,
-        Err(_) => lane_full(),
-    }
+    let lang = language::of(&req);
+    let notice = match state.parts.heavy.run(work).await {
+        Ok(Ok(link)) => {
+            let url = format!("{}/?via={}", base(&state, &req), link.tag);
+            good(lang.trf("Give away this link: {url}", &[("url", &url)]))
+        }
+        Ok(Err(fault)) => bad(words(lang, &fault)),
+        Err(_) => busy(&req),
+    };
+    back(&state, &session, PLACE, notice)
 }
 
 /// `POST /admin/visitors/links/{tag}/delete`
@@ -75,56 +93,24 @@ pub(super) async fn delete(
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
     let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session);
+    let caller = Caller::Session(session.clone());
     if !guard::is_meant(&caller, &req, form.as_ref()) {
         return guard::not_meant();
     }
     let (tagged, tag) = (state.parts.tagged.clone(), tag.into_inner());
+    let witness = state.witness(&req, caller.actor());
     let work = move || {
-        tagged.delete(&tag)?;
-        info!("the tagged link {tag} was deleted");
-        Ok(())
+        let deleted = tagged.delete(&tag);
+        witness.note(Deed::of(Event::TagDeleted, &format!("delete the tagged link {tag}"), &deleted));
+        deleted.map(|()| tag)
     };
-    match state.parts.heavy.run(work).await {
-        Ok(deleted) => ended(&state, &req, caller, deleted).await,
-        Err(_) => lane_full(),
-    }
-}
-
-/// Leads back, so that a reload of the page repeats nothing; or shows it with what went wrong.
-async fn ended(
-    state: &web::Data<AdminState>,
-    req: &HttpRequest,
-    caller: Caller,
-    outcome: Result<(), TaggedError>,
-) -> HttpResponse {
-    match (outcome, caller) {
-        (Err(fault), Caller::Session(session)) => show(state, req, &session, Some(fault)).await,
-        _ => see_other(LINKS),
-    }
-}
-
-async fn show(
-    state: &web::Data<AdminState>,
-    req: &HttpRequest,
-    session: &Session,
-    fault: Option<TaggedError>,
-) -> HttpResponse {
-    let period = period_of(req.query_string(), Day::of(state.parts.clock.now()));
-    let address = base(state, req);
-    match view(state, period, address).await {
-        Ok(view) => {
-            let mut frame = frame(state, req, session, Tab::Visitors);
-            let status = fault.as_ref().map_or(StatusCode::OK, |_| StatusCode::UNPROCESSABLE_ENTITY);
-            frame.notice = fault.map(|fault| Notice { is_good: false, text: words(frame.lang, &fault) });
-            // A form leads nowhere by GET.
-            if frame.notice.is_some() {
-                frame.place = PLACE.into();
-            }
-            html(status, admin::visitors(&frame, &view).into_string())
-        }
-        Err(err) => unanswered(state, req, err),
-    }
+    let lang = language::of(&req);
+    let notice = match state.parts.heavy.run(work).await {
+        Ok(Ok(tag)) => good(lang.trf("The name of via={tag} is forgotten.", &[("tag", &tag)])),
+        Ok(Err(fault)) => bad(words(lang, &fault)),
+        Err(_) => busy(&req),
+    };
+    back(&state, &session, PLACE, notice)
 }
 
 /// Says what went wrong in the owner's language; what the machine said stays as it is.

@@ -87,7 +87,7 @@ struct Reader<'s> {
 impl Reader<'_> {
     fn fill(&self, view: &mut VisitorsView) -> Result<(), AskError> {
         let (today, yesterday) = (self.counted(self.today)?, self.counted(self.today - 1)?);
-        view.now = self.lately()?;
+        view.now = lately(&self.ask)?;
         view.today = today.all;
         view.yesterday_by_link = by_link(&yesterday, &view.links);
         let n_days = if view.period == Period::Year { YEAR_DAYS } else { CHART_DAYS };
@@ -120,14 +120,6 @@ impl Reader<'_> {
         let first = days.first.max(self.today - LINE_DAYS_MAX + 1);
         let days = Days { first, ..days };
         days.iter().map(|day| Ok((day, self.counted(day)?))).collect()
-    }
-
-    /// Who came in the last five minutes.
-    fn lately(&self) -> Result<Count, AskError> {
-        let query = format!(r#"sum by ({}) (count_over_time({VIEWS} | bot="" [5m]))"#, fields::VISITOR);
-        let people = self.ask.log_numbers(&query, self.now)?;
-        let views = people.iter().map(|(_, views)| views.round() as u64).sum();
-        Ok(Count { people: people.len() as u64, views })
     }
 
     /// The daily series of the last days, which do not have today yet.
@@ -231,6 +223,14 @@ impl Reader<'_> {
         view.other_tags.truncate(OTHER_TAGS_MAX);
         Ok(())
     }
+}
+
+/// Says who came in the last five minutes.
+pub(in crate::http::admin) fn lately(ask: &Ask<'_>) -> Result<Count, AskError> {
+    let query = format!(r#"sum by ({}) (count_over_time({VIEWS} | bot="" [5m]))"#, fields::VISITOR);
+    let people = ask.log_numbers(&query, ask.now())?;
+    let views = people.iter().map(|(_, views)| views.round() as u64).sum();
+    Ok(Count { people: people.len() as u64, views })
 }
 
 /// The numbers of days one after the other, the last of them today.

@@ -32,6 +32,7 @@ pub(super) const RUSSIAN: super::Table = &[
         "It is tried again and again; this page carries on by itself.",
         "Попытки продолжаются; страница сама оживёт, когда связь вернётся.",
     ),
+    ("It takes the second factor away, too.", "Это снимет и второй фактор."),
     (
         "It was printed once on the terminal when the server first started. To set a new one, run this on the server:",
         "Он был один раз напечатан в терминале при первом запуске сервера. Чтобы задать новый, выполните на сервере:",
@@ -69,6 +70,10 @@ pub(super) const RUSSIAN: super::Table = &[
     ("Settings", "Настройки"),
     ("State", "Состояние"),
     ("Store", "Хранилище"),
+    (
+        "That is not the code of now. Each opens once: wait for the next one and try again.",
+        "Это не текущий код. Каждый действует один раз: дождитесь следующего и попробуйте снова.",
+    ),
     ("That is not the password. Please try again.", "Пароль не подошёл. Попробуйте ещё раз."),
     (
         "The form arrived incomplete, or from another site. Please type the password here.",

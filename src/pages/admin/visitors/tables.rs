@@ -230,7 +230,7 @@ fn whence(lang: Lang, one: &Latest) -> String {
 fn lines(one: &Latest) -> String {
     let query = format!(r#"{{job="access"}} | visitor="{}""#, one.visitor);
     let (from, to) = (one.day_ms.0.to_string(), one.day_ms.1.to_string());
-    address("/admin/logs", &[("logql", &query), ("from", &from), ("to", &to)])
+    address("/admin/logs", &[("q", &query), ("from", &from), ("to", &to)])
 }
 
 /// Programs, which are nobody's visits.

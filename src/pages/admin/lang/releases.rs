@@ -1,0 +1,77 @@
+//! Russian for the releases.
+
+/// English and Russian, sorted by the English.
+pub(super) const RUSSIAN: super::Table = &[
+    ("A roll-back is at work already: wait for its end.", "Откат уже идёт: дождитесь конца."),
+    (
+        "In a container the image is the release: .ci/ship on the host deploys it and takes it back.",
+        "В контейнере релиз — это образ: его выкатывает и откатывает .ci/ship на хосте.",
+    ),
+    ("Look now", "Обновить сейчас"),
+    ("Marked as bad:", "Помечен как плохой:"),
+    ("Nothing yet.", "Пока ничего."),
+    ("On the server", "На сервере"),
+    ("Outcome", "Исход"),
+    ("Placed", "Поставлен"),
+    ("Release", "Релиз"),
+    ("Roll back to it", "Откатить на него"),
+    ("Roll back to {release}", "Откатить на {release}"),
+    ("The releases cannot be read:", "Релизы не читаются:"),
+    ("The roll-back to {release} failed.", "Откат на {release} не удался."),
+    (
+        "The roll-back to {release} is at work. This page looks again every two seconds.",
+        "Идёт откат на {release}. Страница обновляется каждые две секунды.",
+    ),
+    (
+        "The roll-back to {release} is begun. Visitors are served all the while.",
+        "Откат на {release} начат. Посетители всё это время получают ответы.",
+    ),
+    ("The roll-back to {release} is done.", "Откат на {release} завершён."),
+    ("The roll-back was not begun: {why}", "Откат не начат: {why}"),
+    (
+        "The service may not change the releases, which are root's. On the server this rolls back, without a request lost:",
+        "Служба не может менять релизы: они принадлежат root. На сервере откатит, без единого потерянного запроса, команда",
+    ),
+    (
+        "There is no release here yet. On a server with systemd this places the first:",
+        "Релизов здесь пока нет. На сервере с systemd первый поставит команда",
+    ),
+    ("There is no release to go back to.", "Откатываться не на что: релизов нет."),
+    ("There is no release {release} any more.", "Релиза {release} больше нет."),
+    (
+        "This process was not started as a release: it was started as {program}. Start it as {should} once, so that a release can take its place.",
+        "Этот процесс запущен не как релиз, а как {program}. Запустите его один раз как {should}, чтобы релиз мог занять его место.",
+    ),
+    ("This release is marked as bad.", "Этот релиз помечен как плохой."),
+    ("Took", "Заняло"),
+    ("What", "Что"),
+    ("What serves is no release of this folder:", "Сейчас отвечает не релиз из этой папки:"),
+    ("What was tried", "Что пробовали"),
+    ("When", "Когда"),
+    (
+        "and this each one after it, without a request lost:",
+        "а каждый следующий, без единого потерянного запроса, —",
+    ),
+    ("bad", "плохой"),
+    (
+        "begun and not ended. It is at work, or was killed; then the next command finishes or undoes it.",
+        "начато и не закончено. Команда ещё работает или была убита; тогда следующая доведёт дело до конца или отменит его.",
+    ),
+    ("deploy", "выкат"),
+    ("failed, and not taken back", "не удался, прежнее не вернулось"),
+    ("failed, and taken back", "не удался, возвращено прежнее"),
+    ("good", "хороший"),
+    ("held for a minute", "продержался минуту"),
+    ("interrupted, and undone", "прерван и отменён"),
+    ("is started", "запускается"),
+    ("placed, nothing ran", "поставлен, ничего не работало"),
+    ("refused", "отклонён"),
+    ("roll-back", "откат"),
+    ("serves", "отвечает"),
+    ("serves:", "отвечает:"),
+    ("vitrine {version}, process {pid}", "vitrine {version}, процесс {pid}"),
+    (
+        "{release} proves itself, takes over, and is watched for a minute. Visitors are served all the while; if it fails, what serves now comes back. What serves now is marked as bad, so that no roll-back chooses it by itself.",
+        "{release} пройдёт проверку, примет работу и минуту будет под наблюдением. Посетители всё это время получают ответы; если он не справится, вернётся нынешний. Нынешний помечается как плохой, чтобы откат не выбрал его сам.",
+    ),
+];
