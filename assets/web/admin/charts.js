@@ -157,11 +157,24 @@ const admin = (() => {
   // Where there is less than nothing the axis begins below.
   const bottom = (chart) => chart.data.bottom || 0;
 
+  /** The first and the last bar need half a step, in seconds. */
+  const aside = (data) => (data.bars ? data.step / 2000 : 0);
+
   const bar = (line) => ({
     fill: () => colour(line.class),
     width: 0,
     paths: uPlot.paths.bars({ size: [0.86, 100] }),
     points: { show: false },
+  });
+
+  const curve = (line, idx) => ({
+    stroke: () => colour(line.class),
+    width: 2,
+    dash: DASHES[line.class],
+    cap: "round",
+    fill: idx === 0 ? () => colour(line.class) + "1a" : undefined,
+    spanGaps: false,
+    points: { show: (_, series, first, last) => last - first < 3 },
   });
 
   function options(chart, width) {
@@ -182,7 +195,7 @@ const admin = (() => {
       scales: {
         x: {
           time: true,
-          range: (_, min, max) => (chart.data.bars ? [min - chart.data.step / 2000, max + chart.data.step / 2000] : [min, max]),
+          range: (_, min, max) => [min - aside(chart.data), max + aside(chart.data)],
         },
         y: { range: () => [bottom(chart), chart.data.top] },
       },
@@ -209,15 +222,7 @@ const admin = (() => {
       ],
       series: [
         {},
-        ...(chart.data.bars ? [...chart.data.lines].reverse().map(bar) : chart.data.lines.map((line, idx) => ({
-          stroke: () => colour(line.class),
-          width: 2,
-          dash: DASHES[line.class],
-          cap: "round",
-          fill: idx === 0 ? () => colour(line.class) + "1a" : undefined,
-          spanGaps: false,
-          points: { show: (_, series, first, last) => last - first < 3 },
-        }))),
+        ...(chart.data.bars ? [...chart.data.lines].reverse().map(bar) : chart.data.lines.map(curve)),
       ],
       hooks: {
         draw: [(plot) => marks(plot, chart)],

@@ -35,8 +35,8 @@
 
   /** Reads a line that came with the page. */
   function adopt(li) {
-    const pairs = (of) =>
-      [...li.querySelectorAll(`dd[data-of="${of}"]`)].map((dd) => [dd.previousElementSibling.textContent, dd.textContent]);
+    const named = (dd) => [dd.previousElementSibling.textContent, dd.textContent];
+    const pairs = (of) => [...li.querySelectorAll(`dd[data-of="${of}"]`)].map(named);
     const text = li.querySelector("pre.text").textContent;
     const marked = li.getAttribute("aria-current") === "true";
     return { t: li.dataset.at, l: li.dataset.level, b: text, s: pairs("stream"), f: pairs("field"), marked };
@@ -66,9 +66,8 @@
   }
 
   // Names that a query can have a condition on, as the server's own.
-  const RESERVED =
-    /^(and|bool|by|decolorize|drop|group_left|group_right|ignoring|json|keep|label_format|line_format|logfmt|offset|on|or|pattern|regexp|unless|unpack|unwrap|without)$/i;
-  const isName = (name) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !RESERVED.test(name);
+  const RESERVED = words.reserved.split(" ");
+  const isName = (name) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !RESERVED.includes(name.toLowerCase());
 
   function pair([name, value]) {
     const dd = make("dd", "");
@@ -128,19 +127,25 @@
   function asJson(row) {
     const { t, l, b, s, f } = row;
     const at = time(row).toISOString().replace(/\.\d+Z$/, "." + t.slice(-9) + "Z");
-    return JSON.stringify({ at, level: l, text: b, stream: Object.fromEntries(s), fields: Object.fromEntries(f) }, null, 2);
+    const [stream, fields] = [Object.fromEntries(s), Object.fromEntries(f)];
+    return JSON.stringify({ at, level: l, text: b, stream, fields }, null, 2);
   }
 
   function details(row) {
-    const meta = make("dl", "meta", make("dt", "", words.level), make("dd", "", level(row)));
+    const meta = make("dl", "meta");
+    if (!row.s.some(([name]) => name === "level")) {
+      meta.append(make("dt", "", words.level), make("dd", "", level(row)));
+    }
     meta.append(...row.s.flatMap(pair), ...row.f.flatMap(pair));
     const ways = make("p", "ways", link(words.around, around(row)));
     const [trace, visitor] = [field(row, "trace_id"), field(row, "visitor")];
     if (/^[0-9a-f]{32}$/i.test(trace)) {
-      ways.append(" ", link(words.request, only(row, "trace_id", trace, 1)), " ", link(words.trace, "/admin/traces/" + trace));
+      ways.append(" ", link(words.request, only(row, "trace_id", trace, 1)));
+      ways.append(" ", link(words.trace, "/admin/traces/" + trace));
     }
     if (visitor) ways.append(" ", link(words.visitor, only(row, "visitor", visitor, 24)));
-    ways.append(" ", copier(words.link, () => new URL(around(row), location).href), " ", copier(words.json, () => asJson(row)));
+    ways.append(" ", copier(words.link, () => new URL(around(row), location).href));
+    ways.append(" ", copier(words.json, () => asJson(row)));
     return make("div", "whole", make("pre", "text", row.b), meta, ways);
   }
 
@@ -174,7 +179,10 @@
   let asked = 0;
 
   /** The places of open lines with what each is higher than a closed one, in order. */
-  const extras = () => [...opened].map((row) => [rows.indexOf(row), row.extra || 0]).filter(([idx]) => idx >= 0).sort((a, b) => a[0] - b[0]);
+  function extras() {
+    const all = [...opened].map((row) => [rows.indexOf(row), row.extra || 0]);
+    return all.filter(([idx]) => idx >= 0).sort((one, other) => one[0] - other[0]);
+  }
 
   function top(idx, all) {
     return idx * height + all.reduce((sum, [at, extra]) => (at < idx ? sum + extra : sum), 0);
@@ -336,7 +344,8 @@
   }
 
   // Who reads, or is further down, is not pushed away.
-  const isRead = () => opened.size > 0 || list.getBoundingClientRect().top < -height || !document.getSelection().isCollapsed;
+  const isRead = () =>
+    opened.size > 0 || list.getBoundingClientRect().top < -height || !document.getSelection().isCollapsed;
 
   function flushSoon() {
     if (bar) timer = timer || setTimeout(flush, FLUSH_MS);
@@ -346,7 +355,7 @@
     clearTimeout(timer);
     timer = 0;
     if (waiting.length && (isAsked === true || (!isPaused && !isRead()))) {
-      const come = waiting.splice(0).sort((a, b) => (a.t.length - b.t.length) || (a.t < b.t ? 1 : a.t > b.t ? -1 : 0));
+      const come = waiting.splice(0).sort((one, other) => (one.t < other.t ? 1 : one.t > other.t ? -1 : 0));
       if (!older && !rows.length) older = come[come.length - 1].t;
       rows = come.concat(rows);
       if (rows.length > KEPT_MAX) {
@@ -392,12 +401,13 @@
       const line = lines.findIndex((line) => line.name === known);
       const values = (lines[line < 0 ? lines.length - 1 : line] || {}).values;
       if (!values || (line < 0 && lines.length < 5)) continue;
-      for (let ahead = Math.ceil((Number(row.t.slice(0, -6)) - chart.from) / step) - values.length + 1; ahead > 0; ahead--) {
-        if (ahead > 1000) break;
+      const place = () => Math.ceil((Number(row.t.slice(0, -6)) - chart.from) / step);
+      // The bars move on with the time; a clock that is far ahead moves nothing.
+      for (let ahead = place() - values.length + 1; ahead > 0 && ahead <= values.length; ahead--) {
         for (const line of lines) line.values.push(null), line.values.shift();
         chart.from += step;
       }
-      const idx = Math.ceil((Number(row.t.slice(0, -6)) - chart.from) / step);
+      const idx = place();
       if (idx < 0 || idx >= values.length) continue;
       values[idx] = (values[idx] || 0) + 1;
       const sum = lines.reduce((sum, line) => sum + (line.values[idx] || 0), 0);

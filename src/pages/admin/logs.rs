@@ -116,7 +116,8 @@ pub fn logs(frame: &Frame, view: &LogsView) -> Markup {
     let content = html! {
         (frame.ranges(filter.window, &kept))
         (form::form(lang, view))
-        @if view.fault.is_none() {
+        // Lines are shown though they could not be counted.
+        @if view.fault.is_none() || !view.lines.is_empty() {
             (histogram(lang, filter, &view.histogram))
             (list(lang, view, frame.now))
         }
@@ -236,6 +237,7 @@ fn words(lang: Lang) -> String {
         "resume": lang.tr("Go on"),
         "waiting": lang.tr("new lines: {n}"),
         "left": lang.tr("left out, for there were too many: {n}"),
+        "reserved": filter::RESERVED.join(" "),
         "full": lang.tr("Older lines are not kept here: {n} are shown."),
     })
     .to_string()

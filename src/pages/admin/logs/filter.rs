@@ -97,7 +97,7 @@ impl FieldOp {
 }
 
 /// Words that mean something else in a query, so no condition on a field of such a name can be written.
-const RESERVED: &[&str] = &[
+pub(super) const RESERVED: &[&str] = &[
     "and",
     "bool",
     "by",

@@ -118,7 +118,10 @@ fn details(lang: Lang, line: &LineView) -> Markup {
         div.whole {
             pre.text { (line.text) }
             dl.meta {
-                dt { (lang.tr("level")) } dd data-own="" { (line.level_word(lang)) }
+                // Most streams say it themselves.
+                @if line.stream.iter().all(|(name, _)| name != "level") {
+                    dt { (lang.tr("level")) } dd { (line.level_word(lang)) }
+                }
                 @for (name, value) in &line.stream { (pair(name, value, "stream")) }
                 @for (name, value) in &line.fields { (pair(name, value, "field")) }
             }
