@@ -290,6 +290,8 @@ fn the_country_comes_from_the_owners_database_alone() {
         .unwrap();
     let vitrine = Vitrine::start_on(dir);
     ADA.get(&vitrine, "/", &[]);
+    // A line is written a moment after its request, by what is in force then.
+    wait_until("the first view is in the log", || (views(&vitrine).len() == 1).then_some(()));
     let config = vitrine.dir().site().join("../vitrine.toml");
     std::fs::write(&config, format!("[visitors]\ncountries = {database:?}\n")).unwrap();
     assert_eq!(vitrine.dir().run(&["reload"]).code, 0);
