@@ -22,7 +22,7 @@ use crate::visitors::Visitors;
 use crate::visitors::day::Day;
 
 /// Access records that can wait: what 80,000 requests a second leave between two rounds, about
-/// 2 MB when full of ordinary ones. Past it records are dropped and counted.
+/// 3 MB when full of ordinary ones. Past it records are dropped and counted.
 pub const ACCESS_RING: usize = 8_192;
 
 /// How long a record waits in a ring at most; half of what a reader of the live log sees.
@@ -164,10 +164,10 @@ fn move_records(parts: &Parts) -> usize {
 fn line(parts: &Parts, record: &AccessRecord) -> LogRecord {
     let mut line = record.to_log_record();
     if let Some(view) = &record.view {
-        if Day::of(record.at) > parts.visitors.counting().0 {
+        if Day::of(record.at) > parts.visitors.day() {
             end_day(parts, record.at);
         }
-        line.metadata.extend(parts.visitors.see(record, view));
+        parts.visitors.see(record, view, &mut line.metadata);
     }
     line
 }

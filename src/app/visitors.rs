@@ -190,7 +190,7 @@ mod tests {
 
         fn see(&self, record: AccessRecord) {
             let mut line = record.to_log_record();
-            line.metadata.extend(self.visitors.see(&record, record.view.as_ref().unwrap()));
+            self.visitors.see(&record, record.view.as_ref().unwrap(), &mut line.metadata);
             self.store.append_logs(vec![line]);
             self.store.sync().unwrap();
         }
@@ -247,7 +247,7 @@ mod tests {
         let tagged = Arc::new(Tagged::open(dir.path()));
         let predecessor = Visitors::open(dir.path(), tagged, None, NOON);
         let mut line = of_predecessor.to_log_record();
-        line.metadata.extend(predecessor.see(&of_predecessor, of_predecessor.view.as_ref().unwrap()));
+        predecessor.see(&of_predecessor, of_predecessor.view.as_ref().unwrap(), &mut line.metadata);
         successor.store.append_logs(vec![line]);
         successor.store.sync().unwrap();
         successor.count_earlier();
@@ -268,7 +268,7 @@ mod tests {
         let of_clock = clock.clone();
         visitors::observe(&visitors, &telemetry.meter(), move || of_clock.now());
         let record = record(NOON, [192, 0, 2, 1]);
-        visitors.see(&record, record.view.as_ref().unwrap());
+        visitors.see(&record, record.view.as_ref().unwrap(), &mut Vec::new());
         let ours = |points: &[Point]| {
             let is_ours = |name: &str| name.ends_with("_today");
             let mut ours: Vec<(String, f64)> = points

@@ -73,6 +73,10 @@ pub const PATH_MAX_BYTES: usize = 512;
 /// A longer agent string is cut; real ones are below 300 bytes.
 pub const USER_AGENT_MAX_BYTES: usize = 256;
 
+/// Fields of a line, and those that a view adds.
+const FIELDS_MAX: usize = 11;
+const VIEW_FIELDS_MAX: usize = 9;
+
 impl AccessRecord {
     /// Returns how much the answer matters.
     pub fn severity(&self) -> Severity {
@@ -84,7 +88,10 @@ impl AccessRecord {
     pub fn to_log_record(&self) -> LogRecord {
         let severity = self.severity();
         let duration_ms = self.duration.as_secs_f64() * 1e3;
-        let mut metadata: Vec<(Cow<'static, str>, String)> = vec![
+        // Room for what a visitor adds: it would be moved otherwise.
+        let n_fields = if self.view.is_some() { FIELDS_MAX + VIEW_FIELDS_MAX } else { FIELDS_MAX };
+        let mut metadata: Vec<(Cow<'static, str>, String)> = Vec::with_capacity(n_fields);
+        metadata.extend([
             ("http_request_method".into(), self.method.to_string()),
             ("url_path".into(), self.path.to_string()),
             ("http_response_status_code".into(), self.status.to_string()),
@@ -92,7 +99,7 @@ impl AccessRecord {
             ("duration_ms".into(), format!("{duration_ms:.3}")),
             ("trace_id".into(), self.trace.trace_id.to_string()),
             ("span_id".into(), self.trace.span_id.to_string()),
-        ];
+        ]);
         let mut add = |name: &'static str, value: Option<String>| {
             metadata.extend(value.map(|value| (Cow::Borrowed(name), value)));
         };

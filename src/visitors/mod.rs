@@ -37,6 +37,7 @@ use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hmac::{Hmac, Mac};
@@ -74,9 +75,12 @@ impl Config {
 /// Metadata of one line.
 pub type Fields = Vec<(Cow<'static, str>, String)>;
 
-/// Visitors that are remembered, so that one who asks again costs no second look at their agent:
-/// a busy day's, and 50 kB.
+/// Visitors that are remembered, so that one who asks again is not hashed again: a busy day's, and
+/// 50 kB.
 const KNOWN_MAX: usize = 512;
+
+/// Agents that are remembered: visitors are many, and most of them have one of some dozen.
+const AGENTS_MAX: usize = 128;
 
 /// Says who looked, and counts.
 pub struct Visitors {
@@ -85,6 +89,8 @@ pub struct Visitors {
     identify: Mutex<Identify>,
     /// Held for as long as it takes to count one, and to read the numbers.
     tally: Mutex<Tally>,
+    /// The day that it counts, to be looked at for each view.
+    day: AtomicI64,
     /// When this process began to count.
     since: UnixNanos,
 }
@@ -95,6 +101,8 @@ struct Identify {
     countries: Option<Countries>,
     /// Each at the place that its key says, until another takes it.
     known: Vec<Option<Known>>,
+    /// Likewise.
+    agents: Vec<Option<(u64, Agent)>>,
     /// For the keys: no address is held, not even here.
     keys: RandomState,
 }
@@ -114,8 +122,15 @@ impl Visitors {
     pub fn open(data: &Path, tagged: Arc<Tagged>, countries: Option<Countries>, now: UnixNanos) -> Visitors {
         let mut salts = Salts::new(data);
         salts.forget_before(Day::of(now));
-        let identify = Identify { salts, countries, known: vec![None; KNOWN_MAX], keys: RandomState::new() };
-        Visitors { tagged, identify: Mutex::new(identify), tally: Mutex::new(Tally::begin(now)), since: now }
+        let (known, agents) = (vec![None; KNOWN_MAX], vec![None; AGENTS_MAX]);
+        let identify = Identify { salts, countries, known, agents, keys: RandomState::new() };
+        Visitors {
+            tagged,
+            identify: Mutex::new(identify),
+            tally: Mutex::new(Tally::begin(now)),
+            day: AtomicI64::new(Day::of(now).0),
+            since: now,
+        }
     }
 
     /// Returns the tagged links.
@@ -130,8 +145,8 @@ impl Visitors {
         identify.known.fill(None);
     }
 
-    /// Counts a view and returns what its line says of it.
-    pub fn see(&self, record: &AccessRecord, view: &View) -> Fields {
+    /// Counts a view and adds what its line says of it.
+    pub fn see(&self, record: &AccessRecord, view: &View, to: &mut Fields) {
         let agent = record.user_agent.as_deref().unwrap_or_default();
         let known = lock(&self.identify).who(Day::of(record.at), view.address, agent);
         let via = view.via.as_deref().map(via::tidy);
@@ -147,13 +162,11 @@ impl Visitors {
             Agent::Person { browser, os } => (browser, os, None),
             Agent::Bot(name) => (None, None, Some(name.into_owned())),
         };
-        let mut res: Fields = vec![
-            (fields::DOCUMENT.into(), view.shown.document.as_str().into()),
-            (fields::VISITOR.into(), format!("{:016x}", known.visitor)),
-        ];
         let mut add = |name: &'static str, value: Option<String>| {
-            res.extend(value.map(|value| (Cow::Borrowed(name), value)));
+            to.extend(value.map(|value| (Cow::Borrowed(name), value)));
         };
+        add(fields::DOCUMENT, Some(view.shown.document.as_str().into()));
+        add(fields::VISITOR, Some(format!("{:016x}", known.visitor)));
         add(fields::LANG, Some(&*view.shown.lang).filter(|lang| !lang.is_empty()).map(str::to_string));
         add(fields::BROWSER, browser.map(str::to_string));
         add(fields::OS, os.map(str::to_string));
@@ -161,7 +174,6 @@ impl Visitors {
         add(fields::REFERRER_HOST, view.referrer_host.as_deref().map(referrer::tidy));
         add(fields::VIA, via);
         add(fields::COUNTRY, known.country);
-        res
     }
 
     /// Whether the day that is counted is over.
@@ -174,12 +186,18 @@ impl Visitors {
     pub fn turn(&self, now: UnixNanos) -> (Day, Vec<Reading>) {
         lock(&self.identify).salts.of(Day::of(now));
         let mut tally = lock(&self.tally);
+        self.day.store(Day::of(now).0, Ordering::Relaxed);
         (tally.day(), tally.turn(now))
+    }
+
+    /// Returns the day that is counted.
+    pub fn day(&self) -> Day {
+        Day(self.day.load(Ordering::Relaxed))
     }
 
     /// Returns the day that is counted, and when this process began to.
     pub fn counting(&self) -> (Day, UnixNanos) {
-        (lock(&self.tally).day(), self.since)
+        (self.day(), self.since)
     }
 
     /// Whether the view of a span, of a line since this process began, is counted already.
@@ -263,11 +281,26 @@ impl Identify {
                     key,
                     day,
                     visitor: hashed(&self.salts.of_or_after(day), place, agent),
-                    agent: Agent::read(agent),
+                    agent: self.agent(agent),
                     country: self.countries.as_ref().and_then(|countries| countries.of(address)),
                 };
                 self.known[slot] = Some(known.clone());
                 known
+            }
+        }
+    }
+}
+
+impl Identify {
+    fn agent(&mut self, text: &str) -> Agent {
+        let key = self.keys.hash_one(text);
+        let slot = (key % AGENTS_MAX as u64) as usize;
+        match &self.agents[slot] {
+            Some((known, agent)) if *known == key => agent.clone(),
+            _ => {
+                let agent = Agent::read(text);
+                self.agents[slot] = Some((key, agent.clone()));
+                agent
             }
         }
     }

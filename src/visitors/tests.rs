@@ -40,13 +40,19 @@ impl World {
 
     fn see_view(&self, agent: &str, view: View) -> Fields {
         let record = record(self.clock.now(), agent, view);
-        self.visitors.see(&record, record.view.as_ref().unwrap())
+        seen(&self.visitors, &record)
     }
 
     fn value(&self, instrument: names::Instrument) -> Option<u64> {
         let readings = self.visitors.readings();
         readings.iter().find(|reading| reading.instrument == instrument).map(|reading| reading.value)
     }
+}
+
+fn seen(visitors: &Visitors, record: &AccessRecord) -> Fields {
+    let mut fields = Fields::new();
+    visitors.see(record, record.view.as_ref().unwrap(), &mut fields);
+    fields
 }
 
 fn view(address: &str) -> View {
@@ -167,7 +173,7 @@ fn a_restart_and_a_process_beside_know_the_visitor_again() {
     // A line of something else is no view.
     again.count_line(&mut earlier, |_| "");
     let record = record(world.clock.now(), FIREFOX, view("198.51.100.77"));
-    let second = again.see(&record, record.view.as_ref().unwrap());
+    let second = seen(&again, &record);
     assert_eq!(field(&second, "visitor"), field(&first, "visitor"));
     assert_eq!(again.readings(), [], "not before the day is known");
     assert!(again.has_counted(record.trace.span_id));
