@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 use url::form_urlencoded;
@@ -24,7 +24,6 @@ use super::gather::off_thread;
 use super::guard::{self, Caller, CsrfForm, Session};
 use super::{AdminState, Parts, language};
 use crate::cv::Problem;
-use crate::http::observe::Answered;
 use crate::pages::admin::cv as pages;
 use crate::pages::admin::cv::{CvView, EditorView, Outcome, VersionPage};
 use crate::pages::admin::{Lang, Tab, address};
@@ -39,9 +38,6 @@ const VERSIONS: &str = "/admin/cv/versions";
 
 /// Where previews are.
 const PREVIEW: &str = "/admin/cv/preview/";
-
-/// The route's template of a document there.
-const PREVIEW_ROUTE: &str = "/admin/cv/preview/{rest}";
 
 /// What a form of the editor may have: the largest text, each of its bytes as `%XX`, and the
 /// other fields.
@@ -280,12 +276,6 @@ pub(super) async fn previewed(
             .tr("The preview is gone: they are kept for half an hour. Make it again from the editor.");
         return back(&state, &session, PLACE, bad(text));
     };
-    req.extensions_mut().insert(Answered {
-        route: PREVIEW_ROUTE,
-        worker_id: None,
-        worked: None,
-        shown: None,
-    });
     match preview.pages.get(&rest) {
         Some((content_type, body)) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, content_type))
