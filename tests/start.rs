@@ -115,7 +115,7 @@ fn a_cv_of_50_mb_is_refused_by_its_size() {
 fn an_unreadable_cv_is_named() {
     let dir = Folders::new();
     std::fs::create_dir(dir.site().join("cv.yaml")).unwrap();
-    refuses(&dir, &[], &[], CONFIGURATION, &["cv.yaml: read the CV: it is not a file"]);
+    refuses(&dir, &[], &[], CONFIGURATION, &["cv.yaml: it is not a file: remove it or rename it"]);
 }
 
 #[test]
