@@ -5,7 +5,7 @@
 
 mod cv;
 mod driver;
-mod lines;
+mod logs;
 mod metrics;
 mod overview;
 mod settings;

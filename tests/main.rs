@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admin_door;
+mod admin_logs;
 mod admin_store;
 mod bad_input;
 mod balancer;
