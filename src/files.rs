@@ -1,11 +1,15 @@
 //! Files that are whole after a crash: the old one or the new one, never a part.
 //!
-//! It promises nothing about what was not synced before, and refuses to know what is in a file.
+//! It promises nothing about what was not synced before, and of what is in a file it knows a
+//! version at most.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// For their owner alone.
 pub const PRIVATE: u32 = 0o600;
@@ -58,6 +62,28 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Reads a small JSON document that has a `version`; none when there is no file.
+///
+/// # Errors
+/// When the file cannot be read, is no such document, or has another version than is known here.
+pub fn read_document<T: DeserializeOwned>(path: &Path, known: u32) -> io::Result<Option<T>> {
+    #[derive(Deserialize)]
+    struct Head {
+        version: u32,
+    }
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    // First, since another version need not have the rest.
+    let Head { version } = serde_json::from_str(&text)?;
+    if version != known {
+        return Err(io::Error::other(format!("version {version} is not {known}")));
+    }
+    Ok(Some(serde_json::from_str(&text)?))
+}
+
 /// Takes it as done when what was to be moved or removed is not there.
 pub fn absent_is_done(res: io::Result<()>) -> io::Result<()> {
     res.or_else(|err| if err.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(err) })
@@ -80,6 +106,27 @@ mod tests {
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         absent_is_done(fs::remove_file(dir.path().join("nothing"))).unwrap();
+    }
+
+    #[test]
+    fn a_document_is_read_by_who_knows_its_version() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Two {
+            n: u32,
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("two.json");
+        assert_eq!(read_document::<Two>(&path, 2).unwrap(), None);
+        for (text, expect) in [
+            (r#"{"version":2,"n":5}"#, Ok(Some(Two { n: 5 }))),
+            (r#"{"version":3,"m":5}"#, Err("version 3 is not 2")),
+            (r#"{"version":2}"#, Err("missing field `n` at line 1 column 13")),
+            (r#"{"n":5}"#, Err("missing field `version` at line 1 column 7")),
+        ] {
+            fs::write(&path, text).unwrap();
+            let read = read_document::<Two>(&path, 2).map_err(|fault| fault.to_string());
+            assert_eq!(read, expect.map_err(str::to_string), "{text}");
+        }
     }
 
     #[test]

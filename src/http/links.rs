@@ -6,7 +6,6 @@
 //! lie in the data directory. A token is not logged, and its pages are neither kept by caches
 //! nor told to other sites.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +25,7 @@ use super::observe::Answered;
 use super::server::Thread;
 use super::{public, secret_file};
 use crate::clock::UnixMillis;
+use crate::files::read_document;
 
 /// The file's name inside the data directory.
 const FILE_NAME: &str = "private-links.json";
@@ -225,15 +225,7 @@ fn seconds(now: UnixMillis) -> u64 {
 }
 
 fn read(path: &Path) -> io::Result<Option<([u8; 32], Vec<PrivateLink>)>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(fault) => return Err(fault),
-    };
-    let stored: Stored = serde_json::from_str(&text)?;
-    if stored.version != FILE_VERSION {
-        return Err(io::Error::other(format!("version {} is not {FILE_VERSION}", stored.version)));
-    }
+    let Some(stored) = read_document::<Stored>(path, FILE_VERSION)? else { return Ok(None) };
     let mut key = [0; 32];
     hex::decode_to_slice(&stored.key, &mut key).map_err(io::Error::other)?;
     Ok(Some((key, stored.links)))

@@ -4,7 +4,6 @@
 //! file of the data directory, so that the page that counts visits by them knows their names; what
 //! a link shows is what everybody sees, and a tag that is not on the list is counted all the same.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::via;
 use crate::clock::UnixMillis;
-use crate::files::{PRIVATE, write_durably};
+use crate::files::{PRIVATE, read_document, write_durably};
 
 /// The file's name inside the data directory.
 const FILE_NAME: &str = "tagged-links.json";
@@ -188,20 +187,12 @@ fn in_latin(letter: char) -> &'static str {
 }
 
 fn read(path: &Path) -> io::Result<Option<Vec<TaggedLink>>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(fault) => return Err(fault),
-    };
-    let stored: Stored = serde_json::from_str(&text)?;
-    if stored.version != FILE_VERSION {
-        return Err(io::Error::other(format!("version {} is not {FILE_VERSION}", stored.version)));
-    }
-    Ok(Some(stored.links))
+    Ok(read_document::<Stored>(path, FILE_VERSION)?.map(|stored| stored.links))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

@@ -20,7 +20,7 @@ use totp_rs::{Builder, Secret, Totp};
 
 use super::sessions::Token;
 use super::throttle::Throttle;
-use crate::files::absent_is_done;
+use crate::files::{absent_is_done, read_document};
 use crate::http::secret_file;
 
 /// The file's name inside the data directory.
@@ -246,15 +246,8 @@ fn remove(path: &Path) -> io::Result<()> {
 
 fn read(path: &Path) -> Result<Option<Totp>, UnreadableSecondFactor> {
     let fault = |problem: String| UnreadableSecondFactor { path: path.to_path_buf(), problem };
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(err) => return Err(fault(err.to_string())),
-    };
-    let stored: Stored = serde_json::from_str(&text).map_err(|err| fault(err.to_string()))?;
-    if stored.version != FILE_VERSION {
-        return Err(fault(format!("version {} is not {FILE_VERSION}", stored.version)));
-    }
+    let stored = read_document::<Stored>(path, FILE_VERSION).map_err(|err| fault(err.to_string()))?;
+    let Some(stored) = stored else { return Ok(None) };
     let secret =
         Secret::try_from_base32(&stored.secret).map_err(|err| fault(format!("its secret: {err}")))?;
     if secret.as_bytes().len() < SECRET_BYTES {

@@ -6,7 +6,6 @@
 //! token was last used is known to the minute and written down once an hour.
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +19,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::clock::UnixMillis;
+use crate::files::read_document;
 use crate::http::secret_file;
 
 /// The file's name inside the data directory.
@@ -397,20 +397,13 @@ fn seconds(now: UnixMillis) -> u64 {
 
 /// Without a file there are no tokens.
 fn read(path: &Path) -> io::Result<Vec<Held>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(fault) => return Err(fault),
-    };
-    let stored: Stored = serde_json::from_str(&text)?;
-    if stored.version != FILE_VERSION {
-        return Err(io::Error::other(format!("version {} is not {FILE_VERSION}", stored.version)));
-    }
-    stored.tokens.into_iter().map(Held::of).collect()
+    let stored = read_document::<Stored>(path, FILE_VERSION)?;
+    stored.map_or(Vec::new(), |stored| stored.tokens).into_iter().map(Held::of).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
