@@ -137,9 +137,7 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, UnixMillis};
-    use crate::record::access::Stages;
     use crate::record::names;
-    use crate::record::trace::TraceContext;
     use crate::record::view::{CvDocument, Shown};
     use crate::record::{AccessRecord, View};
     use crate::store;
@@ -151,18 +149,6 @@ mod tests {
 
     fn record(at: UnixNanos, address: [u8; 4]) -> AccessRecord {
         AccessRecord {
-            at,
-            duration: Duration::from_millis(1),
-            stages: Stages::default(),
-            trace: TraceContext::root(),
-            method: "GET",
-            scheme: "http",
-            route: "/",
-            path: "/".into(),
-            status: 200,
-            body_bytes: 1,
-            worker_id: None,
-            client: None,
             user_agent: Some(FIREFOX.into()),
             view: Some(View {
                 shown: Shown { document: CvDocument::Page, lang: "en".into() },
@@ -170,6 +156,7 @@ mod tests {
                 referrer_host: None,
                 via: None,
             }),
+            ..AccessRecord::specimen(at)
         }
     }
 

@@ -155,14 +155,13 @@ pub fn cut(text: &str, max_bytes: usize) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn access_record_becomes_a_line_with_ids() {
-        let record = AccessRecord {
-            at: UnixNanos(1),
-            duration: Duration::from_micros(1_500),
+impl AccessRecord {
+    /// Returns a request of the front page that went well, for tests that are about something
+    /// else of it.
+    pub(crate) fn specimen(at: UnixNanos) -> Self {
+        AccessRecord {
+            at,
+            duration: Duration::from_millis(1),
             stages: Stages::default(),
             trace: TraceContext::root(),
             method: "GET",
@@ -171,10 +170,24 @@ mod tests {
             path: "/".into(),
             status: 200,
             body_bytes: 12,
-            worker_id: Some(2),
+            worker_id: None,
             client: None,
             user_agent: None,
             view: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn access_record_becomes_a_line_with_ids() {
+        let record = AccessRecord {
+            duration: Duration::from_micros(1_500),
+            worker_id: Some(2),
+            ..AccessRecord::specimen(UnixNanos(1))
         };
         let line = record.to_log_record();
         assert_eq!(line.body, "GET / 200 1.5ms");

@@ -136,27 +136,20 @@ fn stages(known: &Stages, duration: Duration) -> Vec<(&'static str, Duration, Du
 mod tests {
     use super::*;
     use crate::clock::UnixNanos;
-    use crate::record::trace::TraceContext;
 
     const SLOW: Duration = Duration::from_millis(250);
 
     fn record(status: u16, head_ms: u64, duration_ms: u64) -> AccessRecord {
         let millis = Duration::from_millis;
         AccessRecord {
-            at: UnixNanos(1_000_000_000),
             duration: millis(duration_ms),
             stages: Stages { begun: Some(millis(2)), worked: Some(millis(5)), head: Some(millis(head_ms)) },
-            trace: TraceContext::root(),
-            method: "GET",
-            scheme: "http",
             route: "/{lang}/",
             path: "/de/".into(),
             status,
-            body_bytes: 12,
             worker_id: Some(2),
-            client: None,
             user_agent: Some("test".into()),
-            view: None,
+            ..AccessRecord::specimen(UnixNanos(1_000_000_000))
         }
     }
 

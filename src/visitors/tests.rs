@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::Clock;
-use crate::record::access::Stages;
 use crate::record::names;
-use crate::record::trace::TraceContext;
 use crate::record::view::Shown;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0";
@@ -66,20 +64,9 @@ fn view(address: &str) -> View {
 
 fn record(at: UnixNanos, agent: &str, view: View) -> AccessRecord {
     AccessRecord {
-        at,
-        duration: Duration::from_millis(1),
-        stages: Stages::default(),
-        trace: TraceContext::root(),
-        method: "GET",
-        scheme: "http",
-        route: "/",
-        path: "/".into(),
-        status: 200,
-        body_bytes: 1,
-        worker_id: None,
-        client: None,
         user_agent: (!agent.is_empty()).then(|| agent.into()),
         view: Some(view),
+        ..AccessRecord::specimen(at)
     }
 }
 
