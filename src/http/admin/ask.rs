@@ -74,8 +74,13 @@ impl Grid {
 
     /// Returns the moments in order.
     pub(super) fn moments(&self) -> impl Iterator<Item = UnixMillis> + use<> {
-        let (from, step_ms) = (self.from.0, self.step_ms());
-        (0_i64..).take(self.count()).map(move |idx| UnixMillis(from + idx * step_ms))
+        let grid = *self;
+        (0..grid.count()).map(move |idx| grid.moment(idx))
+    }
+
+    /// Returns the moments as PromQL takes them.
+    fn range(&self) -> Moments {
+        Moments { from: self.from, to: self.to, step_ms: self.step_ms() }
     }
 
     fn step_ms(&self) -> i64 {
@@ -156,33 +161,6 @@ impl Ask<'_> {
         Ok(self.logs.streams(matchers, from, to).map_err(logql::Error::from)?)
     }
 
-    /// Returns the vector that a LogQL query gives at a moment.
-    pub(super) fn log_numbers(&self, query: &str, at: UnixNanos) -> Result<Vec<(Labels, f64)>, AskError> {
-        vector(self.log_value(query, When::Instant(at))?)
-    }
-
-    /// Returns the rows that a LogQL query gives over a grid.
-    pub(super) fn log_rows(&self, query: &str, grid: Grid) -> Result<Vec<Row>, AskError> {
-        let when = When::Range {
-            from: grid.from.to_nanos(),
-            to: grid.to.to_nanos(),
-            step_ns: grid.step_ms().saturating_mul(1_000_000),
-        };
-        matrix(self.log_value(query, when)?, grid)
-    }
-
-    fn log_value(&self, query: &str, when: When) -> Result<Value, AskError> {
-        match logql::parse(query).map_err(logql::Error::from)? {
-            logql::ast::Expr::Metric(metric) => {
-                let answer = self.logql().numbers(self.logs, &metric, when, self.now, &Cancel::default())?;
-                Ok(answer.value)
-            }
-            logql::ast::Expr::Log(_) => Err(AskError::Kind { got: "lines", wanted: "numbers" }),
-        }
-    }
-}
-
-impl Ask<'_> {
     /// Returns the number that a PromQL query gives now: of a vector the first; none for an
     /// empty one.
     pub(super) fn number(&self, query: &str) -> Result<Option<f64>, AskError> {
@@ -202,8 +180,7 @@ impl Ask<'_> {
 
     /// Returns the rows that a PromQL query gives over a grid.
     pub(super) fn rows(&self, query: &str, grid: Grid) -> Result<Vec<Row>, AskError> {
-        let moments = Moments { from: grid.from, to: grid.to, step_ms: grid.step_ms() };
-        let answer = self.promql().query(self.metrics, query, moments)?;
+        let answer = self.promql().query(self.metrics, query, grid.range())?;
         matrix(answer.value, grid)
     }
 
@@ -214,8 +191,7 @@ impl Ask<'_> {
 
     /// Evaluates a query that was parsed before over a grid; it gives series.
     pub(super) fn over(&self, query: &str, expr: &Expr, grid: Grid) -> Result<Answer, promql::Error> {
-        let moments = Moments { from: grid.from, to: grid.to, step_ms: grid.step_ms() };
-        self.promql().evaluate(self.metrics, query, expr, moments, &Cancel::default())
+        self.promql().evaluate(self.metrics, query, expr, grid.range(), &Cancel::default())
     }
 
     /// Returns the only row that a PromQL query gives over a grid; without one no moment has
@@ -240,6 +216,31 @@ impl Ask<'_> {
                 Ok(self.logql().lines(self.logs, &log, &range, self.now, &Cancel::default())?)
             }
             logql::ast::Expr::Metric(_) => Err(AskError::Kind { got: "numbers", wanted: "lines" }),
+        }
+    }
+
+    /// Returns the vector that a LogQL query gives at a moment.
+    pub(super) fn log_numbers(&self, query: &str, at: UnixNanos) -> Result<Vec<(Labels, f64)>, AskError> {
+        vector(self.log_value(query, When::Instant(at))?)
+    }
+
+    /// Returns the rows that a LogQL query gives over a grid.
+    pub(super) fn log_rows(&self, query: &str, grid: Grid) -> Result<Vec<Row>, AskError> {
+        let when = When::Range {
+            from: grid.from.to_nanos(),
+            to: grid.to.to_nanos(),
+            step_ns: grid.step_ms().saturating_mul(1_000_000),
+        };
+        matrix(self.log_value(query, when)?, grid)
+    }
+
+    fn log_value(&self, query: &str, when: When) -> Result<Value, AskError> {
+        match logql::parse(query).map_err(logql::Error::from)? {
+            logql::ast::Expr::Metric(metric) => {
+                let answer = self.logql().numbers(self.logs, &metric, when, self.now, &Cancel::default())?;
+                Ok(answer.value)
+            }
+            logql::ast::Expr::Log(_) => Err(AskError::Kind { got: "lines", wanted: "numbers" }),
         }
     }
 

@@ -80,6 +80,8 @@ type ReadAt = (Duration, Arc<Kept>);
 #[derive(Default)]
 struct Kept {
     traffic: TrafficView,
+    /// When the rest was asked for, on the monotonic clock.
+    asked: Duration,
     machine: MachineView,
     marks: Vec<Mark>,
     people: PeopleNow,
@@ -133,7 +135,10 @@ fn kept(state: &AdminState, window: Window) -> Arc<Kept> {
     if known.len() >= KEPT_MAX {
         known.clear();
     }
-    let read = read(state, window, state.parts.clock.now_ms());
+    let granule = Duration::from_millis(GRANULE_MS.unsigned_abs());
+    let before = known.get(&window).map(|(_, kept)| kept.clone());
+    let before = before.filter(|before| now.saturating_sub(before.asked) < granule);
+    let read = read(state, window, state.parts.clock.now_ms(), before.as_deref());
     let was_unreadable = state.cache.is_unreadable.swap(read.is_err(), Ordering::Relaxed);
     let kept = Arc::new(read.unwrap_or_else(|err| {
         if !was_unreadable {
@@ -164,14 +169,26 @@ enum ReadError {
     Rest(#[from] AskError),
 }
 
-fn read(state: &AdminState, window: Window, now: UnixMillis) -> Result<Kept, ReadError> {
+/// Reads what is kept; what `before`, of a moment ago, had at the same moments is not asked for
+/// again: samples come less often than viewers look.
+fn read(
+    state: &AdminState,
+    window: Window,
+    now: UnixMillis,
+    before: Option<&Kept>,
+) -> Result<Kept, ReadError> {
     let traffic = read_traffic(state.parts.metrics.as_ref(), window, now)?;
+    if let Some(before) = before.filter(|before| before.traffic.at == traffic.at) {
+        let Kept { machine, marks, asked, people, .. } = before;
+        let (machine, marks) = (machine.clone(), marks.clone());
+        return Ok(Kept { traffic, asked: *asked, machine, marks, people: *people });
+    }
     let ask = state.ask();
     let (first, last) = (traffic.at.first(), traffic.at.last());
     let (Some(first), Some(last)) = (first.copied(), last.copied()) else { return Ok(Kept::default()) };
     let grid = Grid { from: first.to_millis(), to: last.to_millis(), step: traffic.step };
-    let people = people(&ask)?;
-    Ok(Kept { machine: machine(&ask, grid)?, marks: marks(&ask, first, last)?, people, traffic })
+    let (asked, people) = (state.parts.clock.elapsed(), people(&ask)?);
+    Ok(Kept { machine: machine(&ask, grid)?, marks: marks(&ask, first, last)?, asked, people, traffic })
 }
 
 /// Reads who is here.
