@@ -12,7 +12,7 @@ use super::audit::{Deed, Event};
 use super::auth::{ChangeError, LoginError};
 use super::browser::{LOGIN, back, bad, busy, frame, good, html, login_fault, see_other};
 use super::form::Timely;
-use super::guard::{self, Caller, CsrfForm, Session};
+use super::guard::{self, CsrfForm, Session};
 use super::language;
 use super::password::{self, PasswordError};
 use super::second_factor::{CodeError, Proposal, SecondFactorError};
@@ -104,18 +104,17 @@ pub(super) async fn end(
     number: web::Path<String>,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session.clone());
-    if !guard::is_meant(&caller, &req, form.as_ref()) {
-        return guard::not_meant();
-    }
+    let session = match guard::meant(&state, &req, form.as_ref()).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let lang = language::of(&req);
     let is_ended = number.parse().is_ok_and(|number| state.parts.auth.end_session(number));
     if !is_ended {
         return back(&state, &session, PLACE, bad(lang.tr("There is no such session any more.")));
     }
     let deed = Deed::done(Event::SessionEnded, format!("ended session {number}"));
-    state.witness(&req, caller.actor()).note(deed);
+    state.witness(&req, session.actor()).note(deed);
     let text = lang.trf("Session {number} has ended.", &[("number", &number)]);
     back(&state, &session, PLACE, good(text))
 }
@@ -126,14 +125,13 @@ pub(super) async fn end_others(
     req: HttpRequest,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session.clone());
-    if !guard::is_meant(&caller, &req, form.as_ref()) {
-        return guard::not_meant();
-    }
+    let session = match guard::meant(&state, &req, form.as_ref()).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let n_ended = state.parts.auth.end_other_sessions(&session.token);
     let deed = Deed::done(Event::SessionEnded, format!("ended all other sessions, {n_ended} of them"));
-    state.witness(&req, caller.actor()).note(deed);
+    state.witness(&req, session.actor()).note(deed);
     let lang = language::of(&req);
     let text = lang.trn(n_ended as u64, "{n} other session has ended.", "{n} other sessions have ended.");
     back(&state, &session, PLACE, good(text))
@@ -159,15 +157,14 @@ pub(super) async fn make_token(
     req: HttpRequest,
     Timely(form): Timely<NewToken>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session.clone());
-    if !guard::is_meant(&caller, &req, form.as_ref().map(|form| &form.csrf)) {
-        return guard::not_meant();
-    }
+    let session = match guard::meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let Some(form) = form else { return see_other(PLACE) };
     let place = form.csrf.place_or(PLACE).to_string();
     let (auth, now) = (state.parts.auth.clone(), state.parts.clock.now_ms());
-    let witness = state.witness(&req, caller.actor());
+    let witness = state.witness(&req, session.actor());
     let own = session.token.clone();
     let work = move || {
         let made = made(&auth, &form, now);
@@ -204,13 +201,12 @@ pub(super) async fn revoke_token(
     id: web::Path<String>,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session.clone());
-    if !guard::is_meant(&caller, &req, form.as_ref()) {
-        return guard::not_meant();
-    }
+    let session = match guard::meant(&state, &req, form.as_ref()).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let (auth, id) = (state.parts.auth.clone(), id.into_inner());
-    let witness = state.witness(&req, caller.actor());
+    let witness = state.witness(&req, session.actor());
     let work = move || {
         let revoked = auth.tokens().revoke(&id);
         witness.note(match &revoked {
@@ -248,11 +244,10 @@ pub(super) async fn change_password(
     req: HttpRequest,
     Timely(form): Timely<NewPassword>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session.clone());
-    if !guard::is_meant(&caller, &req, form.as_ref().map(|form| &form.csrf)) {
-        return guard::not_meant();
-    }
+    let session = match guard::meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let Some(form) = form else { return see_other(PLACE) };
     let (lang, peer) = (language::of(&req), (state.parts.peer)(&req));
     if guard::is_refused(&state, peer) {
@@ -262,7 +257,7 @@ pub(super) async fn change_password(
     if form.new != form.again {
         return back(&state, &session, PLACE, bad(lang.tr("The new password was not typed the same twice.")));
     }
-    let witness = state.witness(&req, caller.actor());
+    let witness = state.witness(&req, session.actor());
     let visitor = guard::visitor(&state, &req);
     match state.parts.auth.change_password(form.current, form.new, visitor, witness).await {
         Ok(token) => {
@@ -294,14 +289,13 @@ pub(super) async fn second_factor_step(
     step: web::Path<String>,
     Timely(form): Timely<CodeForm>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session.clone());
-    if !guard::is_meant(&caller, &req, form.as_ref().map(|form| &form.csrf)) {
-        return guard::not_meant();
-    }
+    let session = match guard::meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let Some(form) = form else { return see_other(PLACE) };
     let lang = language::of(&req);
-    let witness = state.witness(&req, caller.actor());
+    let witness = state.witness(&req, session.actor());
     let (auth, own) = (state.parts.auth.clone(), session.token.clone());
     let is_on = match step.as_str() {
         "begin" => {

@@ -61,13 +61,10 @@ pub(super) async fn reload(
     req: HttpRequest,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    let caller = match guard::caller(&state, &req, Scope::Admin).await {
+    let caller = match meant(&state, &req, form.as_ref()).await {
         Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
-    if !guard::is_meant(&caller, &req, form.as_ref()) {
-        return guard::not_meant();
-    }
     let (reloading, witness) = ((state.parts.reload)(), state.witness(&req, caller.actor()));
     let reloaded = to_the_end(async move {
         let outcome = reloading.await;

@@ -11,7 +11,7 @@ use super::audit::{Deed, Event};
 use super::auth::LoginError;
 use super::form::Timely;
 use super::gather::GatherError;
-use super::guard::{self, Caller, CsrfForm, Session};
+use super::guard::{self, CsrfForm, Session};
 use super::language;
 use crate::pages::admin::{self, Frame, Lang, LoginView, Notice, Tab};
 
@@ -144,14 +144,13 @@ pub(super) async fn logout(
     req: HttpRequest,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let session = match guard::meant(&state, &req, form.as_ref()).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let token = session.token.clone();
-    let caller = Caller::Session(session);
-    if !guard::is_meant(&caller, &req, form.as_ref()) {
-        return guard::not_meant();
-    }
     state.parts.auth.logout(&token);
-    state.witness(&req, caller.actor()).note(Deed::done(Event::Logout, "logged out"));
+    state.witness(&req, session.actor()).note(Deed::done(Event::Logout, "logged out"));
     HttpResponse::SeeOther()
         .insert_header((LOCATION, "/admin/login?out=1"))
         .insert_header((SET_COOKIE, guard::no_cookie((state.parts.peer)(&req))))

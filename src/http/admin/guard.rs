@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 
 use super::audit::Actor;
 use super::auth::LoginError;
+use super::browser::{LOGIN, see_other};
 use super::sessions::{Token, Visit, Visitor};
 use super::tokens::{self, Presented, Scope, TokenRefused};
 use super::{AdminState, Peer};
@@ -30,6 +31,13 @@ pub(super) struct Session {
     pub(super) number: u32,
 }
 
+impl Session {
+    /// Returns who this is to the audit log.
+    pub(super) fn actor(&self) -> Actor {
+        Actor::Session(self.number)
+    }
+}
+
 /// Someone who may use the API.
 pub(super) enum Caller {
     Session(Session),
@@ -40,7 +48,7 @@ impl Caller {
     /// Returns who this is to the audit log.
     pub(super) fn actor(&self) -> Actor {
         match self {
-            Caller::Session(session) => Actor::Session(session.number),
+            Caller::Session(session) => session.actor(),
             Caller::Machine(actor) => actor.clone(),
         }
     }
@@ -78,6 +86,17 @@ pub(super) async fn session(state: &AdminState, req: &HttpRequest) -> Option<Ses
     let token = Token::from_cookie(&cookie(req, COOKIE_NAME)?);
     let Visit { csrf, number } = state.parts.auth.visit(&token).await?;
     Some(Session { token, csrf, number })
+}
+
+/// Returns the session that a form of the pages was sent from, by whoever meant it; without one
+/// the way to the login, without its CSRF token a refusal.
+pub(super) async fn meant(
+    state: &AdminState,
+    req: &HttpRequest,
+    form: Option<&CsrfForm>,
+) -> Result<Session, HttpResponse> {
+    let session = session(state, req).await.ok_or_else(|| see_other(LOGIN))?;
+    if has_token(&session, req, form) { Ok(session) } else { Err(not_meant()) }
 }
 
 /// Returns who calls one of the APIs: a session, which may do everything, or a machine by
@@ -135,12 +154,15 @@ pub(super) fn is_refused(state: &AdminState, peer: Peer) -> bool {
 pub(super) fn is_meant(caller: &Caller, req: &HttpRequest, form: Option<&CsrfForm>) -> bool {
     match caller {
         Caller::Machine(_) => is_own_site(req) && is_own_origin(req),
-        Caller::Session(session) => {
-            let in_header = req.headers().get("X-CSRF-Token").and_then(|value| value.to_str().ok());
-            let sent = form.map(|form| form.csrf.as_str()).or(in_header).unwrap_or_default();
-            bool::from(sent.as_bytes().ct_eq(session.csrf.as_bytes()))
-        }
+        Caller::Session(session) => has_token(session, req, form),
     }
+}
+
+/// Returns true when the session's own CSRF token came with the request.
+fn has_token(session: &Session, req: &HttpRequest, form: Option<&CsrfForm>) -> bool {
+    let in_header = req.headers().get("X-CSRF-Token").and_then(|value| value.to_str().ok());
+    let sent = form.map(|form| form.csrf.as_str()).or(in_header).unwrap_or_default();
+    bool::from(sent.as_bytes().ct_eq(session.csrf.as_bytes()))
 }
 
 /// Returns false when a browser says that another site sent the request.

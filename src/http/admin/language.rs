@@ -5,9 +5,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use super::AdminState;
-use super::browser::{LOGIN, see_other};
+use super::browser::see_other;
 use super::form::Timely;
-use super::guard::{self, Caller, CsrfForm};
+use super::guard::{self, CsrfForm};
 use crate::pages::admin::Lang;
 
 /// The cookie that holds the choice; it says nothing about who chose.
@@ -41,9 +41,8 @@ pub(super) async fn choose(
     req: HttpRequest,
     Timely(form): Timely<Choice>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    if !guard::is_meant(&Caller::Session(session), &req, form.as_ref().map(|form| &form.csrf)) {
-        return guard::not_meant();
+    if let Err(refusal) = guard::meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        return refusal;
     }
     let Some(form) = form else { return see_other("/admin") };
     let lang = Lang::from_tag(&form.lang).unwrap_or_default().tag();

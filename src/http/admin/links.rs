@@ -8,7 +8,7 @@ use super::AdminState;
 use super::audit::{Deed, Event};
 use super::browser::{LOGIN, base, frame, html, lane_full, see_other};
 use super::form::Timely;
-use super::guard::{self, Caller, CsrfForm};
+use super::guard::{self, CsrfForm};
 use crate::http::links::{DAYS_MAX, LinkError, NOTE_MAX_CHARS, PrivateLink};
 use crate::pages::admin::{LinkView, LinksView, Tab};
 
@@ -41,14 +41,13 @@ pub(super) async fn create(
     req: HttpRequest,
     Timely(form): Timely<NewLink>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session);
-    if !guard::is_meant(&caller, &req, form.as_ref().map(|form| &form.csrf)) {
-        return guard::not_meant();
-    }
+    let session = match guard::meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let Some(form) = form else { return see_other(PLACE) };
     let (links, now) = (state.parts.links.clone(), state.parts.clock.now_ms());
-    let witness = state.witness(&req, caller.actor());
+    let witness = state.witness(&req, session.actor());
     let work = move || {
         let days = form.days.trim().parse();
         let made = days.map_err(|_| LinkError::Days).and_then(|days| links.create(&form.note, days, now));
@@ -62,7 +61,7 @@ pub(super) async fn create(
         made.map(|_| ())
     };
     match state.parts.heavy.run(work).await {
-        Ok(made) => ended(&state, &req, caller, made),
+        Ok(made) => ended(&state, &req, session, made),
         Err(_) => lane_full(),
     }
 }
@@ -74,20 +73,19 @@ pub(super) async fn revoke(
     id: web::Path<String>,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session);
-    if !guard::is_meant(&caller, &req, form.as_ref()) {
-        return guard::not_meant();
-    }
+    let session = match guard::meant(&state, &req, form.as_ref()).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let (links, id) = (state.parts.links.clone(), id.into_inner());
-    let witness = state.witness(&req, caller.actor());
+    let witness = state.witness(&req, session.actor());
     let work = move || {
         let revoked = links.revoke(&id);
         witness.note(Deed::of(Event::LinkRevoked, &format!("revoke the private link {id}"), &revoked));
         revoked
     };
     match state.parts.heavy.run(work).await {
-        Ok(revoked) => ended(&state, &req, caller, revoked),
+        Ok(revoked) => ended(&state, &req, session, revoked),
         Err(_) => lane_full(),
     }
 }
@@ -96,12 +94,12 @@ pub(super) async fn revoke(
 fn ended(
     state: &AdminState,
     req: &HttpRequest,
-    caller: Caller,
+    session: guard::Session,
     outcome: Result<(), LinkError>,
 ) -> HttpResponse {
-    match (outcome, caller) {
-        (Err(fault), Caller::Session(session)) => show(state, req, session, Some(fault)),
-        _ => see_other(PLACE),
+    match outcome {
+        Ok(()) => see_other(PLACE),
+        Err(fault) => show(state, req, session, Some(fault)),
     }
 }
 

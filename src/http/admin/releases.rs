@@ -8,7 +8,7 @@ use super::audit::{Deed, Event};
 use super::browser::{LOGIN, back, bad, frame, good, html, see_other, unanswered};
 use super::form::Timely;
 use super::gather::off_thread;
-use super::guard::{self, Caller, CsrfForm};
+use super::guard::{self, CsrfForm};
 use super::{AdminState, RollBackError, language};
 use crate::pages::admin::releases as pages;
 use crate::pages::admin::{Lang, Tab};
@@ -52,13 +52,12 @@ pub(super) async fn roll_back(
     req: HttpRequest,
     Timely(form): Timely<RollBackForm>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session.clone());
-    if !guard::is_meant(&caller, &req, form.as_ref().map(|form| &form.csrf)) {
-        return guard::not_meant();
-    }
+    let session = match guard::meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let Some(RollBackForm { release, .. }) = form else { return see_other(PLACE) };
-    let (lang, witness) = (language::of(&req), state.witness(&req, caller.actor()));
+    let (lang, witness) = (language::of(&req), state.witness(&req, session.actor()));
     let begin = move |state: &AdminState| {
         let begun = state.parts.releases.roll_back(&release);
         witness.note(Deed::of(Event::RollBack, &format!("roll back to release {release}"), &begun));

@@ -21,7 +21,7 @@ use super::browser::{LOGIN, back, bad, frame, good, html, see_other, unanswered}
 use super::editor::{Draft, EditError, Opened, Published};
 use super::form::Timely;
 use super::gather::off_thread;
-use super::guard::{self, Caller, CsrfForm, Session};
+use super::guard::{self, CsrfForm, Session};
 use super::{AdminState, Parts, language};
 use crate::cv::Problem;
 use crate::pages::admin::cv as pages;
@@ -88,12 +88,11 @@ pub(super) async fn reload(
     req: HttpRequest,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session.clone());
-    if !guard::is_meant(&caller, &req, form.as_ref()) {
-        return guard::not_meant();
-    }
-    let witness = state.witness(&req, caller.actor());
+    let session = match guard::meant(&state, &req, form.as_ref()).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
+    let witness = state.witness(&req, session.actor());
     let outcome = (state.parts.reload)().await;
     witness.note(Deed::of(Event::Reload, "reload", &outcome.as_ref().map(|_| ())));
     let notice = match outcome {
@@ -176,19 +175,14 @@ pub(super) async fn check(
     Timely(form): Timely<DraftForm>,
 ) -> HttpResponse {
     let is_script = req.headers().get(ACCEPT).is_some_and(|accept| accept.as_bytes() == b"application/json");
-    let session = match guard::session(&state, &req).await {
-        Some(session) => session,
-        None if is_script => {
-            let text = language::of(&req).tr("You are logged out: copy the text before you log in again.");
-            return HttpResponse::Unauthorized().json(json!({ "error": text }));
-        }
-        None => return see_other(LOGIN),
-    };
-    let Some(form) = form else { return too_large(&state, &session, &req) };
-    if !guard::is_meant(&Caller::Session(session.clone()), &req, Some(&form.csrf)) {
-        return guard::not_meant();
+    if is_script && guard::session(&state, &req).await.is_none() {
+        let text = language::of(&req).tr("You are logged out: copy the text before you log in again.");
+        return HttpResponse::Unauthorized().json(json!({ "error": text }));
     }
-    let draft = form.into_draft();
+    let (session, draft) = match drafted(&state, &req, form).await {
+        Ok(drafted) => drafted,
+        Err(refusal) => return refusal,
+    };
     let work = move |state: &AdminState| {
         let editor = &state.parts.editor;
         let problems = editor.check(&draft);
@@ -241,12 +235,10 @@ pub(super) async fn preview(
     req: HttpRequest,
     Timely(form): Timely<DraftForm>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let Some(form) = form else { return too_large(&state, &session, &req) };
-    if !guard::is_meant(&Caller::Session(session.clone()), &req, Some(&form.csrf)) {
-        return guard::not_meant();
-    }
-    let draft = form.into_draft();
+    let (session, draft) = match drafted(&state, &req, form).await {
+        Ok(drafted) => drafted,
+        Err(refusal) => return refusal,
+    };
     let render = move |state: &AdminState| {
         let editor = &state.parts.editor;
         let previewed = editor.preview(&draft);
@@ -291,12 +283,23 @@ pub(super) async fn publish(
     req: HttpRequest,
     Timely(form): Timely<DraftForm>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let Some(form) = form else { return too_large(&state, &session, &req) };
-    if !guard::is_meant(&Caller::Session(session.clone()), &req, Some(&form.csrf)) {
-        return guard::not_meant();
+    match drafted(&state, &req, form).await {
+        Ok((session, draft)) => write(&state, &req, &session, draft, Event::CvPublished).await,
+        Err(refusal) => refusal,
     }
-    write(&state, &req, &session, form.into_draft(), Event::CvPublished).await
+}
+
+/// Returns the session and what it sent; without a text the page, which says that none arrived.
+async fn drafted(
+    state: &AdminState,
+    req: &HttpRequest,
+    form: Option<DraftForm>,
+) -> Result<(Session, Draft), HttpResponse> {
+    let Some(form) = form else {
+        let session = guard::session(state, req).await.ok_or_else(|| see_other(LOGIN))?;
+        return Err(too_large(state, &session, req));
+    };
+    Ok((guard::meant(state, req, Some(&form.csrf)).await?, form.into_draft()))
 }
 
 /// Writes a draft and says what became of it.
@@ -307,7 +310,7 @@ async fn write(
     draft: Draft,
     event: Event,
 ) -> HttpResponse {
-    let witness = state.witness(req, Caller::Session(session.clone()).actor());
+    let witness = state.witness(req, session.actor());
     let outcome = state.parts.editor.publish(draft.clone()).await;
     let asked = format!("publish {}, {} bytes", draft.name, draft.text.len());
     witness.note(Deed::of(event, &asked, &outcome.as_ref().map(|_| ())));
@@ -459,11 +462,10 @@ pub(super) async fn restore(
     id: web::Path<String>,
     Timely(form): Timely<RestoreForm>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session.clone());
-    if !guard::is_meant(&caller, &req, form.as_ref().map(|form| &form.csrf)) {
-        return guard::not_meant();
-    }
+    let session = match guard::meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let (id, seen) = (id.into_inner(), form.and_then(|form| form.seen));
     let read = move |state: &AdminState| {
         let editor = &state.parts.editor;

@@ -15,7 +15,7 @@ use super::audit::{Deed, Event};
 use super::browser::{LOGIN, back, bad, base, busy, frame, good, html, see_other, unanswered};
 use super::form::Timely;
 use super::gather::{GatherError, off_thread};
-use super::guard::{self, Caller, CsrfForm};
+use super::guard::{self, CsrfForm};
 use super::language;
 use crate::pages::admin::{self, Lang, Period, Tab, VisitorsView};
 use crate::visitors::day::Day;
@@ -55,14 +55,13 @@ pub(super) async fn create(
     req: HttpRequest,
     Timely(form): Timely<NewLink>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session.clone());
-    if !guard::is_meant(&caller, &req, form.as_ref().map(|form| &form.csrf)) {
-        return guard::not_meant();
-    }
+    let session = match guard::meant(&state, &req, form.as_ref().map(|form| &form.csrf)).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let Some(form) = form else { return see_other(PLACE) };
     let (tagged, now) = (state.parts.tagged.clone(), state.parts.clock.now_ms());
-    let witness = state.witness(&req, caller.actor());
+    let witness = state.witness(&req, session.actor());
     let work = move || {
         let made = tagged.create(&form.label, now);
         witness.note(match &made {
@@ -92,13 +91,12 @@ pub(super) async fn delete(
     tag: web::Path<String>,
     Timely(form): Timely<CsrfForm>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    let caller = Caller::Session(session.clone());
-    if !guard::is_meant(&caller, &req, form.as_ref()) {
-        return guard::not_meant();
-    }
+    let session = match guard::meant(&state, &req, form.as_ref()).await {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
     let (tagged, tag) = (state.parts.tagged.clone(), tag.into_inner());
-    let witness = state.witness(&req, caller.actor());
+    let witness = state.witness(&req, session.actor());
     let work = move || {
         let deleted = tagged.delete(&tag);
         witness.note(Deed::of(Event::TagDeleted, &format!("delete the tagged link {tag}"), &deleted));
