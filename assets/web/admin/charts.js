@@ -281,13 +281,14 @@ const admin = (() => {
     chart.plot = new uPlot(options(chart, box.clientWidth || 320), columns(data), box);
     still.classList.add("visually-hidden");
     drawn.set(figure.id, chart);
-    new ResizeObserver(() => {
+    chart.sized = new ResizeObserver(() => {
       const width = box.clientWidth;
       if (width && width !== chart.plot.width) chart.plot.setSize({ width, height: HEIGHT });
-    }).observe(box);
+    });
+    chart.sized.observe(box);
   }
 
-  /** Takes the numbers of a tick; a chart that had none until now needs the page anew. */
+  /** Takes the numbers of a tick. */
   function update(id, data) {
     const chart = drawn.get(id);
     if (!chart || chart.data.lines.length !== data.lines.length) return;
@@ -296,6 +297,27 @@ const admin = (() => {
     if (chart.plot.cursor.idx === null || chart.plot.cursor.idx === undefined) legend(chart, null);
     const table = chart.figure.querySelector("details[open] tbody");
     if (table) retell(chart, table);
+  }
+
+  /** Draws a chart that has other lines now, or had none until now. */
+  function renew(markup) {
+    const template = document.createElement("template");
+    template.innerHTML = markup;
+    const fresh = template.content.firstElementChild;
+    const old = fresh && document.getElementById(fresh.id);
+    if (!old) return;
+    const known = drawn.get(fresh.id);
+    if (known) {
+      known.sized.disconnect();
+      known.plot.destroy();
+      drawn.delete(fresh.id);
+    }
+    const table = old.querySelector("details");
+    const other = fresh.querySelector("details");
+    if (table && other) other.open = table.open;
+    admin.localTimes(fresh);
+    old.replaceWith(fresh);
+    if (fresh.dataset.chart) draw(fresh);
   }
 
   /** Writes an open table anew. */
@@ -341,5 +363,5 @@ const admin = (() => {
     });
   }
 
-  return { words, write, minute, clock, date, pad, look, update, drawAll };
+  return { words, write, minute, clock, date, pad, look, update, renew, drawAll };
 })();

@@ -1,10 +1,11 @@
 //! The stream of a page: what changed, every two seconds, as rendered fragments, and the
 //! numbers of its charts.
 //!
-//! A page of the log is sent lines besides, as they come in. A fragment is sent when it differs from the one sent before, so a quiet server costs
-//! a few bytes a tick. The stream ends with the session, at the start of a drain, and
-//! when the page goes away. It reads the session without prolonging it: an open page is
-//! no activity.
+//! A page of the log is sent lines besides, as they come in. A fragment is sent when it differs
+//! from the one sent before, so a quiet server costs a few bytes a tick; numbers that took long
+//! to read are read the less often for it. The stream ends with the session, at the start of a
+//! drain, and when the page goes away. It reads the session without prolonging it: an open page
+//! is no activity.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,20 +18,24 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::AdminState;
 use super::gather::GatherError;
 use super::guard::{self, Session};
-use super::{language, logs, overview, workers};
+use super::{explore, language, logs, overview, store, workers};
 use crate::clock::UnixNanos;
-use crate::pages::admin::{self, Fragment, Lang, Window};
+use crate::pages::admin::{self, Drawn, Fragment, Lang, Window, shapes};
 
 /// Workers and numbers feel live at this pace, and it costs a fraction of a percent of a core.
 const TICK: Duration = Duration::from_secs(2);
 
-/// Charts are sent every so many ticks: samples come every 10 s.
-const CHARTS_EVERY: u32 = 5;
+/// Charts are sent so often: samples come every 10 s.
+const CHARTS_EVERY: Duration = Duration::from_secs(10);
+
+/// Reading the numbers of a chart may take one part in so many of a core, as a query that an
+/// owner wrote may be of any size.
+const CHARTS_SHARE: u32 = 100;
 
 /// `GET /admin/events`
 pub(super) async fn events(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
@@ -56,9 +61,10 @@ pub(super) async fn events(state: web::Data<AdminState>, req: HttpRequest) -> Ht
             Ok(tail) => Some(tail),
             Err(refusal) => return refusal,
         },
-        Live::Overview(_) | Live::Workers(_) => None,
+        Live::Overview(_) | Live::Workers(_) | Live::Metrics(..) | Live::Store(_) => None,
     };
-    let stream = Stream { tail, ..Stream::new(state, session, live, language::of(&req), place) };
+    let shown = explore::parameter(req.query_string(), "shown");
+    let stream = Stream { tail, shown, ..Stream::new(state, session, live, language::of(&req), place) };
     let body = futures_util::stream::unfold(Some(stream), |stream| async {
         let mut stream = stream?;
         match stream.next().await {
@@ -70,10 +76,13 @@ pub(super) async fn events(state: web::Data<AdminState>, req: HttpRequest) -> Ht
 }
 
 /// The pages that change by themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Live {
     Overview(Window),
     Workers(Window),
+    /// The answer to a query.
+    Metrics(String, Window),
+    Store(Window),
     /// Lines as they come in.
     Logs,
 }
@@ -81,7 +90,7 @@ enum Live {
 /// What a page shows now.
 struct Shown {
     fragments: Vec<Fragment>,
-    charts: Vec<(String, serde_json::Value)>,
+    charts: Vec<Drawn>,
 }
 
 impl Live {
@@ -90,12 +99,16 @@ impl Live {
         match page {
             Some((_, page)) if page == "workers" => Live::Workers(overview::window_of(query)),
             Some((_, page)) if page == "logs" => Live::Logs,
+            Some((_, page)) if page == "metrics" => {
+                Live::Metrics(explore::parameter(query, "q"), overview::window_of(query))
+            }
+            Some((_, page)) if page == "store" => Live::Store(overview::window_of(query)),
             _ => Live::Overview(overview::window_of(query)),
         }
     }
 
     async fn show(
-        self,
+        &self,
         state: &Arc<AdminState>,
         lang: Lang,
         csrf: &str,
@@ -103,18 +116,34 @@ impl Live {
     ) -> Result<Shown, GatherError> {
         match self {
             Live::Overview(window) => {
-                let view = overview::view(state, window).await?;
-                Ok(Shown { fragments: admin::fragments(lang, &view), charts: admin::chart_data(lang, &view) })
+                let view = overview::view(state, *window).await?;
+                Ok(Shown { fragments: admin::fragments(lang, &view), charts: admin::drawn(lang, &view) })
             }
             Live::Workers(window) => {
                 // A fixed window does not change any more.
-                let window = Some(window).filter(|window| with_charts && window.is_moving());
+                let window = Some(*window).filter(|window| with_charts && window.is_moving());
                 let view = workers::view(state, window).await?;
                 let fragments = admin::workers_fragments(lang, csrf, &view);
-                Ok(Shown { fragments, charts: admin::workers_chart_data(lang, &view) })
+                Ok(Shown { fragments, charts: admin::workers_drawn(lang, &view) })
+            }
+            Live::Metrics(query, window) if with_charts => {
+                let view = explore::view(state, query.clone(), *window).await?;
+                Ok(Shown {
+                    fragments: admin::answer_fragments(lang, &view),
+                    charts: admin::answer_drawn(lang, &view),
+                })
+            }
+            Live::Store(window) if with_charts => {
+                let view = store::view(state, *window).await?;
+                Ok(Shown {
+                    fragments: admin::store_fragments(lang, &view),
+                    charts: admin::store_drawn(lang, &view),
+                })
             }
             // A tick says that the server lives.
-            Live::Logs => Ok(Shown { fragments: Vec::new(), charts: Vec::new() }),
+            Live::Metrics(..) | Live::Store(_) | Live::Logs => {
+                Ok(Shown { fragments: Vec::new(), charts: Vec::new() })
+            }
         }
     }
 }
@@ -133,10 +162,14 @@ struct Stream {
     /// What comes in, for a page that shows it.
     tail: Option<logs::Tail>,
     shutdown: watch::Receiver<bool>,
-    /// Ticks since the charts were sent; none before the first.
-    charts_age: Option<u32>,
+    /// When charts are sent again; none before the first.
+    charts_due: Option<Instant>,
     /// What each fragment looked like when it was sent.
     sent: HashMap<&'static str, u64>,
+    /// What lines the charts of the page have, as it says itself.
+    shown: String,
+    /// What lines they had when they were sent.
+    shapes: HashMap<String, String>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -152,8 +185,21 @@ impl Stream {
         // A viewer that reads slowly misses ticks; they need not be made up for.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shutdown = state.parts.shutdown.clone();
-        let (charts_age, sent) = (None, HashMap::new());
-        Stream { state, session, live, lang, ticks, tail: None, shutdown, charts_age, sent, _place: place }
+        let (charts_due, sent, shown, shapes) = (None, HashMap::new(), String::new(), HashMap::new());
+        Stream {
+            state,
+            session,
+            live,
+            lang,
+            ticks,
+            tail: None,
+            shutdown,
+            charts_due,
+            sent,
+            shown,
+            shapes,
+            _place: place,
+        }
     }
 
     async fn next(&mut self) -> Next {
@@ -174,16 +220,23 @@ impl Stream {
         if !self.state.parts.auth.is_alive(&self.session.token).await {
             return Next::End(event("end", "login"));
         }
-        let with_charts = self.charts_age.is_none_or(|age| age + 1 >= CHARTS_EVERY);
+        let begun = Instant::now();
+        let with_charts = self.charts_due.is_none_or(|due| begun >= due);
         match self.live.show(&self.state, self.lang, &self.session.csrf, with_charts).await {
-            Ok(shown) => Next::Tick(self.changes(self.state.parts.clock.now(), shown, with_charts)),
+            Ok(shown) => {
+                if with_charts {
+                    // A tick may come a little early.
+                    let pause = CHARTS_EVERY.max(begun.elapsed() * CHARTS_SHARE) - TICK / 2;
+                    self.charts_due = Some(begun + pause);
+                }
+                Next::Tick(self.changes(self.state.parts.clock.now(), shown, with_charts))
+            }
             // A comment keeps the connection; the next tick tries again.
             Err(_) => Next::Tick(Bytes::from_static(b": busy\n\n")),
         }
     }
 
     fn changes(&mut self, now: UnixNanos, shown: Shown, with_charts: bool) -> Bytes {
-        self.charts_age = Some(if with_charts { 0 } else { self.charts_age.map_or(0, |age| age + 1) });
         let mut changed = serde_json::Map::new();
         for fragment in shown.fragments {
             let markup = fragment.markup.into_string();
@@ -196,8 +249,19 @@ impl Stream {
         }
         let mut data = json!({ "at_ms": now.to_millis().0, "fragments": changed });
         if with_charts && !shown.charts.is_empty() {
-            let charts: serde_json::Map<String, serde_json::Value> = shown.charts.into_iter().collect();
+            let is_first = self.shapes.is_empty();
+            let is_other = is_first && shapes(shown.charts.iter().map(|chart| &*chart.shape)) != self.shown;
+            let (mut figures, mut charts) = (Vec::new(), serde_json::Map::new());
+            for Drawn { id, shape, data, figure } in shown.charts {
+                if is_other || (!is_first && self.shapes.get(&id) != Some(&shape)) {
+                    figures.push(figure.into_string());
+                } else {
+                    charts.insert(id.clone(), data);
+                }
+                self.shapes.insert(id, shape);
+            }
             data["charts"] = charts.into();
+            data["figures"] = figures.into();
         }
         event("tick", &data.to_string())
     }

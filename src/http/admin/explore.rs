@@ -17,7 +17,8 @@ use super::ask::{Ask, Grid};
 use super::browser::{LOGIN, frame, html, see_other, unanswered};
 use super::gather::{GatherError, off_thread};
 use super::guard;
-use super::overview::{marks, window_of};
+use super::marks::marks;
+use super::overview::window_of;
 use crate::clock::UnixMillis;
 use crate::pages::admin::{
     self, AnswerValue, AnsweredView, EXAMPLES, Example, ExploreView, Explored, LINES_MAX, LinesView,
@@ -96,7 +97,12 @@ pub(super) fn parameter(query: &str, name: &str) -> String {
     all.last().map_or_else(String::new, |(_, value)| value.replace("\r\n", "\n"))
 }
 
-async fn view(state: &Arc<AdminState>, query: String, window: Window) -> Result<ExploreView, GatherError> {
+/// Asks a query and fills the view.
+pub(super) async fn view(
+    state: &Arc<AdminState>,
+    query: String,
+    window: Window,
+) -> Result<ExploreView, GatherError> {
     let stages = state.stages();
     off_thread(state, move |state| {
         let outcome = stages.run("query numbers", || explored(state, &query, window));
@@ -124,11 +130,7 @@ fn explored(state: &AdminState, query: &str, window: Window) -> Explored {
         Ok(answered) => {
             let took = state.parts.clock.elapsed().saturating_sub(begun);
             let at = state.parts.clock.now();
-            // A chart without its marks is still a chart.
-            let marks = marks(&ask, from.to_nanos(), to.to_nanos()).unwrap_or_else(|fault| {
-                tracing::warn!("the chart of a query shows no events: {fault}");
-                Vec::new()
-            });
+            let marks = marks(&ask, from.to_nanos(), to.to_nanos());
             Explored::Answered(Box::new(AnsweredView { took, at, marks, ..answered }))
         }
         Err(fault) => Explored::Failed(fault),

@@ -22,7 +22,8 @@ use super::AdminState;
 use super::ask::{Ask, AskError};
 use super::browser::{LOGIN, frame, html, see_other, unanswered};
 use super::gather::{GatherError, off_thread};
-use super::{guard, language, overview};
+use super::marks::marks;
+use super::{guard, language};
 use crate::clock::UnixNanos;
 use crate::pages::admin::{
     self, AROUND_MAX, AroundView, FaultView, Histogram, KnownLabels, LOGQL_MAX_BYTES, LineCounts, LineView,
@@ -280,7 +281,7 @@ fn counted(
     let now = state.parts.clock.now_ms();
     let mut counts = search::counts(ask, query, !filter.logql.is_empty(), filter.window, now)?;
     let (from, to) = filter.window.bounds(now);
-    counts.marks = overview::marks(ask, from.to_nanos(), to.to_nanos())?;
+    counts.marks = marks(ask, from.to_nanos(), to.to_nanos());
     Ok(counts)
 }
 

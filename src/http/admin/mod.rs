@@ -69,6 +69,7 @@ mod guard;
 mod language;
 mod links;
 mod logs;
+mod marks;
 mod overview;
 pub mod password;
 mod releases;

@@ -17,10 +17,11 @@ use super::AdminState;
 use super::ask::{Ask, AskError, Grid};
 use super::browser::{LOGIN, frame, html, see_other, unanswered};
 use super::gather::{GatherError, off_thread};
+use super::marks::marks;
 use super::{guard, visitors};
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::pages::admin::{
-    self, MachineNow, MachineView, Mark, MarkKind, OverviewView, PeopleNow, Tab, Totals, TrafficView, Window,
+    self, MachineNow, MachineView, Mark, OverviewView, PeopleNow, Tab, Totals, TrafficView, Window,
     metrics_address,
 };
 use crate::query::QueryError;
@@ -33,7 +34,7 @@ use crate::record::names::{
     VISITORS_TODAY, WORKER_JOBS,
 };
 use crate::record::pattern::Pattern;
-use crate::record::read::{Direction, MatchOp, Matcher, MetricRead};
+use crate::record::read::{MatchOp, Matcher, MetricRead};
 
 /// Numbers are read up to the last multiple of this. Samples come every 10 s, so a
 /// shorter one would redraw the charts for nothing, a longer one would show them late.
@@ -188,7 +189,7 @@ fn read(
     let (Some(first), Some(last)) = (first.copied(), last.copied()) else { return Ok(Kept::default()) };
     let grid = Grid { from: first.to_millis(), to: last.to_millis(), step: traffic.step };
     let (asked, people) = (state.parts.clock.elapsed(), people(&ask)?);
-    Ok(Kept { machine: machine(&ask, grid)?, marks: marks(&ask, first, last)?, asked, people, traffic })
+    Ok(Kept { machine: machine(&ask, grid)?, marks: marks(&ask, first, last), asked, people, traffic })
 }
 
 /// Reads who is here.
@@ -287,23 +288,6 @@ fn disks(ask: &Ask<'_>) -> Result<Vec<(String, f64, f64)>, AskError> {
         Some((place.to_string(), *used, find(place)?.1))
     });
     Ok(sized.collect())
-}
-
-/// More marks than this are no longer told apart on a chart.
-const MARKS_MAX: usize = 100;
-
-/// Reads what happened to the process.
-pub(super) fn marks(ask: &Ask<'_>, from: UnixNanos, to: UnixNanos) -> Result<Vec<Mark>, AskError> {
-    const EVENTS: &str = r#"{service_name="vitrine", job="app"} | event_name=~"vitrine[.].+""#;
-    // The end is exclusive, and the newest event belongs to it.
-    let to = UnixNanos(to.0.saturating_add(1));
-    let answer = ask.lines(EVENTS, from, to, Direction::Backward, MARKS_MAX)?;
-    let marks = answer.lines.into_iter().rev().filter_map(|line| {
-        let event = line.metadata.iter().find(|(name, _)| name == "event_name")?;
-        let is_good = line.stream.get("level") == "info";
-        Some(Mark { at: line.at, kind: MarkKind::from_event(&event.1)?, text: line.text, is_good })
-    });
-    Ok(marks.collect())
 }
 
 /// Reads the numbers of a window when it is `now`.

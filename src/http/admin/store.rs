@@ -16,10 +16,11 @@ use super::ask::{Ask, AskError, Grid};
 use super::browser::{LOGIN, frame, html, see_other, unanswered};
 use super::gather::{GatherError, off_thread};
 use super::guard;
+use super::marks::marks;
 use super::overview::window_of;
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::pages::admin::{
-    self, ArrivalView, KindFacts, LossView, Outlook, PartitionFacts, SlowDoor, SlowView, StoreChart,
+    self, ArrivalView, KindFacts, LossView, Mark, Outlook, PartitionFacts, SlowDoor, SlowView, StoreChart,
     StoreChartKind, StorePageView, Tab, Window, lines_address, metrics_address,
 };
 use crate::query::journal::{Door, Language, Slow};
@@ -49,7 +50,8 @@ pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> Http
     }
 }
 
-async fn view(state: &Arc<AdminState>, window: Window) -> Result<StorePageView, GatherError> {
+/// Fills the view.
+pub(super) async fn view(state: &Arc<AdminState>, window: Window) -> Result<StorePageView, GatherError> {
     let stages = state.stages();
     off_thread(state, move |state| {
         let facts = stages.run("read the store's facts", || (state.parts.store)());
@@ -65,6 +67,7 @@ async fn view(state: &Arc<AdminState>, window: Window) -> Result<StorePageView, 
                 charts: over.charts,
                 at: over.at,
                 step: over.step,
+                marks: over.marks,
                 ..view
             },
             Err(fault) => StorePageView { unreadable: Some(fault.to_string()), ..view },
@@ -82,6 +85,7 @@ struct OverTime {
     charts: Vec<StoreChart>,
     at: Vec<UnixNanos>,
     step: Duration,
+    marks: Vec<Mark>,
 }
 
 /// Records that no counter but these has; a queue that was full counts apart from the store.
@@ -111,6 +115,7 @@ fn over_time(ask: &Ask<'_>, window: Window, now: UnixNanos) -> Result<OverTime, 
         charts: charts.collect::<Result<_, _>>()?,
         at: grid.moments().map(UnixMillis::to_nanos).collect(),
         step: grid.step,
+        marks: marks(ask, from.to_nanos(), to.to_nanos()),
     })
 }
 

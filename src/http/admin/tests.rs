@@ -615,7 +615,16 @@ async fn next_event(body: &mut std::pin::Pin<Box<BoxBody>>) -> Option<String> {
 }
 
 async fn stream(case: &Case, cookie: &str) -> std::pin::Pin<Box<BoxBody>> {
-    let req = test::TestRequest::get().uri("/admin/events?page=overview").insert_header(("Cookie", cookie));
+    stream_of(case, cookie, "/admin").await
+}
+
+/// Opens the stream that a page names.
+async fn stream_of(case: &Case, cookie: &str, page: &str) -> std::pin::Pin<Box<BoxBody>> {
+    let page = case.get(page, cookie).await.text;
+    let address = page.split("data-stream=\"").nth(1).unwrap().split('"').next().unwrap();
+    let req = test::TestRequest::get()
+        .uri(&address.replace("&amp;", "&"))
+        .insert_header(("Cookie", cookie.to_string()));
     let res = case.call(req).await;
     assert_eq!(res.status(), StatusCode::OK);
     Box::pin(res.into_body())

@@ -9,7 +9,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::ask::{Ask, AskError, Grid};
 use super::browser::{LOGIN, frame, html, see_other, unanswered};
 use super::gather::{GatherError, off_thread};
-use super::overview::{marks, window_of};
+use super::marks::marks;
+use super::overview::window_of;
 use super::{AdminState, WorkerCommand, guard};
 use crate::balancer::{ControlError, WORKERS_MAX};
 use crate::clock::UnixMillis;
@@ -72,7 +73,7 @@ fn read(ask: &Ask<'_>, window: Window, grid: Grid) -> Result<WorkersHistory, Ask
         ready: row(READY)?,
         in_flight: row(IN_FLIGHT)?,
         in_flight_max: row(IN_ONE)?,
-        marks: marks(ask, grid.from.to_nanos(), grid.to.to_nanos())?,
+        marks: marks(ask, grid.from.to_nanos(), grid.to.to_nanos()),
         unreadable: None,
     })
 }

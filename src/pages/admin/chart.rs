@@ -8,6 +8,7 @@
 mod bars;
 
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use maud::{Markup, html};
@@ -51,6 +52,28 @@ pub struct Chart<'a> {
     pub logs: Option<&'a str>,
     /// The address where the same is asked for by a query.
     pub query: Option<&'a str>,
+}
+
+/// A chart as a stream sends it.
+pub struct Drawn {
+    /// The id of its figure.
+    pub id: String,
+    /// What it has lines of; empty without any value. A script can take other numbers for the
+    /// same lines, for other lines it takes the figure.
+    pub shape: String,
+    /// What the script draws.
+    pub data: serde_json::Value,
+    /// All of it.
+    pub figure: Markup,
+}
+
+/// Returns a word that differs where charts have other lines.
+pub fn shapes<'a>(of_charts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hasher = DefaultHasher::new();
+    for shape in of_charts {
+        shape.hash(&mut hasher);
+    }
+    format!("{:x}", hasher.finish())
 }
 
 /// One line of a chart.
@@ -135,14 +158,16 @@ const MARKS_SHOWN_MAX: usize = 12;
 /// Says what the marks on the charts mean, the newest first.
 pub fn events(lang: Lang, marks: &[Mark]) -> Markup {
     html! {
-        @if !marks.is_empty() {
-            details.events open[marks.len() <= 4] {
-                summary { (lang.trn(marks.len() as u64, "{n} event is marked", "{n} events are marked")) }
-                ol {
-                    @for mark in marks.iter().rev().take(MARKS_SHOWN_MAX) {
-                        li { (format::moment(mark.at)) " "
-                            span.mark-key.(mark.kind.class()) { (mark.kind.word(lang)) } " "
-                            span.text { (mark.text) }
+        div id="events" {
+            @if !marks.is_empty() {
+                details.events id="events-list" open[marks.len() <= 4] {
+                    summary { (lang.trn(marks.len() as u64, "{n} event is marked", "{n} events are marked")) }
+                    ol {
+                        @for mark in marks.iter().rev().take(MARKS_SHOWN_MAX) {
+                            li { (format::moment(mark.at)) " "
+                                span.mark-key.(mark.kind.class()) { (mark.kind.word(lang)) } " "
+                                span.text { (mark.text) }
+                            }
                         }
                     }
                 }
@@ -179,8 +204,26 @@ impl Chart<'_> {
         }
     }
 
+    /// Returns the chart as a stream sends it.
+    pub fn drawn(&self, lang: Lang) -> Drawn {
+        Drawn {
+            id: format!("chart-{}", self.id),
+            shape: self.shape(),
+            data: self.data(),
+            figure: self.render(lang),
+        }
+    }
+
+    /// Returns the names of its lines, nothing where there is no value.
+    pub fn shape(&self) -> String {
+        if self.is_empty() {
+            return String::new();
+        }
+        self.lines.iter().flat_map(|line| [line.name, "\n"]).collect()
+    }
+
     /// Returns what the script draws: the same numbers as the table's, with four digits.
-    pub fn data(&self) -> serde_json::Value {
+    fn data(&self) -> serde_json::Value {
         let lines = self.lines.iter().map(|line| {
             let values: Vec<Option<f64>> = line.values.iter().map(|value| value.map(four_digits)).collect();
             json!({ "name": line.name, "class": line.class, "values": values })

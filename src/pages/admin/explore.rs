@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, LINE_CLASSES, Line, Mark, events};
+use super::chart::{Chart, Drawn, LINE_CLASSES, Line, Mark, events};
 use super::format::{self, Unit};
-use super::frame::Frame;
+use super::frame::{Fragment, Frame, stream_address};
 use super::lang::{Lang, text};
 use super::window::{Window, address};
 use crate::clock::UnixNanos;
@@ -256,6 +256,31 @@ pub fn explore(frame: &Frame, view: &ExploreView) -> Markup {
     frame.page(lang.tr("Metrics"), &content)
 }
 
+/// Renders the parts of an answer that change by themselves, the chart aside.
+pub fn answer_fragments(lang: Lang, view: &ExploreView) -> Vec<Fragment> {
+    match &view.outcome {
+        Explored::Answered(answered) => vec![
+            Fragment { id: "answer-said", markup: said(lang, answered) },
+            Fragment { id: "answer-value", markup: value(lang, view, answered) },
+        ],
+        // The values stay, and are said to be old.
+        Explored::Failed(cause) => vec![Fragment {
+            id: "answer-said",
+            markup: html! {
+                div id="answer-said" { p.banner.bad { (lang.tr("This query has no answer any more:")) " " span.text { (cause) } } }
+            },
+        }],
+        Explored::Nothing(_) | Explored::Wrong(_) => Vec::new(),
+    }
+}
+
+/// Returns the chart of an answer for the stream.
+pub fn answer_drawn(lang: Lang, view: &ExploreView) -> Vec<Drawn> {
+    let Explored::Answered(answered) = &view.outcome else { return Vec::new() };
+    let chart = answered.lines.as_ref().map(|lines| chart(lang, lines, answered));
+    chart.iter().map(|chart| chart.drawn(lang)).collect()
+}
+
 /// Returns the address that asks a query over a stretch of time.
 pub fn metrics_address(query: &str, window: Window) -> String {
     let parameters = window.parameters();
@@ -338,9 +363,22 @@ fn marked(query: &str, span: &Range<usize>) -> Markup {
 }
 
 fn answer(lang: Lang, view: &ExploreView, answered: &AnsweredView) -> Markup {
+    let chart: Vec<Chart<'_>> = answered.lines.iter().map(|lines| chart(lang, lines, answered)).collect();
+    let stream = stream_address("metrics", view.window, &chart, &[("q", &view.query)]);
     html! {
-        section aria-labelledby="answer-title" {
+        section aria-labelledby="answer-title" data-stream=[view.window.is_moving().then_some(stream)] {
             h2 id="answer-title" { (lang.tr("Answer")) }
+            (said(lang, answered))
+            @if let Some(lines) = &answered.lines { (over_time(lang, lines, answered)) }
+            (value(lang, view, answered))
+        }
+    }
+}
+
+/// What is to be said of an answer: how much was read for it, and what may be wrong with it.
+fn said(lang: Lang, answered: &AnsweredView) -> Markup {
+    html! {
+        div id="answer-said" {
             p.facts { (facts(lang, answered)) }
             @for (class, notes) in [("warn", &answered.warnings), ("info", &answered.infos)] {
                 @for note in notes { p.banner.(class) { (note) } }
@@ -348,7 +386,14 @@ fn answer(lang: Lang, view: &ExploreView, answered: &AnsweredView) -> Markup {
             @if let Some(cause) = &answered.lines_fault {
                 p.banner.warn { (lang.tr("There is no chart:")) " " (cause) }
             }
-            @if let Some(lines) = &answered.lines { (chart(lang, lines, answered)) }
+        }
+    }
+}
+
+/// What a query gives at the end of the time.
+fn value(lang: Lang, view: &ExploreView, answered: &AnsweredView) -> Markup {
+    html! {
+        div id="answer-value" {
             @match &answered.value {
                 AnswerValue::Nothing => {}
                 AnswerValue::Number(number) => {
@@ -380,14 +425,14 @@ fn facts(lang: Lang, answered: &AnsweredView) -> String {
     res.join(", ")
 }
 
-fn chart(lang: Lang, lines: &LinesView, answered: &AnsweredView) -> Markup {
+fn chart<'a>(lang: Lang, lines: &'a LinesView, answered: &'a AnsweredView) -> Chart<'a> {
     let drawn = lines.lines.iter().enumerate().map(|(idx, (name, values))| Line {
         // A number has no labels.
         name: if name.is_empty() { lang.tr("number") } else { name },
         class: LINE_CLASSES[idx % LINE_CLASSES.len()],
         values,
     });
-    let chart = Chart {
+    Chart {
         id: "answer",
         title: lang.tr("Over time"),
         unit: lines.unit,
@@ -399,9 +444,12 @@ fn chart(lang: Lang, lines: &LinesView, answered: &AnsweredView) -> Markup {
         marks: &answered.marks,
         logs: Some("/admin/logs"),
         query: None,
-    };
+    }
+}
+
+fn over_time(lang: Lang, lines: &LinesView, answered: &AnsweredView) -> Markup {
     html! {
-        div.charts.wide { (chart.render(lang)) }
+        div.charts.wide { (chart(lang, lines, answered).render(lang)) }
         @if lines.n_left_out > 0 {
             p.note {
                 (lang.trn(

@@ -4,6 +4,7 @@
 use maud::{DOCTYPE, Markup, html};
 use serde_json::json;
 
+use super::chart::{Chart, shapes};
 use super::format;
 use super::lang::{Lang, text};
 use super::window::{Range, Window, address};
@@ -39,6 +40,28 @@ pub struct Frame {
     pub place: String,
     /// How the last action ended; shown once.
     pub notice: Option<Notice>,
+}
+
+/// A part of a page that is swapped as a whole: its root element has the id.
+pub struct Fragment {
+    /// The id of its root element.
+    pub id: &'static str,
+    /// The element.
+    pub markup: Markup,
+}
+
+/// Returns where a page hears what changes on it, from the charts that it has.
+pub fn stream_address(page: &str, window: Window, charts: &[Chart<'_>], more: &[(&str, &str)]) -> String {
+    let of_charts: Vec<String> = charts.iter().map(Chart::shape).collect();
+    let shown = shapes(of_charts.iter().map(String::as_str));
+    let parameters = window.parameters();
+    let of_window = parameters.iter().map(|(name, value)| (*name, value.as_str()));
+    let all: Vec<(&str, &str)> = [("page", page), ("shown", shown.as_str())]
+        .into_iter()
+        .chain(of_window)
+        .chain(more.iter().copied())
+        .collect();
+    address("/admin/events", &all)
 }
 
 /// How an action ended, in words for the owner.

@@ -34,14 +34,14 @@ mod workers;
 
 pub use access::{AccessView, MadeTokenView, SecondFactorView, SessionView, TokenView, access};
 pub use cardinality::{CardinalityView, CountView, CountedView, LabelCountView, cardinality};
-pub use chart::{Mark, MarkKind};
+pub use chart::{Drawn, Mark, MarkKind, shapes};
 pub use door::{LoginView, login, message};
 pub use explore::{
     AnswerValue, AnsweredView, EXAMPLES, Example, ExploreView, Explored, LINES_MAX, LinesView, QueryFault,
-    ROWS_MAX, RowView, RowsView, SamplesView, explore, metrics_address,
+    ROWS_MAX, RowView, RowsView, SamplesView, answer_drawn, answer_fragments, explore, metrics_address,
 };
 pub use format::Unit;
-pub use frame::{Assets, Frame, Notice, Tab};
+pub use frame::{Assets, Fragment, Frame, Notice, Tab};
 pub use grafana::{GrafanaView, grafana};
 pub use lang::{Lang, meaning};
 pub use links::{LinkView, LinksView, links};
@@ -51,8 +51,7 @@ pub use logs::{
     histogram as lines_histogram, is_field_name, logs,
 };
 pub use overview::{
-    Fragment, MachineNow, MachineView, OverviewView, PeopleNow, Totals, TrafficView, chart_data, fragments,
-    overview,
+    MachineNow, MachineView, OverviewView, PeopleNow, Totals, TrafficView, drawn, fragments, overview,
 };
 pub use promql_help::promql_help;
 pub use settings::{
@@ -61,7 +60,7 @@ pub use settings::{
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
 pub use store::{
     ArrivalView, LossView, Outlook, SlowDoor, SlowView, StoreChart, StoreChartKind, StorePageView,
-    lines_address, store,
+    lines_address, store, store_drawn, store_fragments,
 };
 pub use store_facts::{
     AsideFacts, ExportFacts, FlushFacts, HistoryKind, KindFacts, LaneFacts, PartitionFacts, RingFacts,
@@ -75,7 +74,7 @@ pub use visitors::{
     ByLink, Count, Days, Latest, OtherTag, Period, Row, Tables, TaggedView, VisitorsView, noon, visitors,
 };
 pub use window::{Range, Window, address};
-pub use workers::{WorkersHistory, WorkersView, workers, workers_chart_data, workers_fragments};
+pub use workers::{WorkersHistory, WorkersView, workers, workers_drawn, workers_fragments};
 
 #[cfg(test)]
 mod tests;

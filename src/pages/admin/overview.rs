@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Line, Mark, events};
+use super::chart::{Chart, Drawn, Line, Mark, events};
 use super::format::{self, Unit};
-use super::frame::Frame;
+use super::frame::{Fragment, Frame, stream_address};
 use super::lang::Lang;
 use super::panels;
 use super::status::StatusView;
 use super::verdict;
-use super::window::{Window, address};
+use super::window::Window;
 use crate::clock::UnixNanos;
 
 /// The whole page.
@@ -151,15 +151,10 @@ impl Totals {
 pub fn overview(frame: &Frame, view: &OverviewView) -> Markup {
     let lang = frame.lang;
     let window = view.traffic.window;
-    let parameters = window.parameters();
-    let parameters: Vec<(&str, &str)> = [("page", "overview")]
-        .into_iter()
-        .chain(parameters.iter().map(|(name, value)| (*name, value.as_str())))
-        .collect();
-    let stream = address("/admin/events", &parameters);
+    let charts = charts(lang, view);
     let content = html! {
-        div data-stream=[window.is_moving().then_some(stream)] {
-            @for fragment in fragments(lang, view) { (fragment.markup) }
+        div data-stream=[window.is_moving().then(|| stream_address("overview", window, &charts, &[]))] {
+            @for part in parts(lang, view) { (part.markup) }
             section aria-labelledby="charts-title" {
                 h2.visually-hidden id="charts-title" { (lang.tr("Over time")) }
                 (frame.ranges(window, &[]))
@@ -169,7 +164,7 @@ pub fn overview(frame: &Frame, view: &OverviewView) -> Markup {
                         (lang.tr("there is nothing before it in this time."))
                     }
                 }
-                div.charts id="charts" { @for chart in charts(lang, view) { (chart.render(lang)) } }
+                div.charts id="charts" { @for chart in &charts { (chart.render(lang)) } }
                 (events(lang, &view.marks))
             }
         }
@@ -177,16 +172,15 @@ pub fn overview(frame: &Frame, view: &OverviewView) -> Markup {
     frame.page(lang.tr("Overview"), &content)
 }
 
-/// A part of the page that is swapped as a whole: its root element has the id.
-pub struct Fragment {
-    /// The id of its root element.
-    pub id: &'static str,
-    /// The element.
-    pub markup: Markup,
-}
-
 /// Renders the parts of the page that change by themselves, the charts aside.
 pub fn fragments(lang: Lang, view: &OverviewView) -> Vec<Fragment> {
+    let mut res = parts(lang, view);
+    res.push(Fragment { id: "events", markup: events(lang, &view.marks) });
+    res
+}
+
+/// The parts above the charts.
+fn parts(lang: Lang, view: &OverviewView) -> Vec<Fragment> {
     let OverviewView { status, traffic, machine, people, .. } = view;
     vec![
         Fragment { id: "verdict", markup: verdict::verdict(lang, status, traffic) },
@@ -195,9 +189,9 @@ pub fn fragments(lang: Lang, view: &OverviewView) -> Vec<Fragment> {
     ]
 }
 
-/// Returns the id and the numbers of every chart, for the script.
-pub fn chart_data(lang: Lang, view: &OverviewView) -> Vec<(String, serde_json::Value)> {
-    charts(lang, view).iter().map(|chart| (format!("chart-{}", chart.id), chart.data())).collect()
+/// Returns every chart for the stream.
+pub fn drawn(lang: Lang, view: &OverviewView) -> Vec<Drawn> {
+    charts(lang, view).iter().map(|chart| chart.drawn(lang)).collect()
 }
 
 /// One event in ten seconds, the distance of two samples: a single one fills the axis.

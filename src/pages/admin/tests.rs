@@ -267,9 +267,9 @@ fn every_fragment_has_its_id_on_the_page() {
 fn the_script_knows_every_chart_of_the_page() {
     let view = lifelike();
     let text = rendered(&view);
-    let charts = chart_data(Lang::En, &view);
+    let charts = drawn(Lang::En, &view);
     assert_eq!(charts.len(), text.matches("data-chart=").count());
-    for (id, data) in charts {
+    for Drawn { id, data, .. } in charts {
         assert!(text.contains(&format!("id=\"{id}\"")), "{id}");
         assert_eq!(data["lines"][0]["values"].as_array().unwrap().len(), 60, "{id}");
     }

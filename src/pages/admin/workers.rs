@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Line, Mark};
+use super::chart::{Chart, Drawn, Line, Mark, events};
 use super::format::{self, Unit};
-use super::frame::Frame;
+use super::frame::{Fragment, Frame, stream_address};
 use super::lang::Lang;
-use super::overview::Fragment;
 use super::panels::{bar, share};
 use super::status::{StatusView, WorkerState, WorkerView};
-use super::window::{Window, address};
+use super::window::Window;
 use crate::clock::UnixNanos;
 
 /// Where the page is.
@@ -53,13 +52,9 @@ pub struct WorkersHistory {
 pub fn workers(frame: &Frame, view: &WorkersView) -> Markup {
     let lang = frame.lang;
     let window = view.history.as_ref().map(|history| history.window).unwrap_or_default();
-    let parameters = window.parameters();
-    let parameters: Vec<(&str, &str)> = [("page", "workers")]
-        .into_iter()
-        .chain(parameters.iter().map(|(name, value)| (*name, value.as_str())))
-        .collect();
+    let charts = view.history.as_ref().map(|history| charts(lang, history)).unwrap_or_default();
     let content = html! {
-        div data-stream=(address("/admin/events", &parameters)) {
+        div data-stream=(stream_address("workers", window, &charts, &[])) {
             (table(lang, &view.status))
             section aria-labelledby="commands-title" {
                 h2 id="commands-title" { (lang.tr("Change")) }
@@ -67,7 +62,7 @@ pub fn workers(frame: &Frame, view: &WorkersView) -> Markup {
                 (commands(lang, &frame.csrf, &view.status))
                 (scale(frame, view))
             }
-            @if let Some(history) = &view.history { (over_time(frame, history)) }
+            @if let Some(history) = &view.history { (over_time(frame, history, &charts)) }
         }
     };
     frame.page(lang.tr("Workers"), &content)
@@ -75,16 +70,20 @@ pub fn workers(frame: &Frame, view: &WorkersView) -> Markup {
 
 /// Renders the parts of the page that change by themselves, the charts aside.
 pub fn workers_fragments(lang: Lang, csrf: &str, view: &WorkersView) -> Vec<Fragment> {
-    vec![
+    let mut res = vec![
         Fragment { id: "workers", markup: table(lang, &view.status) },
         Fragment { id: "worker-commands", markup: commands(lang, csrf, &view.status) },
-    ]
+    ];
+    if let Some(history) = view.history.as_ref().filter(|history| history.unreadable.is_none()) {
+        res.push(Fragment { id: "events", markup: events(lang, &history.marks) });
+    }
+    res
 }
 
-/// Returns the id and the numbers of every chart, for the script.
-pub fn workers_chart_data(lang: Lang, view: &WorkersView) -> Vec<(String, serde_json::Value)> {
+/// Returns every chart for the stream.
+pub fn workers_drawn(lang: Lang, view: &WorkersView) -> Vec<Drawn> {
     let Some(history) = &view.history else { return Vec::new() };
-    charts(lang, history).iter().map(|chart| (format!("chart-{}", chart.id), chart.data())).collect()
+    charts(lang, history).iter().map(|chart| chart.drawn(lang)).collect()
 }
 
 fn table(lang: Lang, status: &StatusView) -> Markup {
@@ -230,7 +229,7 @@ fn scale(frame: &Frame, view: &WorkersView) -> Markup {
     }
 }
 
-fn over_time(frame: &Frame, history: &WorkersHistory) -> Markup {
+fn over_time(frame: &Frame, history: &WorkersHistory, charts: &[Chart<'_>]) -> Markup {
     let lang = frame.lang;
     html! {
         section aria-labelledby="charts-title" {
@@ -239,7 +238,8 @@ fn over_time(frame: &Frame, history: &WorkersHistory) -> Markup {
             @if let Some(fault) = &history.unreadable {
                 p.banner.bad { (lang.tr("The numbers could not be read:")) " " (fault) }
             } @else {
-                div.charts id="charts" { @for chart in charts(lang, history) { (chart.render(lang)) } }
+                div.charts id="charts" { @for chart in charts { (chart.render(lang)) } }
+                (events(lang, &history.marks))
             }
         }
     }

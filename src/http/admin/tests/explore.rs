@@ -210,3 +210,52 @@ async fn series_are_counted_and_narrowed_by_the_address() {
     assert!(get(&[("match", "hits{")]).await.contains("Nothing was counted: 1:6: parse error: "));
     assert!(get(&[("match", "nothing")]).await.contains("No series fits."));
 }
+
+/// Moves on to the next tick with charts, and returns what it says.
+async fn next_charts(case: &Case, body: &mut std::pin::Pin<Box<BoxBody>>) -> Value {
+    loop {
+        case.clock.advance(Duration::from_secs(2));
+        let text = next_event(body).await.unwrap();
+        let data: Value = serde_json::from_str(text.split("data: ").nth(1).unwrap().trim()).unwrap();
+        if data.get("charts").is_some() {
+            return data;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_answer_goes_on_while_it_is_looked_at() {
+    let case = filled();
+    let (cookie, _) = case.enter().await;
+    let page = address("/admin/metrics", &[("q", "hits_total")]);
+    let mut body = stream_of(&case, &cookie, &page).await;
+    let first = next_charts(&case, &mut body).await;
+    assert_eq!(first["figures"], serde_json::json!([]), "the page has this chart: {first}");
+    assert_eq!(first["charts"]["chart-answer"]["lines"].as_array().unwrap().len(), 3);
+
+    let labels = [("__name__", "hits_total"), ("job", "shop"), ("path", "/new")];
+    case.store.sample(&labels, NOW_MS, 7.0);
+    let second = next_charts(&case, &mut body).await;
+    let figure = second["figures"][0].as_str().unwrap();
+    assert!(figure.contains("id=\"chart-answer\"") && figure.contains("/new"), "other lines: {second}");
+    assert!(second["fragments"]["answer-value"].as_str().unwrap().contains("/new"), "{second}");
+    let third = next_charts(&case, &mut body).await;
+    assert_eq!(third["figures"], serde_json::json!([]), "the page has it now: {third}");
+
+    let fixed = format!("{page}&from={}&to={}", NOW_MS - 600_000, NOW_MS);
+    assert!(!case.get(&fixed, &cookie).await.text.contains("data-stream"), "what is over does not change");
+}
+
+#[actix_web::test]
+async fn the_store_is_told_anew_while_it_is_looked_at() {
+    let case = filled();
+    let (cookie, _) = case.enter().await;
+    let mut body = stream_of(&case, &cookie, "/admin/store").await;
+    let first = next_charts(&case, &mut body).await;
+    for part in ["verdict", "trouble", "kept", "writing", "exports", "queues", "came-and-went", "events"] {
+        assert!(first["fragments"][part].is_string(), "{part} {first}");
+    }
+    for chart in ["chart-size", "chart-samples", "chart-lines", "chart-sample-bytes", "chart-line-bytes"] {
+        assert!(first["charts"][chart].is_object(), "{chart} {first}");
+    }
+}

@@ -80,9 +80,7 @@ async fn workers_are_drawn_over_time_from_the_store() {
 async fn the_stream_brings_what_can_be_done_with_the_token_of_its_session() {
     let case = case();
     let (cookie, csrf) = case.enter().await;
-    let req = test::TestRequest::get().uri("/admin/events?page=workers").insert_header(("Cookie", cookie));
-    let res = case.call(req).await;
-    let mut body = Box::pin(res.into_body());
+    let mut body = stream_of(&case, &cookie, PLACE).await;
     let first = next_event(&mut body).await.unwrap();
     for id in ["workers", "worker-commands", "chart-ready", "chart-in-flight"] {
         assert!(first.contains(&format!("\"{id}\":")), "{id} {first}");

@@ -47,6 +47,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ("The newest", "Новейшие"),
     ("There is no chart:", "Графика нет:"),
     ("There is no value in this time. A longer time, or another one, may have some.", "За это время значений нет. Возможно, они есть в более длинном или другом промежутке."),
+    ("This query has no answer any more:", "На этот запрос больше нет ответа:"),
     ("This query has no answer:", "На этот запрос нет ответа:"),
     ("Time to answer by route: 95 of 100 requests are faster", "Время ответа по маршрутам: 95 из 100 запросов быстрее"),
     ("Value", "Значение"),
