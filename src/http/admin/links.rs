@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::AdminState;
 use super::audit::{Deed, Event};
-use super::browser::{LOGIN, base, frame, html, lane_full, see_other};
+use super::browser::{base, frame, html, lane_full, see_other};
+use super::door::to_login;
 use super::form::Timely;
 use super::guard::{self, CsrfForm};
 use crate::http::links::{DAYS_MAX, LinkError, NOTE_MAX_CHARS, PrivateLink};
@@ -31,7 +32,7 @@ pub(super) struct NewLink {
 
 /// `GET /admin/links`
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     show(&state, &req, session, None)
 }
 

@@ -54,8 +54,14 @@ pub(super) const RUSSIAN: super::Table = &[
         "Ни один воркер не запущен. Причина — в логе, а что исправить, скажет:",
     ),
     ("No.", "№"),
+    (
+        "Nobody was logged in any more, so nothing was changed. Log in and do it again.",
+        "Вход уже не действовал, поэтому ничего не изменено. Войдите и повторите.",
+    ),
     ("Not found", "Не найдено"),
     ("Not now", "Не сейчас"),
+    ("Nothing was changed", "Ничего не изменено"),
+    ("One moment", "Минуту"),
     ("Overview", "Обзор"),
     ("Page", "Страница"),
     ("Panics", "Паник"),
@@ -78,6 +84,10 @@ pub(super) const RUSSIAN: super::Table = &[
     (
         "The form arrived incomplete, or from another site. Please type the password here.",
         "Форма пришла неполной или с другого сайта. Введите пароль здесь.",
+    ),
+    (
+        "The page that this was sent from is of an earlier login. Load it again and repeat what you did.",
+        "Страница, с которой это отправлено, осталась от прошлого входа. Загрузите её заново и повторите.",
     ),
     ("The query broke off. The log says why.", "Запрос оборвался. Причина — в логе."),
     (
@@ -115,6 +125,10 @@ pub(super) const RUSSIAN: super::Table = &[
     ("Without a note", "Без заметки"),
     ("Workers", "Воркеры"),
     ("You are logged out.", "Вы вышли."),
+    (
+        "You came by a link on another site. The page is loaded again by itself.",
+        "Вы пришли по ссылке с другого сайта. Страница сейчас загрузится ещё раз сама.",
+    ),
     ("as of", "на"),
     ("back to now", "вернуться к настоящему"),
     ("charts as tables", "графики таблицами"),
