@@ -86,11 +86,6 @@ pub(super) fn html(status: StatusCode, page: String) -> HttpResponse {
     HttpResponse::build(status).insert_header(ContentType::html()).body(page)
 }
 
-/// Answers when the lane for what waits for a disk is full.
-pub(super) fn lane_full() -> HttpResponse {
-    HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, 1)).finish()
-}
-
 /// Returns where the site is, without the slash at the end: as the owner named it, else as the
 /// browser came.
 pub(super) fn base(state: &AdminState, req: &HttpRequest) -> String {

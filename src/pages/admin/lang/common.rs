@@ -13,6 +13,7 @@ pub(super) const RUSSIAN: super::Table = &[
         "A password is taken over HTTPS only (admin.require_tls).",
         "Пароль принимается только по HTTPS (admin.require_tls).",
     ),
+    ("A private link lasts from 1 to {days} days.", "Личная ссылка действует от 1 до {days} дней."),
     ("As a table", "Таблицей"),
     ("B", "Б"),
     ("Back to the page", "Вернуться на страницу"),
@@ -72,6 +73,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ("Restarts", "Перезапусков"),
     ("Revoke", "Отозвать"),
     ("Revoke the link: {note}", "Отозвать ссылку: {note}"),
+    ("Say for whom it is in at most {n} characters.", "Напишите, для кого она, не длиннее {n} знаков."),
     ("See the CV", "К резюме"),
     ("Settings", "Настройки"),
     ("State", "Состояние"),
@@ -85,6 +87,7 @@ pub(super) const RUSSIAN: super::Table = &[
         "The form arrived incomplete, or from another site. Please type the password here.",
         "Форма пришла неполной или с другого сайта. Введите пароль здесь.",
     ),
+    ("The link is revoked: it opens nothing more.", "Ссылка отозвана и больше ничего не открывает."),
     (
         "The page that this was sent from is of an earlier login. Load it again and repeat what you did.",
         "Страница, с которой это отправлено, осталась от прошлого входа. Загрузите её заново и повторите.",
@@ -94,8 +97,13 @@ pub(super) const RUSSIAN: super::Table = &[
         "The server answers other queries. Try again in a moment.",
         "Сервер занят другими запросами. Попробуйте чуть позже.",
     ),
+    (
+        "There are as many private links as there can be: revoke those that nobody needs.",
+        "Личных ссылок столько, сколько может быть: отзовите те, что никому не нужны.",
+    ),
     ("There is no private link.", "Личных ссылок нет."),
     ("There is nothing at this address.", "По этому адресу ничего нет."),
+    ("This link was revoked already, or has expired.", "Эта ссылка уже отозвана или истекла."),
     (
         "This page came over plain HTTP: others on the way can read the password. Set up HTTPS (tls.cert and tls.key, or a proxy), or come by an SSH tunnel.",
         "Эта страница пришла по обычному HTTP: пароль могут прочитать по дороге. Настройте HTTPS (tls.cert и tls.key или прокси) или зайдите через SSH-туннель.",
@@ -118,6 +126,10 @@ pub(super) const RUSSIAN: super::Table = &[
     ("Visitors", "Посетители"),
     ("What is below was true then.", "Всё, что ниже, верно на тот момент."),
     ("Where is my password?", "Где мой пароль?"),
+    (
+        "Whoever has it sees no more than everybody from then on. It cannot be given back: make another one.",
+        "Её владелец будет видеть только то, что видят все. Вернуть её нельзя, можно сделать новую.",
+    ),
     (
         "Whoever has such a link sees the CV with every contact, those that the page keeps to itself too, until the link expires or is revoked. Search engines are told to stay out.",
         "По такой ссылке видны все контакты резюме, включая скрытые на странице, пока ссылка не истечёт или не будет отозвана. Поисковикам сказано не индексировать её.",
