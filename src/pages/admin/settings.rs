@@ -383,6 +383,8 @@ fn event_words(lang: Lang, event: &str) -> String {
         "cv_published" => lang.tr("CV published"),
         "cv_restored" => lang.tr("Earlier CV brought back"),
         "roll_back" => lang.tr("Roll-back"),
+        "release" => lang.tr("Release"),
+        "hand_over" => lang.tr("Hand-over"),
         _ => event,
     };
     words.to_string()
@@ -395,6 +397,7 @@ fn actor_words(lang: Lang, actor: &str) -> String {
         _ => match actor {
             "basic admin" => lang.tr("password, by Basic auth").to_string(),
             "command line" => lang.tr("command line").to_string(),
+            "signal" => lang.tr("signal").to_string(),
             "stranger" => lang.tr("stranger").to_string(),
             other => other.to_string(),
         },
