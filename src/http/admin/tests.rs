@@ -4,6 +4,7 @@ mod access;
 mod cv;
 mod explore;
 mod logs;
+mod overview;
 mod releases;
 mod settings;
 mod store;
@@ -21,7 +22,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt;
 
-use super::overview::read_traffic;
+use super::overview::{read_traffic, view as overview_view};
 use super::*;
 use crate::balancer::{ControlError, LaneSnapshot, Lanes, WorkerId};
 use crate::clock::{UnixMillis, UnixNanos};
@@ -73,6 +74,11 @@ fn case() -> Case {
 }
 
 fn case_with(config: Config) -> Case {
+    case_reading(config, |store| store)
+}
+
+/// The same over what reads the numbers of the store.
+fn case_reading(config: Config, metrics: impl FnOnce(Arc<MemoryStore>) -> Arc<dyn MetricRead>) -> Case {
     // A stream's ticks come as fast as they are read.
     tokio::time::pause();
     let dir = tempfile::tempdir().unwrap();
@@ -129,7 +135,7 @@ fn case_with(config: Config) -> Case {
         links: Arc::new(Links::open(dir.path())),
         tagged: Arc::new(Tagged::open(dir.path())),
         base_url: Arc::new(|| Some("https://cv.example.com".into())),
-        metrics: store.clone(),
+        metrics: metrics(store.clone()),
         logs: store.clone(),
         journal: crate::query::journal::Journal::new(clock.clone(), &opentelemetry::global::meter("test")),
         samples_max: Arc::new(|| 100_000),
