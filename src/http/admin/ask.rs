@@ -4,6 +4,7 @@
 //! reason, and one that nobody waits for any more is too: what was read by then is no answer, and
 //! nobody may keep it as one. All of it blocks, so it is called on the heavy lane.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::AdminState;
@@ -14,8 +15,8 @@ use crate::query::journal::{Door, Recorder};
 use crate::query::logql::{self, LogAnswer, LogRange, When};
 use crate::query::promql::ast::Expr;
 use crate::query::promql::{self, Answer, Moments, Value};
-use crate::record::read::{Direction, LogRead, Matcher, MetricRead, StreamVolume};
-use crate::record::{Labels, Sample};
+use crate::record::read::{Direction, LogRead, Matcher, MetricRead, SeriesSelect, StreamVolume};
+use crate::record::{Coverage, Labels, Resolution, RolledStep, Rollup, Sample};
 
 /// Longer than this nobody looks at an empty page.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -187,6 +188,26 @@ impl Ask<'_> {
     /// Returns the rows that a PromQL query gives over a grid.
     pub(super) fn rows(&self, query: &str, grid: Grid) -> Result<Vec<Row>, AskError> {
         matrix(self.value(query, grid.range())?, grid)
+    }
+
+    /// Returns how far back each resolution reaches.
+    pub(super) fn coverage(&self) -> Vec<Coverage> {
+        self.metrics.coverage()
+    }
+
+    /// Hands over what series did in each step of a resolution.
+    pub(super) fn rollups(
+        &self,
+        select: &SeriesSelect,
+        resolution: Resolution,
+        visit: &mut dyn FnMut(&Rollup),
+    ) -> Result<(), AskError> {
+        let mut each = |_: &Labels, steps: &[RolledStep]| {
+            steps.iter().for_each(|(_, rollup)| visit(rollup));
+            ControlFlow::Continue(())
+        };
+        let read = || Ok(self.metrics.rollups(select, resolution, &mut each).map_err(promql::Error::from)?);
+        self.whole(read, metrics_ended)
     }
 
     fn value(&self, query: &str, moments: Moments) -> Result<Value, AskError> {

@@ -8,6 +8,7 @@ mod overview;
 mod releases;
 mod settings;
 mod store;
+mod uptime;
 mod visitors;
 mod workers;
 
