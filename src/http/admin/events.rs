@@ -231,8 +231,14 @@ impl Stream {
                 }
                 Next::Tick(self.changes(self.state.parts.clock.now(), shown, with_charts))
             }
-            // A comment keeps the connection; the next tick tries again.
-            Err(_) => Next::Tick(Bytes::from_static(b": busy\n\n")),
+            // The page is told that the server lives; the next tick tries again.
+            Err(_) => {
+                let at_ms = self.state.parts.clock.now_ms().0;
+                Next::Tick(event(
+                    "tick",
+                    &json!({ "at_ms": at_ms, "fragments": {}, "busy": true }).to_string(),
+                ))
+            }
         }
     }
 

@@ -707,6 +707,11 @@ async fn saturated_queries_answer_503() {
     }
     let answer = case.get("/admin", &cookie).await;
     assert_eq!((answer.status, answer.header(RETRY_AFTER)), (StatusCode::SERVICE_UNAVAILABLE, "2"));
+    // An open page hears that the server lives, and is busy.
+    let req = test::TestRequest::get().uri("/admin/events").insert_header(("Cookie", cookie.clone()));
+    let mut body = Box::pin(case.call(req).await.into_body());
+    let tick = next_event(&mut body).await.unwrap();
+    assert!(tick.starts_with("event: tick\n") && tick.contains(r#""fragments":{},"busy":true"#), "{tick}");
     assert_eq!(case.get("/admin/api/v1/workers", &cookie).await.status, StatusCode::SERVICE_UNAVAILABLE);
     drop(release);
     while heavy.snapshot().n_running + heavy.snapshot().n_waiting > 0 {
