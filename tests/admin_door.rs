@@ -218,7 +218,10 @@ fn every_route_refuses_without_a_session() {
             let (status, place) = (answer.status, answer.header("location").to_string());
             match route.door {
                 Door::Open => assert_ne!(status, 500, "{method} {path}"),
-                Door::Page => assert_eq!((status, place.as_str()), (303, "/admin/login"), "{method} {path}"),
+                Door::Page => {
+                    assert_eq!(status, 303, "{method} {path}");
+                    assert!(place == "/admin/login" || place.starts_with("/admin/login?"), "{path}: {place}");
+                }
                 Door::Fetch | Door::Machine => assert_eq!(status, 401, "{method} {path}"),
             }
             if route.door != Door::Open {

@@ -35,7 +35,7 @@ mod workers;
 pub use access::{AccessView, MadeTokenView, SecondFactorView, SessionView, TokenView, access};
 pub use cardinality::{CardinalityView, CountView, CountedView, LabelCountView, cardinality};
 pub use chart::{Drawn, Mark, MarkKind, shapes};
-pub use door::{LoginView, login, message};
+pub use door::{LoginView, login, lost_draft, message};
 pub use explore::{
     AnswerValue, AnsweredView, EXAMPLES, Example, ExploreView, Explored, LINES_MAX, LinesView, QueryFault,
     ROWS_MAX, RowView, RowsView, SamplesView, answer_drawn, answer_fragments, explore, metrics_address,

@@ -17,7 +17,8 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::audit::{Deed, Event};
-use super::browser::{LOGIN, back, bad, frame, good, html, see_other, unanswered};
+use super::browser::{back, bad, frame, good, html, see_other, unanswered};
+use super::door::{not_meant, to_login};
 use super::editor::{Draft, EditError, Opened, Published};
 use super::form::Timely;
 use super::gather::off_thread;
@@ -26,7 +27,7 @@ use super::{AdminState, Parts, language};
 use crate::cv::Problem;
 use crate::pages::admin::cv as pages;
 use crate::pages::admin::cv::{CvView, EditorView, Outcome, VersionPage};
-use crate::pages::admin::{Lang, Tab, address};
+use crate::pages::admin::{Lang, Tab, address, lost_draft};
 
 pub(super) use previews::Previews;
 
@@ -64,7 +65,7 @@ impl DraftForm {
 
 /// `GET /admin/cv`
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let look = |state: &AdminState| {
         let Parts { editor, links, clock, .. } = &state.parts;
         (editor.look(), editor.versions(), links.list(clock.now_ms()).len())
@@ -132,7 +133,7 @@ impl Asked {
 
 /// `GET /admin/cv/edit`
 pub(super) async fn edit(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let (asked, lang) = (Asked::parse(req.query_string()), language::of(&req));
     let open = move |state: &AdminState| {
         let editor = &state.parts.editor;
@@ -262,7 +263,7 @@ pub(super) async fn previewed(
     req: HttpRequest,
     rest: web::Path<String>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let Some(preview) = state.previews.get(&session.token, state.parts.clock.elapsed()) else {
         let text = language::of(&req)
             .tr("The preview is gone: they are kept for half an hour. Make it again from the editor.");
@@ -289,17 +290,35 @@ pub(super) async fn publish(
     }
 }
 
-/// Returns the session and what it sent; without a text the page, which says that none arrived.
+/// Returns the session and what it sent; without a text the page, which says that none arrived. A
+/// text that nobody may publish any more comes back to whoever sent it.
 async fn drafted(
     state: &AdminState,
     req: &HttpRequest,
     form: Option<DraftForm>,
 ) -> Result<(Session, Draft), HttpResponse> {
+    let (session, lang) = (guard::session(state, req).await, language::of(req));
     let Some(form) = form else {
-        let session = guard::session(state, req).await.ok_or_else(|| see_other(LOGIN))?;
+        let session = session.ok_or_else(|| to_login(state, req))?;
         return Err(too_large(state, &session, req));
     };
-    Ok((guard::meant(state, req, Some(&form.csrf)).await?, form.into_draft()))
+    if !guard::is_own_site(req) {
+        return Err(not_meant(state, req));
+    }
+    let Some(session) = session else {
+        if form.text.is_empty() {
+            return Err(to_login(state, req));
+        }
+        let page = lost_draft(&state.parts.assets, lang, &form.file, &form.text);
+        return Err(html(StatusCode::UNAUTHORIZED, page.into_string()));
+    };
+    if !guard::has_token(&session, req, Some(&form.csrf)) {
+        let text = lang.tr("This was sent from a page of an earlier login, so nothing was published. Look at it and publish again.");
+        let outcome = Some(Outcome::Failed(text.to_string()));
+        let view = EditorView { outcome, ..sent(form.into_draft(), None) };
+        return Err(show(state, req, &session, StatusCode::FORBIDDEN, view));
+    }
+    Ok((session, form.into_draft()))
 }
 
 /// Writes a draft and says what became of it.
@@ -406,7 +425,7 @@ fn show(
 
 /// `GET /admin/cv/versions`
 pub(super) async fn versions(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let look = |state: &AdminState| (state.parts.editor.versions(), state.parts.editor.look().bar);
     match off_thread(&state, look).await {
         Ok((Ok(versions), bar)) => {
@@ -424,7 +443,7 @@ pub(super) async fn version(
     req: HttpRequest,
     id: web::Path<String>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let id = id.into_inner();
     let look = move |state: &AdminState| {
         let editor = &state.parts.editor;

@@ -43,6 +43,10 @@ pub(super) const RUSSIAN: super::Table = &[
         "Их ни у кого нет. Такая ссылка показывает все контакты, пока не истечёт или не будет отозвана.",
     ),
     (
+        "Nobody was logged in any more when this arrived. Nothing is lost: here is what you wrote. Log in in another tab, and put it into the editor.",
+        "Когда это пришло, вход уже не действовал. Ничего не потеряно: вот что вы написали. Войдите в другой вкладке и вставьте текст в редактор.",
+    ),
+    (
         "None yet. The first is kept when a CV of the folder is shown.",
         "Пока нет. Первая появится, когда будет показано резюме из папки.",
     ),
@@ -62,6 +66,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ),
     ("Nothing in the folder counts yet.", "В папке пока нет ничего нужного."),
     ("Nothing is changed until you publish it.", "Ничего не изменится, пока вы его не опубликуете."),
+    ("Nothing was published", "Ничего не опубликовано"),
     ("Nothing: both are the same text.", "Ничего: это один и тот же текст."),
     ("Open it in the editor", "Открыть в редакторе"),
     (
@@ -156,6 +161,10 @@ pub(super) const RUSSIAN: super::Table = &[
     ),
     ("The whole text", "Весь текст"),
     ("This is the text of", "Это текст от"),
+    (
+        "This was sent from a page of an earlier login, so nothing was published. Look at it and publish again.",
+        "Это отправлено со страницы, оставшейся от прошлого входа, поэтому ничего не опубликовано. Проверьте текст и опубликуйте ещё раз.",
+    ),
     ("To the files of the CV", "К файлам резюме"),
     ("Version", "Версия"),
     ("Versions", "Версии"),
