@@ -280,7 +280,7 @@ fn status_of(fault: &ControlError) -> StatusCode {
 
 /// Runs to the end also when the caller leaves: what was asked for is done by others, and how
 /// it ended is to be written down.
-async fn to_the_end<T: 'static>(work: impl Future<Output = T> + 'static) -> T {
+pub(super) async fn to_the_end<T: 'static>(work: impl Future<Output = T> + 'static) -> T {
     // A task of its own ends by itself; it is lost only with the whole thread, or by a panic
     // of its own, which goes on here.
     match actix_web::rt::spawn(work).await {

@@ -16,17 +16,18 @@ use serde::Deserialize;
 use serde_json::json;
 use url::form_urlencoded;
 
+use super::api::to_the_end;
 use super::audit::{Deed, Event};
 use super::browser::{back, bad, frame, good, html, see_other, unanswered};
 use super::door::{not_meant, to_login};
-use super::editor::{Draft, EditError, Opened, Published};
+use super::editor::{Draft, EditError, Opened, Published, TEXT_MAX_BYTES};
 use super::form::Timely;
 use super::gather::off_thread;
 use super::guard::{self, CsrfForm, Session};
 use super::{AdminState, Parts, language};
 use crate::cv::Problem;
 use crate::pages::admin::cv as pages;
-use crate::pages::admin::cv::{CvView, EditorView, Outcome, VersionPage};
+use crate::pages::admin::cv::{Bar, CvView, EditorView, Outcome, VersionPage};
 use crate::pages::admin::{Lang, Tab, address, lost_draft};
 
 pub(super) use previews::Previews;
@@ -42,7 +43,7 @@ const PREVIEW: &str = "/admin/cv/preview/";
 
 /// What a form of the editor may have: the largest text, each of its bytes as `%XX`, and the
 /// other fields.
-pub(super) const FORM_MAX_BYTES: usize = 3 * super::editor::TEXT_MAX_BYTES + 4_096;
+pub(super) const FORM_MAX_BYTES: usize = 3 * TEXT_MAX_BYTES + 4_096;
 
 /// What the editor sends.
 #[derive(Deserialize)]
@@ -93,10 +94,13 @@ pub(super) async fn reload(
         Ok(session) => session,
         Err(refusal) => return refusal,
     };
-    let witness = state.witness(&req, session.actor());
-    let outcome = (state.parts.reload)().await;
-    witness.note(Deed::of(Event::Reload, "reload", &outcome.as_ref().map(|_| ())));
-    let notice = match outcome {
+    let (reloading, witness) = ((state.parts.reload)(), state.witness(&req, session.actor()));
+    let reloaded = to_the_end(async move {
+        let outcome = reloading.await;
+        witness.note(Deed::of(Event::Reload, "reload", &outcome.as_ref().map(|_| ())));
+        outcome
+    });
+    let notice = match reloaded.await {
         Ok(applied) => good(applied),
         Err(reasons) => {
             let text = language::of(&req).tr("The reload was refused, and all stays as it was:");
@@ -318,6 +322,13 @@ async fn drafted(
         let view = EditorView { outcome, ..sent(form.into_draft(), None) };
         return Err(show(state, req, &session, StatusCode::FORBIDDEN, view));
     }
+    if form.text.len() > TEXT_MAX_BYTES {
+        let text =
+            lang.tr("The text is larger than 1 MB, the most that is edited here. Nothing was written.");
+        let outcome = Some(Outcome::Failed(text.to_string()));
+        let view = EditorView { outcome, ..sent(form.into_draft(), None) };
+        return Err(show(state, req, &session, StatusCode::PAYLOAD_TOO_LARGE, view));
+    }
     Ok((session, form.into_draft()))
 }
 
@@ -329,11 +340,15 @@ async fn write(
     draft: Draft,
     event: Event,
 ) -> HttpResponse {
-    let witness = state.witness(req, session.actor());
-    let outcome = state.parts.editor.publish(draft.clone()).await;
+    let (publishing, witness) =
+        (state.parts.editor.publish(draft.clone()), state.witness(req, session.actor()));
     let asked = format!("publish {}, {} bytes", draft.name, draft.text.len());
-    witness.note(Deed::of(event, &asked, &outcome.as_ref().map(|_| ())));
-    let lang = language::of(req);
+    let published = to_the_end(async move {
+        let outcome = publishing.await;
+        witness.note(Deed::of(event, &asked, &outcome.as_ref().map(|_| ())));
+        outcome
+    });
+    let (outcome, lang) = (published.await, language::of(req));
     let place = address("/admin/cv/edit", &[("file", &draft.name)]);
     match outcome {
         Ok(Published::Shown(_)) => {
@@ -453,6 +468,7 @@ pub(super) async fn version(
         let present = opened.as_ref().filter(|opened| !opened.mark.is_empty());
         let diff = present.map(|opened| diff::between(&opened.text, &text));
         let (seen, bar) = opened.map_or_else(Default::default, |opened| (opened.mark, opened.bar));
+        let bar = bar.filter(Bar::is_for_any_text);
         Ok::<_, EditError>(VersionPage { version, text, diff, seen, bar })
     };
     match off_thread(&state, look).await {

@@ -222,6 +222,9 @@ async fn a_large_text_passes_and_a_larger_one_is_refused_by_name() {
     // Each letter is six bytes of a form.
     let large = format!("basics: {{name: Ada}}\n# {}\n", "я".repeat(editor::TEXT_MAX_BYTES / 2 - 100));
     assert_eq!(case.publish(&session, &large).await.status, StatusCode::SEE_OTHER);
+    let refused = case.draft("publish", &session, "x", &"a".repeat(editor::TEXT_MAX_BYTES + 1)).await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(refused.text.contains("larger than 1 MB") && refused.text.contains("aaaaaaaa"));
     let (cookie, csrf) = &session;
     let body =
         format!("csrf={csrf}&file=cv.yaml&text={}", "a".repeat(crate::http::admin::cv::FORM_MAX_BYTES));

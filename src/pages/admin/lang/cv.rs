@@ -156,6 +156,10 @@ pub(super) const RUSSIAN: super::Table = &[
         "Текст не пришёл целиком или больше 1 МБ. Ничего не записано.",
     ),
     (
+        "The text is larger than 1 MB, the most that is edited here. Nothing was written.",
+        "Текст больше 1 МБ, а больше здесь не правят. Ничего не записано.",
+    ),
+    (
         "The user {user} may not write to this folder. To edit here, give it the folder:",
         "Пользователь {user} не может писать в эту папку. Чтобы править здесь, отдайте её ему:",
     ),
