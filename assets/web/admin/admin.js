@@ -105,13 +105,16 @@ function listen() {
   source = new EventSource(streaming.dataset.stream);
   for (const name in admin.on) source.addEventListener(name, admin.on[name]);
   source.addEventListener("tick", (event) => {
-    const { at_ms, fragments, charts, figures } = JSON.parse(event.data);
+    const { at_ms, fragments, charts, figures, busy } = JSON.parse(event.data);
     hear();
     for (const [id, markup] of [...waiting]) swap(id, markup);
     for (const id in fragments) swap(id, fragments[id]);
     if (!paused) for (const id in charts || {}) admin.update(id, charts[id]);
     for (const markup of figures || []) admin.renew(markup);
-    if (!paused) say("on", admin.words.live + ", " + admin.clock(new Date(at_ms)));
+    if (paused) return;
+    // Nothing could be read this time: what is shown is as old as the tick before.
+    if (busy) say("off", admin.words.busy);
+    else say("on", admin.words.live + ", " + admin.clock(new Date(at_ms)));
   });
   source.addEventListener("end", (event) => {
     if (event.data === "login") logIn();

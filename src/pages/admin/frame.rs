@@ -286,6 +286,7 @@ impl Frame {
             "live": lang.tr("live"),
             "restarts": lang.tr("the server restarts"),
             "broken": lang.tr("not live, trying again"),
+            "busy": lang.tr("the server is busy"),
             "logs": lang.tr("Lines of"),
             "hint": lang.tr("Click: the lines of this moment. Drag: a closer look."),
             "pause": lang.tr("Pause"),
