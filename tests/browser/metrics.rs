@@ -34,14 +34,8 @@ async fn a_query_is_written_with_what_is_offered_and_answered() {
     page.element("#live").await;
     // What is worth asking is known once the first sample is there.
     let place = vitrine.url("/admin/metrics");
-    let mut pause = tokio::time::interval(std::time::Duration::from_millis(500));
-    loop {
-        pause.tick().await;
-        page.open(&place).await;
-        if page.run("return document.querySelectorAll('.examples a').length").await.as_u64() > Some(3) {
-            break;
-        }
-    }
+    let n_examples = "return document.querySelectorAll('.examples a').length";
+    page.open_until(&place, n_examples, |n| n.as_u64() > Some(3)).await;
 
     // Tab takes the first offer.
     type_keys(&page, "sum by (wor").await;

@@ -1,8 +1,9 @@
-//! The overview under a hand: keys, the crosshair, a closer look, the lines behind a moment.
+//! The overview under a hand: the crosshair, a closer look, the lines behind a moment; and what
+//! comes by itself, or does not.
 
 use std::time::Duration;
 
-use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
+use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction, TouchActions};
 use serde_json::Value;
 
 use super::driver::{DESK, Page, Viewer, browser};
@@ -26,16 +27,7 @@ async fn with_charts(page: &Page, vitrine: &Vitrine) {
 
 /// Opens the overview again and again until its charts have lines.
 async fn reopened(page: &Page, vitrine: &Vitrine) {
-    let url = vitrine.url("/admin");
-    let mut pause = tokio::time::interval(Duration::from_millis(500));
-    loop {
-        pause.tick().await;
-        page.open(&url).await;
-        let n_lines = page.run(N_POINTS).await;
-        if n_lines.as_u64() >= Some(2) {
-            return;
-        }
-    }
+    page.open_until(&vitrine.url("/admin"), N_POINTS, |n| n.as_u64() >= Some(2)).await;
 }
 
 /// How many values the chart of the processors has, once it can be pointed at.
@@ -72,6 +64,19 @@ async fn charts_are_pointed_at_looked_at_closer_and_lead_to_their_lines() {
     let crosses = "return [...document.querySelectorAll('.u-cursor-x')].filter((cross) =>
         getComputedStyle(cross).transform !== 'none' && !cross.classList.contains('u-off')).length;";
     page.run_until(crosses, |n| n.as_u64() >= Some(3)).await;
+    // Each says the moment, for which there was room: nothing moves.
+    let heights =
+        "return [...document.querySelectorAll('figcaption')].map((caption) => caption.offsetHeight);";
+    let said = "return [...document.querySelectorAll('.pointed')].map((room) => room.textContent.replace(/[0-9]/g, '9'));";
+    let moments = |said: &Value| {
+        let said = said.as_array().unwrap();
+        said.len() >= 3 && said.iter().all(|moment| moment == "99:99:99")
+    };
+    page.run_until(said, moments).await;
+    let pointed_at = page.run(heights).await;
+    page.0.perform_actions(MouseActions::new("mouse".into()).then(to((5.0, 5.0)))).await.unwrap();
+    page.run_until(said, |said| said.as_array().unwrap().iter().all(|moment| moment == "")).await;
+    assert_eq!(page.run(heights).await, pointed_at);
 
     // The newest moment, and the lines behind it. Numbers that arrive just then take the crosshair
     // away, as they do under a person's hand, who clicks again.
@@ -109,24 +114,37 @@ async fn charts_are_pointed_at_looked_at_closer_and_lead_to_their_lines() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_view_is_a_key_away() {
-    let Some((_driver, page)) = browser(Viewer { size: DESK, ..Viewer::default() }).await else { return };
-    let vitrine = Vitrine::start();
-    page.open(&vitrine.url("/admin")).await;
-    page.log_in(vitrine.admin_password()).await;
-    page.text_until("#live", |text| text.starts_with("live")).await;
-    let is_open = "return document.querySelector('#keys').open;";
-    page.press("?").await;
-    page.run_until(is_open, |open| *open == Value::Bool(true)).await;
-    page.press("\u{e00c}").await;
-    page.run_until(is_open, |open| *open == Value::Bool(false)).await;
-    page.press("]").await;
-    let place = "return location.pathname + location.search;";
-    page.run_until(place, |place| place == "/admin?range=6h").await;
-    page.press("g").await;
-    page.press("l").await;
-    page.run_until(place, |place| place == "/admin/logs").await;
-    page.press("/").await;
-    page.run_until("return document.activeElement.id", |id| id == "search").await;
+async fn a_finger_is_offered_the_lines_and_a_closer_look() {
+    let Some((_driver, page)) = browser(Viewer::default()).await else { return };
+    let vitrine = start();
+    with_charts(&page, &vitrine).await;
+    let ways = "return [...document.querySelectorAll('#chart-cpu .behind a')].map((link) =>
+        [link.textContent.replace(/[0-9]/g, '9'), link.getAttribute('href').replace(/[0-9]+/g, '9')]);";
+    let expect = serde_json::json!([
+        ["Lines of 99:99:99–99:99:99", "/admin/logs?from=9&to=9"],
+        ["A closer look", "/admin?from=9&to=9"]
+    ]);
+    // Numbers that arrive just then take the crosshair away.
+    let mut found = Value::Null;
+    for _ in 0..20 {
+        let tap = TouchActions::new("finger".into())
+            .then(to(place(&page, 0.5).await))
+            .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
+            .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT })
+            .then(PointerAction::Pause { duration: Duration::from_millis(300) });
+        page.0.perform_actions(tap).await.unwrap();
+        found = page.run(ways).await;
+        if found == expect {
+            break;
+        }
+    }
+    assert_eq!(found, expect);
+    // Five steps on each side of the one that was pointed at.
+    let n_steps = "const figure = document.querySelector('#chart-cpu');
+        const place = new URL(figure.querySelector('.behind a:last-child').href).searchParams;
+        return (place.get('to') - place.get('from')) / JSON.parse(figure.dataset.chart).step;";
+    let n_steps = page.run(n_steps).await.as_f64().unwrap();
+    assert!((6.0..=11.0).contains(&n_steps), "{n_steps}");
+    assert!(page.complaints().await.is_empty());
     page.0.close().await.unwrap();
 }

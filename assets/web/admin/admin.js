@@ -11,14 +11,18 @@ const WRITTEN = {
   second: (at) => admin.clock(at),
   minute: (at) => admin.minute(at),
   date: (at) => admin.date(at),
+  "date-minute": (at) => admin.date(at) + " " + admin.minute(at),
+  "date-second": (at) => admin.date(at) + " " + admin.clock(at),
   day: (at) => at.getFullYear() + "-" + admin.date(at) + " " + admin.clock(at),
+  exact: (at) => WRITTEN.day(at) + "." + String(at.getMilliseconds()).padStart(3, "0"),
 };
+admin.written = WRITTEN;
 
 function localTimes(root) {
   for (const time of root.querySelectorAll("time[data-at]")) {
     const at = new Date(time.dateTime);
     if (isNaN(at)) continue;
-    if (!time.title) time.title = time.dateTime.replace("T", " ").replace("Z", " UTC");
+    if (!time.title) time.title = admin.utc(at);
     time.textContent = WRITTEN[time.dataset.at](at);
   }
 }

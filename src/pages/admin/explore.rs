@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Drawn, LINE_CLASSES, Line, Mark, events};
+use super::chart::{Behind, Chart, Drawn, LINE_CLASSES, Line, Mark, events};
 use super::format::{self, Unit};
 use super::frame::{Fragment, Frame, stream_address};
 use super::lang::{Lang, text};
@@ -442,7 +442,7 @@ fn chart<'a>(lang: Lang, lines: &'a LinesView, answered: &'a AnsweredView) -> Ch
         empty: lang.tr("There is no value in this time. A longer time, or another one, may have some."),
         top_min: 0.0,
         marks: &answered.marks,
-        logs: Some("/admin/logs"),
+        behind: Some(Behind::Lines("/admin/logs")),
         query: None,
     }
 }

@@ -178,6 +178,13 @@ pub fn minute(at: UnixNanos) -> Markup {
     }
 }
 
+/// Writes day, hour and minute in UTC.
+pub fn date_and_minute(at: UnixNanos) -> Markup {
+    html! {
+        time data-at="date-minute" datetime=(in_utc(at, "%Y-%m-%dT%H:%M:%SZ")) { (in_utc(at, "%m-%d %H:%M")) }
+    }
+}
+
 /// Writes the day of a moment in UTC; the script rewrites it in the viewer's zone.
 pub fn date(at: UnixNanos) -> Markup {
     html! {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 use serde_json::json;
 
-use super::chart::{Bars, Chart, Line, Mark};
+use super::chart::{Bars, Behind, Chart, Line, Mark};
 use super::format::{self, Unit};
 use super::frame::{Frame, Tab};
 use super::lang::Lang;
@@ -180,7 +180,7 @@ fn bars(lang: Lang, title: &str, filter: &LogFilter, counts: &LineCounts) -> Mar
         empty: lang.tr("No line in this time."),
         top_min: 1.0,
         marks: &counts.marks,
-        logs: Some(&logs),
+        behind: Some(Behind::Lines(&logs)),
         query: None,
     };
     Bars(chart).render(lang)

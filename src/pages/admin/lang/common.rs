@@ -9,6 +9,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ("30 d", "30 дн"),
     ("6 h", "6 ч"),
     ("7 d", "7 дн"),
+    ("A closer look", "Приблизить"),
     (
         "A password is taken over HTTPS only (admin.require_tls).",
         "Пароль принимается только по HTTPS (admin.require_tls).",
@@ -22,9 +23,14 @@ pub(super) const RUSSIAN: super::Table = &[
         "Click: the lines of this moment. Drag: a closer look.",
         "Щелчок — строки этого момента. Протяните — приблизить.",
     ),
+    (
+        "Click: the tables of this day. Drag: those of several days.",
+        "Щелчок — таблицы этого дня. Протяните — нескольких дней.",
+    ),
     ("Close", "Закрыть"),
     ("Days", "Дней"),
     ("Done", "Сделано"),
+    ("Drag: a closer look.", "Протяните — приблизить."),
     ("For whom", "Для кого"),
     ("GiB", "ГиБ"),
     ("Go on", "Продолжить"),
@@ -70,6 +76,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ("Settings", "Настройки"),
     ("State", "Состояние"),
     ("Store", "Хранилище"),
+    ("Tables of", "Таблицы за"),
     (
         "That is not the code of now. Each opens once: wait for the next one and try again.",
         "Это не текущий код. Каждый действует один раз: дождитесь следующего и попробуйте снова.",

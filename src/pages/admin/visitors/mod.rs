@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Line};
+use super::chart::{Behind, Chart, Line};
 use super::format::{self, Unit};
 use super::frame::Frame;
 use super::lang::Lang;
@@ -153,7 +153,7 @@ fn chart<'a>(lang: Lang, view: &'a VisitorsView) -> Chart<'a> {
         // One reader of one page is no mountain.
         top_min: 4.0,
         marks: &[],
-        logs: Some("/admin/visitors"),
+        behind: Some(Behind::Days("/admin/visitors")),
         query: None,
     }
 }
