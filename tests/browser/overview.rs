@@ -148,3 +148,83 @@ async fn a_finger_is_offered_the_lines_and_a_closer_look() {
     assert!(page.complaints().await.is_empty());
     page.0.close().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_comes_anew_under_the_focus_and_keeps_it() {
+    let Some((_driver, page)) = browser(Viewer::default()).await else { return };
+    let vitrine = start();
+    with_charts(&page, &vitrine).await;
+    page.text_until("#live", |text| text.starts_with("live")).await;
+    page.run(
+        "document.querySelector('#tiles a').focus(); document.querySelector('#tiles').dataset.old = '1';",
+    )
+    .await;
+    let is_new = "return !document.querySelector('#tiles').dataset.old;";
+    page.run_until(is_new, |is_new| *is_new == true).await;
+    let focused = "const focused = document.activeElement;
+        return [Boolean(focused.closest('#tiles')), focused.getAttribute('href')];";
+    assert_eq!(page.run(focused).await, serde_json::json!([true, "/admin/visitors"]));
+
+    // What was opened stays so.
+    let swapped = "const markup = '<div id=banners><details id=said><summary>a</summary>b</details></div>';
+        swap('banners', markup);
+        const old = document.querySelector('#said');
+        old.open = true;
+        old.querySelector('summary').focus();
+        swap('banners', markup);
+        const fresh = document.querySelector('#said');
+        return [fresh !== old, fresh.open, document.activeElement === fresh.querySelector('summary')];";
+    assert_eq!(page.run(swapped).await, serde_json::json!([true, true, true]));
+    assert!(page.complaints().await.is_empty());
+    page.0.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_stands_still_while_it_is_paused() {
+    let Some((_driver, page)) = browser(Viewer::default()).await else { return };
+    let vitrine = start();
+    with_charts(&page, &vitrine).await;
+    page.text_until("#live", |text| text.starts_with("live")).await;
+    page.press("p").await;
+    page.text_until("#live", |text| text == "paused").await;
+    page.run("document.querySelector('#tiles').dataset.old = '1';").await;
+    // A connection that broke meanwhile says so, and that it is paused when it is back.
+    page.run("source.onerror();").await;
+    page.text_until("#live", |text| text == "not live, trying again").await;
+    page.text_until("#live", |text| text == "paused").await;
+    page.run_until("return waiting.has('tiles');", |waits| *waits == true).await;
+    assert_eq!(page.run("return document.querySelector('#tiles').dataset.old;").await, "1");
+
+    page.press("p").await;
+    page.text_until("#live", |text| text.starts_with("live")).await;
+    assert!(page.run("return document.querySelector('#tiles').dataset.old;").await.is_null());
+    assert!(page.complaints().await.is_empty());
+    page.0.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_nobody_sees_hears_nothing_until_it_is_seen_again() {
+    let Some((_driver, page)) = browser(Viewer::default()).await else { return };
+    let vitrine = Vitrine::start();
+    page.open(&vitrine.url("/admin")).await;
+    page.log_in(vitrine.admin_password()).await;
+    page.text_until("#live", |text| text.starts_with("live")).await;
+    // A browser without a screen hides no page, so this one is told that it is hidden.
+    let hide = "window.streams = [source];
+        window.EventSource = class extends EventSource {
+            constructor(place) { super(place); streams.push(this); }
+        };
+        window.isHidden = false;
+        Object.defineProperty(document, 'hidden', { get: () => isHidden });
+        window.turn = (is) => { isHidden = is; document.dispatchEvent(new Event('visibilitychange')); };
+        turn(true);
+        return streams.map((stream) => stream.readyState);";
+    const CLOSED: u64 = 2;
+    assert_eq!(page.run(hide).await, serde_json::json!([CLOSED]));
+    let states = "return streams.map((stream) => stream.readyState);";
+    page.run("document.querySelector('#live').textContent = ''; turn(false);").await;
+    page.text_until("#live", |text| text.starts_with("live")).await;
+    assert_eq!(page.run(states).await, serde_json::json!([CLOSED, 1]));
+    assert!(page.complaints().await.is_empty());
+    page.0.close().await.unwrap();
+}

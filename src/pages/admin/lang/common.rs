@@ -15,6 +15,7 @@ pub(super) const RUSSIAN: super::Table = &[
         "Пароль принимается только по HTTPS (admin.require_tls).",
     ),
     ("As a table", "Таблицей"),
+    ("At work…", "Выполняется…"),
     ("B", "Б"),
     ("Back to the page", "Вернуться на страницу"),
     ("Behind this door: how your page is doing.", "За этой дверью видно, как живёт ваша страница."),
