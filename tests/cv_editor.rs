@@ -191,7 +191,10 @@ fn a_preview_shows_the_text_and_visitors_do_not_see_it() {
     assert_eq!(vitrine.admin_page("/admin/cv/preview/style.css").status, 200);
     assert!(vitrine.get("/ru/").text().contains("Инженер"));
     let stranger = vitrine.get("/admin/cv/preview/ru/");
-    assert_eq!((stranger.status, stranger.header("location")), (303, "/admin/login"));
+    assert_eq!(
+        (stranger.status, stranger.header("location")),
+        (303, "/admin/login?to=%2Fadmin%2Fcv%2Fpreview%2Fru%2F")
+    );
     assert_eq!(on_disk(&vitrine, "cv.ru.yaml"), "basics:\n  label: Инженер\n");
 }
 

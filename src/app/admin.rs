@@ -7,7 +7,7 @@ use anyhow::Context;
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::control::{Answer, Request, Word};
+use super::control::{Answer, Asker, Request, Word};
 use super::events;
 use super::reload::Reloader;
 use super::status::LastReload;
@@ -139,7 +139,10 @@ fn reload(requests: mpsc::Sender<Request>) -> admin::Reload {
         async move {
             let (answer, answered) = oneshot::channel();
             let stopping = || "the process is stopping".to_string();
-            requests.send(Request { word: Word::Reload, answer }).await.map_err(|_| stopping())?;
+            requests
+                .send(Request { asker: Asker::Pages, word: Word::Reload, answer })
+                .await
+                .map_err(|_| stopping())?;
             let answer = answered.await.map_err(|_| stopping())?;
             if answer.ok { Ok(answer.message) } else { Err(answer.message) }
         }

@@ -178,7 +178,9 @@ pub fn password(layers: &Layers) -> Result<(), Failure> {
     data::prepare(&loaded.config.data)?;
     let password = if io::stdin().is_terminal() { ask_twice()? } else { first_line()? };
     // First, so that the new password finds it gone: whoever lost the app has this way in.
-    second_factor::take_away(&loaded.config.data).map_err(anyhow::Error::from)?;
+    if second_factor::take_away(&loaded.config.data).map_err(anyhow::Error::from)? {
+        println!("the second factor is switched off");
+    }
     admin_password::set(&loaded.config.data, &password).map_err(anyhow::Error::from)?;
     match control::send(&loaded.config.data, &Word::PasswordChanged) {
         Ok(answer) if answer.ok => {

@@ -173,8 +173,19 @@ impl Answer {
     }
 }
 
+/// Who asks for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Whoever may use the control socket.
+    CommandLine,
+    /// The administration, which writes down itself who it was.
+    Pages,
+}
+
 /// A command on its way to whoever carries it out.
 pub struct Request {
+    /// Who asks.
+    pub asker: Asker,
     /// What to do.
     pub word: Word,
     /// Where the answer goes; a client that left makes it go nowhere.
@@ -289,7 +300,7 @@ async fn answer_one(stream: tokio::net::UnixStream, requests: &mpsc::Sender<Requ
 async fn ask(word: Word, requests: &mpsc::Sender<Request>) -> Answer {
     let (answer, answered) = oneshot::channel();
     let stopping = || Answer::refusal("the process is stopping");
-    if requests.send(Request { word, answer }).await.is_err() {
+    if requests.send(Request { asker: Asker::CommandLine, word, answer }).await.is_err() {
         return stopping();
     }
     answered.await.unwrap_or_else(|_| stopping())

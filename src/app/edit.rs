@@ -348,7 +348,7 @@ impl Written {
 /// Checks a draft and puts it on disk.
 fn write(config: &Config, now: UnixMillis, draft: &Draft) -> Result<Written, EditError> {
     let target = Target::find(&config.site, &draft.name)?;
-    if let Some(bar) = target.bar(config.admin.edit) {
+    if let Some(bar) = target.bar(config.admin.edit).filter(Bar::is_for_any_text) {
         return Err(EditError::Barred(bar));
     }
     let before = target.read().map_err(|fault| disk(&format!("read {}", draft.name), &fault))?;
@@ -570,6 +570,9 @@ mod tests {
         assert!(matches!(reason("cv.ru.yaml", true), Some(BarReason::Elsewhere { .. })));
         assert_eq!(reason("cv.fr.yaml", true), Some(BarReason::NotText));
         assert!(matches!(reason("cv.es.yaml", true), Some(BarReason::TooLarge { .. })));
+        // One that cannot be edited can be replaced: an earlier text comes back.
+        let seen = case.opened("cv.es.yaml").mark;
+        assert!(case.write("cv.es.yaml", "basics: {name: Eva}\n", &seen).is_ok());
         let barred = case.write("cv.ru.yaml", "basics: {}", "").err();
         assert!(matches!(barred, Some(EditError::Barred(_))), "{barred:?}");
         assert_eq!(fs::read_to_string(elsewhere).unwrap(), "");

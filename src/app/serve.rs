@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, info, info_span, warn};
 
-use super::control::{self, Answer, Word};
+use super::control::{self, Answer, Asker, Word};
 use super::hand_over::{self, Aim, HandedOver};
 use super::pipeline::Pipeline;
 use super::reload::Reloader;
@@ -19,6 +19,7 @@ use super::watch::Watch;
 use super::{EXPORT_GRACE, Failure, STORE_GRACE, admin, edit, events, vitals};
 use crate::config::Layers;
 use crate::http::admin::Auth;
+use crate::http::admin::audit::{Actor, Deed, Event};
 use crate::http::{self, Shared};
 use crate::ingest::forward::Forward;
 use crate::release::deploy::Outcome;
@@ -44,6 +45,22 @@ pub async fn serve(layers: Layers) -> Result<(), Failure> {
         Ended::HandedOver(successor) => running.leave(successor).await,
     };
     outcome.map_err(Failure::from)
+}
+
+/// What a reload that somebody asked for is to the audit log.
+fn reload_deed(outcome: &Result<String, Vec<String>>) -> Deed {
+    match outcome {
+        Ok(applied) => Deed::done(Event::Reload, applied),
+        Err(reasons) => Deed::refused(Event::Reload, format!("reload refused: {}", reasons.join("; "))),
+    }
+}
+
+/// What was done to the release by the command line.
+fn release_deed(outcome: Outcome, text: String) -> Deed {
+    match outcome {
+        Outcome::Good => Deed::done(Event::Release, text),
+        Outcome::Bad => Deed::refused(Event::Release, text),
+    }
 }
 
 /// Why a process serves no more.
@@ -111,10 +128,12 @@ impl Running {
                 }
                 Some(()) = hangups.recv() => {
                     // The outcome is in the log, in `/admin` and in the metrics.
-                    _ = self.reload().await;
+                    let outcome = self.reload().await;
+                    self.witness(&Actor::Signal, reload_deed(&outcome));
                 }
                 () = gone(&mut self.predecessor) => self.stand_alone(),
                 Some(()) = upgrades.recv() => {
+                    self.witness(&Actor::Signal, Deed::done(Event::HandOver, "upgrade"));
                     // Why there was none is in the log.
                     if let Ok(handed_over) = self.hand_over(Aim::Upgrade).await {
                         info!("{}", handed_over.message);
@@ -123,6 +142,7 @@ impl Running {
                 }
                 Some(save) = self.saves.recv() => self.save(save).await,
                 Some(request) = self.requests.recv() => {
+                    let is_told = request.asker == Asker::CommandLine;
                     let (answer, successor) = match request.word {
                         Word::Query(form) => {
                             let answer = |shared: &Shared, form: &str| {
@@ -138,15 +158,29 @@ impl Running {
                             self.query(form, answer, request.answer);
                             continue;
                         }
-                        Word::Reload => (answer(self.reload().await), None),
+                        Word::Reload => {
+                            let outcome = self.reload().await;
+                            if is_told {
+                                self.witness(&Actor::CommandLine, reload_deed(&outcome));
+                            }
+                            (answer(outcome), None)
+                        }
                         Word::PasswordChanged => (admin::password_changed(&self.auth).await, None),
-                        Word::Upgrade => handed_over(self.hand_over(Aim::Upgrade).await),
-                        Word::Restart => handed_over(self.hand_over(Aim::Restart).await),
+                        // Before: whoever hands over writes nothing more.
+                        Word::Upgrade => {
+                            self.witness(&Actor::CommandLine, Deed::done(Event::HandOver, "upgrade"));
+                            handed_over(self.hand_over(Aim::Upgrade).await)
+                        }
+                        Word::Restart => {
+                            self.witness(&Actor::CommandLine, Deed::done(Event::HandOver, "restart"));
+                            handed_over(self.hand_over(Aim::Restart).await)
+                        }
                         Word::Vitals => (self.tell_vitals(), None),
                         Word::Lines => (self.tell_lines().await, None),
                         Word::LastHour => (self.tell_last_hour().await, None),
                         Word::Event(outcome, text) => {
                             self.note(events::Kind::Release, outcome, &text);
+                            self.witness(&Actor::CommandLine, release_deed(outcome, text));
                             (Answer::yes("noted"), None)
                         }
                     };
@@ -212,6 +246,11 @@ impl Running {
         Answer::yes(serde_json::to_string(&hour.unwrap_or_default()).expect("numbers become JSON"))
     }
 
+    /// Writes down what somebody did who did not come by the administration.
+    fn witness(&self, actor: &Actor, deed: Deed) {
+        self.auth.audit().note(actor, None, deed);
+    }
+
     /// Writes an event for charts to mark.
     pub(super) fn note(&self, kind: events::Kind, outcome: Outcome, text: &str) {
         let Reloader { store, telemetry, shared, .. } = &*self.reloader;
@@ -224,6 +263,7 @@ impl Running {
         self.pipeline.begin_sampling();
         self.reloader.shared.links.reread();
         self.auth.tokens().reread();
+        self.auth.reread_second_factor();
         self.reloader.visitors.tagged().reread();
         self.reloader.count_earlier_visitors();
         let config = self.reloader.loaded().config;

@@ -76,9 +76,11 @@ pub enum LinkError {
     /// There is none of this id.
     #[error("there is no such link")]
     Unknown,
-    /// The file could not be written.
-    #[error("write {}: {cause}", path.display())]
+    /// The file could not be read or written.
+    #[error("{attempt} {}: {cause}", path.display())]
     File {
+        /// What was tried.
+        attempt: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said; part of the message, so not a source of its own.
@@ -104,8 +106,7 @@ pub struct Links {
 }
 
 impl Links {
-    /// Reads the links; a file that cannot be read leaves none, and is not written over
-    /// before the owner makes a link.
+    /// Reads the links; a file that cannot be read leaves none, and is not written over.
     pub fn open(data: &Path) -> Self {
         let path = data.join(FILE_NAME);
         let (key, links) = match read(&path) {
@@ -209,14 +210,23 @@ impl Links {
         change: impl FnOnce(&mut Vec<PrivateLink>) -> Result<(), LinkError>,
     ) -> Result<(), LinkError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut links = Vec::clone(&self.links.load());
+        // What cannot be read, of a later version perhaps, is not written over: with its key every
+        // link that was given away would be gone.
+        let (key, mut links) = match read(&self.path).map_err(|cause| self.error("read", cause))? {
+            Some(read) => read,
+            None => (**self.key.load(), Vec::clone(&self.links.load())),
+        };
         change(&mut links)?;
-        let stored = Stored { version: FILE_VERSION, key: hex::encode(**self.key.load()), links };
+        let stored = Stored { version: FILE_VERSION, key: hex::encode(key), links };
         let text = serde_json::to_string_pretty(&stored).expect("plain fields can be written as JSON");
-        secret_file::write(&self.path, &text)
-            .map_err(|cause| LinkError::File { path: self.path.clone(), cause })?;
+        secret_file::write(&self.path, &text).map_err(|cause| self.error("write", cause))?;
+        self.key.store(Arc::new(key));
         self.links.store(Arc::new(stored.links));
         Ok(())
+    }
+
+    fn error(&self, attempt: &'static str, cause: io::Error) -> LinkError {
+        LinkError::File { attempt, path: self.path.clone(), cause }
     }
 }
 
@@ -330,6 +340,28 @@ mod tests {
         for text in ["", "a", &token[1..], &format!("{token}A"), "../../etc"] {
             assert!(!links.opens(text, NOW), "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        for text in ["{", r#"{"version":9,"key":"","links":[]}"#] {
+            std::fs::write(&path, text).unwrap();
+            let links = Links::open(dir.path());
+            assert!(matches!(links.create("Ada", 1, NOW), Err(LinkError::File { attempt: "read", .. })));
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_another_process_made_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = (Links::open(dir.path()), Links::open(dir.path()));
+        let link = one.create("Ada", 1, NOW).unwrap();
+        other.create("Bob", 1, NOW).unwrap();
+        assert_eq!(Links::open(dir.path()).list(NOW).len(), 2);
+        assert!(other.opens(&token(&one, &link), NOW), "the key is that of the file");
     }
 
     #[test]

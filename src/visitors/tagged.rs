@@ -56,9 +56,11 @@ pub enum TaggedError {
     /// There is none of this tag.
     #[error("there is no link with this tag")]
     Unknown,
-    /// The file could not be written.
-    #[error("write {}: {cause}", path.display())]
+    /// The file could not be read or written.
+    #[error("{attempt} {}: {cause}", path.display())]
     File {
+        /// What was tried.
+        attempt: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said; part of the message, so not a source of its own.
@@ -81,8 +83,7 @@ pub struct Tagged {
 }
 
 impl Tagged {
-    /// Reads the links; a file that cannot be read leaves none, and is not written over before
-    /// the owner makes a link.
+    /// Reads the links; a file that cannot be read leaves none, and is not written over.
     pub fn open(data: &Path) -> Self {
         let path = data.join(FILE_NAME);
         let links = read(&path).unwrap_or_else(|fault| {
@@ -148,14 +149,19 @@ impl Tagged {
         change: impl FnOnce(&mut Vec<TaggedLink>) -> Result<(), TaggedError>,
     ) -> Result<(), TaggedError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut links = Vec::clone(&self.links.load());
+        // What cannot be read, of a later version perhaps, is not written over.
+        let read = read(&self.path).map_err(|cause| self.error("read", cause))?;
+        let mut links = read.unwrap_or_else(|| Vec::clone(&self.links.load()));
         change(&mut links)?;
         let stored = Stored { version: FILE_VERSION, links };
         let text = serde_json::to_string_pretty(&stored).expect("plain fields can be written as JSON");
-        write_durably(&self.path, text.as_bytes(), PRIVATE)
-            .map_err(|cause| TaggedError::File { path: self.path.clone(), cause })?;
+        write_durably(&self.path, text.as_bytes(), PRIVATE).map_err(|cause| self.error("write", cause))?;
         self.links.store(Arc::new(stored.links));
         Ok(())
+    }
+
+    fn error(&self, attempt: &'static str, cause: io::Error) -> TaggedError {
+        TaggedError::File { attempt, path: self.path.clone(), cause }
     }
 }
 
@@ -256,7 +262,9 @@ mod tests {
         let path = dir.path().join(FILE_NAME);
         for text in ["{", r#"{"version":9,"links":[]}"#] {
             fs::write(&path, text).unwrap();
-            assert_eq!(Tagged::open(dir.path()).list(), []);
+            let links = Tagged::open(dir.path());
+            assert_eq!(links.list(), []);
+            assert!(matches!(links.create("Acme", NOW), Err(TaggedError::File { attempt: "read", .. })));
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
     }

@@ -66,7 +66,7 @@ async fn a_query_is_written_with_what_is_offered_and_answered() {
     let address = "return location.pathname + decodeURIComponent(location.search).replaceAll('+', ' ')";
     let expect = "/admin/metrics?q=sum by (worker_id) (vitrine_worker_in_flight{job=\"vitrine\"})";
     page.run_until(address, |place| place == expect).await;
-    let facts = page.text(".facts").await;
+    let facts = page.text_until(".facts", |text| !text.is_empty()).await;
     assert!(facts.contains("series, ") && facts.contains("samples read, took "), "{facts}");
     assert!(page.0.find_all(Locator::Css("table.answer tbody tr")).await.unwrap().len() >= 3);
     page.run_until("return Boolean(document.querySelector('#chart-answer'))", |is_there| {

@@ -145,7 +145,7 @@ function listen() {
     tell();
   });
   source.addEventListener("end", (event) => {
-    if (event.data === "login") location.assign("/admin/login");
+    if (event.data === "login") logIn();
     else say("off", admin.words.restarts);
   });
   source.onerror = () => {
@@ -159,11 +159,17 @@ function listen() {
   };
 }
 
+/** Leads to the login and from there back to this page. */
+function logIn() {
+  const here = location.pathname + location.search;
+  location.assign("/admin/login" + (here === "/admin" ? "" : "?to=" + encodeURIComponent(here)));
+}
+
 // A session that ended while nobody looked, or with the server, needs the login again.
 async function loginIfEnded() {
   try {
     const answer = await fetch("/admin", { method: "HEAD", redirect: "manual" });
-    if (answer.type === "opaqueredirect") location.assign("/admin/login");
+    if (answer.type === "opaqueredirect") logIn();
   } catch {
     // The server is away; the next attempt says more.
   }

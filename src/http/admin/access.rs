@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::AdminState;
 use super::audit::{Deed, Event};
 use super::auth::{ChangeError, LoginError};
-use super::browser::{LOGIN, back, bad, busy, frame, good, html, login_fault, see_other};
+use super::browser::{back, bad, busy, frame, good, html, see_other};
+use super::door::{login_fault, to_login};
 use super::form::Timely;
 use super::guard::{self, CsrfForm, Session};
 use super::language;
@@ -29,7 +30,7 @@ const PLACE: &str = "/admin/settings/access";
 
 /// `GET /admin/settings/access`
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let view = AccessView {
         sessions: sessions(&state, &session),
         tokens: state.parts.auth.tokens().list().into_iter().map(token_view).collect(),

@@ -1,7 +1,7 @@
 //! The control API: for scripts, and for the page's own forms.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, ALLOW, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, AUTHORIZATION, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::audit::{Deed, Event};
 use super::browser::{back, bad, good};
+use super::door::{not_meant, to_login, wants_html};
 use super::form::Timely;
 use super::guard::{self, Caller, CsrfForm};
 use super::tokens::Scope;
@@ -227,8 +228,15 @@ async fn meant(
     req: &HttpRequest,
     form: Option<&CsrfForm>,
 ) -> Result<Caller, HttpResponse> {
-    let caller = guard::caller(state, req, Scope::Admin).await?;
-    if guard::is_meant(&caller, req, form) { Ok(caller) } else { Err(guard::not_meant()) }
+    let is_browser = wants_html(req) && !req.headers().contains_key(AUTHORIZATION);
+    let caller = match guard::caller(state, req, Scope::Admin).await {
+        // Who pressed a button of a page is no program, and is not asked like one.
+        Err(refusal) if is_browser && refusal.status() == StatusCode::UNAUTHORIZED => {
+            return Err(to_login(state, req));
+        }
+        asked => asked?,
+    };
+    if guard::is_meant(&caller, req, form) { Ok(caller) } else { Err(not_meant(state, req)) }
 }
 
 async fn carry_out(
@@ -272,7 +280,7 @@ fn status_of(fault: &ControlError) -> StatusCode {
 
 /// Runs to the end also when the caller leaves: what was asked for is done by others, and how
 /// it ended is to be written down.
-async fn to_the_end<T: 'static>(work: impl Future<Output = T> + 'static) -> T {
+pub(super) async fn to_the_end<T: 'static>(work: impl Future<Output = T> + 'static) -> T {
     // A task of its own ends by itself; it is lost only with the whole thread, or by a panic
     // of its own, which goes on here.
     match actix_web::rt::spawn(work).await {
@@ -301,11 +309,6 @@ pub(super) async fn not_found(state: web::Data<AdminState>, req: HttpRequest) ->
         return refusal;
     }
     HttpResponse::NotFound().json(json!({ "error": format!("nothing lies at {}", req.path()) }))
-}
-
-fn wants_html(req: &HttpRequest) -> bool {
-    let accept = req.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn on_the_wire(view: WorkerView) -> Worker {

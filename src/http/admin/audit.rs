@@ -31,6 +31,8 @@ pub enum Actor {
     Basic,
     /// Whoever may use the control socket or write the data directory.
     CommandLine,
+    /// Whoever may send signals to the process.
+    Signal,
     /// Nobody who was let in.
     Stranger,
 }
@@ -42,6 +44,7 @@ impl fmt::Display for Actor {
             Actor::Token(name) => write!(f, "token {name}"),
             Actor::Basic => f.write_str("basic admin"),
             Actor::CommandLine => f.write_str("command line"),
+            Actor::Signal => f.write_str("signal"),
             Actor::Stranger => f.write_str("stranger"),
         }
     }
@@ -86,6 +89,10 @@ pub enum Event {
     CvRestored,
     /// A roll-back to another release was begun.
     RollBack,
+    /// A release was deployed or rolled back by the command line.
+    Release,
+    /// A hand-over to another process was asked for.
+    HandOver,
 }
 
 impl Event {
@@ -109,6 +116,8 @@ impl Event {
         Event::CvPublished,
         Event::CvRestored,
         Event::RollBack,
+        Event::Release,
+        Event::HandOver,
     ];
 
     /// Returns the value of the metadata `event_name`.
@@ -132,6 +141,8 @@ impl Event {
             Event::CvPublished => "vitrine.admin.cv_published",
             Event::CvRestored => "vitrine.admin.cv_restored",
             Event::RollBack => "vitrine.admin.roll_back",
+            Event::Release => "vitrine.admin.release",
+            Event::HandOver => "vitrine.admin.hand_over",
         }
     }
 }

@@ -246,12 +246,29 @@ impl Auth {
     /// Takes up the password that lies in the data directory now. Once this returned,
     /// every session and every remembered credential is one of that password.
     pub async fn reread(&self) -> Result<(), PasswordError> {
+        // Whatever becomes of the password: who took the second factor away has the terminal.
+        self.reread_second_factor();
         let file = self.0.file.clone().ok_or(PasswordError::FromEnvironment)?;
         // Marked before it is read: a file replaced in between is read again at the next look.
         let read = move || Ok((file.mark()?, file.read()?.ok_or_else(|| file.missing())?));
         let (mark, hash) = tokio::task::spawn_blocking(read).await.unwrap_or(Err(PasswordError::Stopping))?;
         self.take_up(hash, mark);
         Ok(())
+    }
+
+    /// Takes up the second factor that lies in the data directory now.
+    pub fn reread_second_factor(&self) {
+        let was_on = self.0.second.is_on();
+        self.0.second.reread();
+        if was_on && !self.0.second.is_on() {
+            let deed = Deed::done(Event::SecondFactor, "took the second factor away");
+            self.0.audit.note(&Actor::CommandLine, None, deed);
+        }
+    }
+
+    /// Returns where it is written down who does what.
+    pub fn audit(&self) -> &Audit {
+        &self.0.audit
     }
 
     /// Verifies a password, and the code of the second factor where there is one, and begins a
@@ -631,7 +648,7 @@ impl Auth {
     fn take_up(&self, hash: Hash, mark: Option<Mark>) {
         if self.state().replace(hash, mark) {
             // `vitrine password` takes it away.
-            self.0.second.reread();
+            self.reread_second_factor();
             let deed = Deed::done(Event::PasswordChanged, "changed the admin password; every session ended");
             self.0.audit.note(&Actor::CommandLine, None, deed);
         }

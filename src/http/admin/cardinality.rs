@@ -7,7 +7,8 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::AdminState;
-use super::browser::{LOGIN, frame, html, see_other, unanswered};
+use super::browser::{frame, html, unanswered};
+use super::door::to_login;
 use super::explore::{QUERY_MAX_BYTES, parameter};
 use super::gather::{GatherError, off_thread};
 use super::guard;
@@ -29,7 +30,7 @@ const VALUES_TOP: usize = 100;
 
 /// `GET /admin/metrics/cardinality`; `match`, `label`, and the time as everywhere.
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let [selector, label] = ["match", "label"].map(|name| parameter(req.query_string(), name));
     match view(&state, selector, label, window_of(req.query_string())).await {
         Ok(view) => {

@@ -14,7 +14,8 @@ use url::form_urlencoded;
 
 use super::AdminState;
 use super::ask::{Ask, Grid};
-use super::browser::{LOGIN, frame, html, see_other, unanswered};
+use super::browser::{frame, html, unanswered};
+use super::door::to_login;
 use super::gather::{GatherError, off_thread};
 use super::guard;
 use super::marks::marks;
@@ -43,7 +44,7 @@ pub(super) const NAMES_MIN_MS: i64 = 3_600_000;
 
 /// `GET /admin/metrics`; `q`, and the time as everywhere.
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let (query, window) = (parameter(req.query_string(), "q"), window_of(req.query_string()));
     match view(&state, query, window).await {
         Ok(view) => {

@@ -5,7 +5,8 @@ use actix_web::http::header::HOST;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::access::made_token;
-use super::browser::{LOGIN, frame, html, see_other};
+use super::browser::{frame, html};
+use super::door::to_login;
 use super::tokens::{TOKENS_MAX, Tokens};
 use super::{AdminState, guard};
 use crate::pages::admin::{self, GrafanaView, Tab};
@@ -15,7 +16,7 @@ const NAME: &str = "grafana";
 
 /// `GET /admin/settings/grafana`
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let settings = (state.parts.settings)();
     let interval = settings.iter().find(|setting| setting.key == "telemetry.sample_interval");
     let view = GrafanaView {

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 
 use super::audit::Actor;
 use super::auth::LoginError;
-use super::browser::{LOGIN, see_other};
+use super::door;
 use super::sessions::{Token, Visit, Visitor};
 use super::tokens::{self, Presented, Scope, TokenRefused};
 use super::{AdminState, Peer};
@@ -67,13 +67,15 @@ pub(super) struct CsrfForm {
 impl CsrfForm {
     /// Returns the place to come back to, a default where none is named below `/admin`.
     pub(super) fn place_or<'p>(&'p self, default: &'p str) -> &'p str {
-        let place = self.place.as_str();
-        let is_own = place.strip_prefix("/admin").is_some_and(|rest| {
-            matches!(rest.bytes().next(), None | Some(b'/' | b'?'))
-                && rest.bytes().all(|b| b.is_ascii_graphic())
-        });
-        if is_own { place } else { default }
+        if is_own_place(&self.place) { &self.place } else { default }
     }
+}
+
+/// Whether an address is one of ours: below `/admin`, and nothing that a header would be broken by.
+pub(super) fn is_own_place(place: &str) -> bool {
+    place.strip_prefix("/admin").is_some_and(|rest| {
+        matches!(rest.bytes().next(), None | Some(b'/' | b'?')) && rest.bytes().all(|b| b.is_ascii_graphic())
+    })
 }
 
 /// Returns where a login comes from.
@@ -95,8 +97,8 @@ pub(super) async fn meant(
     req: &HttpRequest,
     form: Option<&CsrfForm>,
 ) -> Result<Session, HttpResponse> {
-    let session = session(state, req).await.ok_or_else(|| see_other(LOGIN))?;
-    if has_token(&session, req, form) { Ok(session) } else { Err(not_meant()) }
+    let session = session(state, req).await.ok_or_else(|| door::to_login(state, req))?;
+    if has_token(&session, req, form) { Ok(session) } else { Err(door::not_meant(state, req)) }
 }
 
 /// Returns who calls one of the APIs: a session, which may do everything, or a machine by
@@ -159,7 +161,7 @@ pub(super) fn is_meant(caller: &Caller, req: &HttpRequest, form: Option<&CsrfFor
 }
 
 /// Returns true when the session's own CSRF token came with the request.
-fn has_token(session: &Session, req: &HttpRequest, form: Option<&CsrfForm>) -> bool {
+pub(super) fn has_token(session: &Session, req: &HttpRequest, form: Option<&CsrfForm>) -> bool {
     let in_header = req.headers().get("X-CSRF-Token").and_then(|value| value.to_str().ok());
     let sent = form.map(|form| form.csrf.as_str()).or(in_header).unwrap_or_default();
     bool::from(sent.as_bytes().ct_eq(session.csrf.as_bytes()))
@@ -168,6 +170,12 @@ fn has_token(session: &Session, req: &HttpRequest, form: Option<&CsrfForm>) -> b
 /// Returns false when a browser says that another site sent the request.
 pub(super) fn is_own_site(req: &HttpRequest) -> bool {
     text(req, "Sec-Fetch-Site").is_none_or(|site| matches!(site, "same-origin" | "none"))
+}
+
+/// Returns true when a browser says that a link on another site led to this page: then it sends no
+/// cookie that is `SameSite=Strict` (RFC 6265bis, section 5.2), whether there is one or not.
+pub(super) fn is_led_here(req: &HttpRequest) -> bool {
+    text(req, "Sec-Fetch-Site") == Some("cross-site") && text(req, "Sec-Fetch-Mode") == Some("navigate")
 }
 
 /// Returns false when a browser sends the form of a page that lies at another address.

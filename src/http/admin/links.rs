@@ -6,11 +6,14 @@ use serde::Deserialize;
 
 use super::AdminState;
 use super::audit::{Deed, Event};
-use super::browser::{LOGIN, base, frame, html, lane_full, see_other};
+use super::browser::{back, bad, base, busy, frame, good, html, see_other};
+use super::door::to_login;
 use super::form::Timely;
 use super::guard::{self, CsrfForm};
+use super::language;
+use crate::clock::UnixMillis;
 use crate::http::links::{DAYS_MAX, LinkError, NOTE_MAX_CHARS, PrivateLink};
-use crate::pages::admin::{LinkView, LinksView, Tab};
+use crate::pages::admin::{Lang, LinkView, LinksView, Tab};
 
 /// Where the page is.
 const PLACE: &str = "/admin/links";
@@ -31,8 +34,24 @@ pub(super) struct NewLink {
 
 /// `GET /admin/links`
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
-    show(&state, &req, session, None)
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
+    let (links, now, base) = (&state.parts.links, state.parts.clock.now_ms(), base(&state, &req));
+    let list = links.list(now).into_iter().map(|link| LinkView {
+        url: format!("{base}{}", links.path_of(&link)),
+        expires: UnixMillis(i64::try_from(link.expires).unwrap_or(i64::MAX).saturating_mul(1_000)).to_nanos(),
+        id: link.id,
+        note: link.note,
+    });
+    let view = LinksView {
+        links: list.collect(),
+        note_max_chars: NOTE_MAX_CHARS,
+        days_default: DAYS_DEFAULT,
+        days_max: DAYS_MAX,
+    };
+    html(
+        StatusCode::OK,
+        crate::pages::admin::links(&frame(&state, &req, &session, Tab::Cv), &view).into_string(),
+    )
 }
 
 /// `POST /admin/links`
@@ -58,12 +77,18 @@ pub(super) async fn create(
             }
             Err(fault) => Deed::refused(Event::LinkMade, format!("make a private link: {fault}")),
         });
-        made.map(|_| ())
+        made
     };
-    match state.parts.heavy.run(work).await {
-        Ok(made) => ended(&state, &req, session, made),
-        Err(_) => lane_full(),
-    }
+    let lang = language::of(&req);
+    let notice = match state.parts.heavy.run(work).await {
+        Ok(Ok(link)) => {
+            let url = format!("{}{}", base(&state, &req), state.parts.links.path_of(&link));
+            good(lang.trf("Give away this link: {url}", &[("url", &url)]))
+        }
+        Ok(Err(fault)) => bad(words(lang, &fault)),
+        Err(_) => busy(&req),
+    };
+    back(&state, &session, PLACE, notice)
 }
 
 /// `POST /admin/links/{id}/revoke`
@@ -84,47 +109,26 @@ pub(super) async fn revoke(
         witness.note(Deed::of(Event::LinkRevoked, &format!("revoke the private link {id}"), &revoked));
         revoked
     };
-    match state.parts.heavy.run(work).await {
-        Ok(revoked) => ended(&state, &req, session, revoked),
-        Err(_) => lane_full(),
-    }
-}
-
-/// Shows the page again, so that a reload of it repeats nothing; with what went wrong, if it did.
-fn ended(
-    state: &AdminState,
-    req: &HttpRequest,
-    session: guard::Session,
-    outcome: Result<(), LinkError>,
-) -> HttpResponse {
-    match outcome {
-        Ok(()) => see_other(PLACE),
-        Err(fault) => show(state, req, session, Some(fault)),
-    }
-}
-
-fn show(
-    state: &AdminState,
-    req: &HttpRequest,
-    session: guard::Session,
-    fault: Option<LinkError>,
-) -> HttpResponse {
-    let (links, now) = (&state.parts.links, state.parts.clock.now_ms());
-    let base = base(state, req);
-    let list = links.list(now).into_iter().map(|link| LinkView {
-        url: format!("{base}{}", links.path_of(&link)),
-        id: link.id,
-        note: link.note,
-        expires: link.expires,
-    });
-    let view = LinksView {
-        links: list.collect(),
-        notice: fault.as_ref().map(ToString::to_string),
-        note_max_chars: NOTE_MAX_CHARS,
-        days_default: DAYS_DEFAULT,
-        days_max: DAYS_MAX,
+    let lang = language::of(&req);
+    let notice = match state.parts.heavy.run(work).await {
+        Ok(Ok(())) => good(lang.tr("The link is revoked: it opens nothing more.")),
+        Ok(Err(fault)) => bad(words(lang, &fault)),
+        Err(_) => busy(&req),
     };
-    let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let frame = frame(state, req, &session, Tab::Cv);
-    html(status, crate::pages::admin::links(&frame, &view).into_string())
+    back(&state, &session, PLACE, notice)
+}
+
+/// Says what went wrong in the owner's language; what the machine said stays as it is.
+fn words(lang: Lang, fault: &LinkError) -> String {
+    match fault {
+        LinkError::TooMany => {
+            lang.tr("There are as many private links as there can be: revoke those that nobody needs.").into()
+        }
+        LinkError::Days => lang.trf("A private link lasts from 1 to {days} days.", &[("days", &DAYS_MAX)]),
+        LinkError::Note => {
+            lang.trf("Say for whom it is in at most {n} characters.", &[("n", &NOTE_MAX_CHARS)])
+        }
+        LinkError::Unknown => lang.tr("This link was revoked already, or has expired.").into(),
+        LinkError::File { .. } => fault.to_string(),
+    }
 }

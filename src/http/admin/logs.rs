@@ -20,7 +20,8 @@ use self::address::Asked;
 use self::search::{Found, Search};
 use super::AdminState;
 use super::ask::{Ask, AskError};
-use super::browser::{LOGIN, frame, html, see_other, unanswered};
+use super::browser::{frame, html, unanswered};
+use super::door::to_login;
 use super::gather::{GatherError, off_thread};
 use super::marks::marks;
 use super::{guard, language};
@@ -57,7 +58,7 @@ const KNOWN_MAX: usize = 100;
 
 /// `GET /admin/logs`
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let asked = address::read(req.query_string());
     let stages = state.stages();
     let view = off_thread(&state, move |state| {

@@ -59,6 +59,7 @@ mod browser;
 mod cardinality;
 mod complete;
 mod cv;
+mod door;
 pub mod editor;
 mod events;
 mod explore;
@@ -362,10 +363,8 @@ pub fn routes(cfg: &mut web::ServiceConfig, state: Arc<AdminState>) {
         .app_data(web::FormConfig::default().limit(FORM_MAX_BYTES))
         .service(web::resource("").get(overview::page).head(overview::page))
         .service(web::resource("/").get(browser::to_page).head(browser::to_page))
-        .service(
-            web::resource("/login").get(browser::login_form).head(browser::login_form).post(browser::login),
-        )
-        .service(web::resource("/logout").post(browser::logout))
+        .service(web::resource("/login").get(door::login_form).head(door::login_form).post(door::login))
+        .service(web::resource("/logout").post(door::logout))
         .service(web::resource("/language").post(language::choose))
         .service(web::resource("/logs").get(logs::page).head(logs::page))
         .service(web::resource("/metrics").get(explore::page).head(explore::page))

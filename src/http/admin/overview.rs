@@ -15,7 +15,8 @@ use url::form_urlencoded;
 
 use super::AdminState;
 use super::ask::{Ask, AskError, Grid};
-use super::browser::{LOGIN, frame, html, see_other, unanswered};
+use super::browser::{frame, html, unanswered};
+use super::door::to_login;
 use super::gather::{GatherError, off_thread};
 use super::marks::marks;
 use super::{guard, visitors};
@@ -47,7 +48,7 @@ const BOUND: &str = "le";
 
 /// `GET /admin`
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let window = window_of(req.query_string());
     match view(&state, window).await {
         Ok(view) => {

@@ -5,7 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use super::audit::{Deed, Event};
-use super::browser::{LOGIN, back, bad, frame, good, html, see_other, unanswered};
+use super::browser::{back, bad, frame, good, html, see_other, unanswered};
+use super::door::to_login;
 use super::form::Timely;
 use super::gather::off_thread;
 use super::guard::{self, CsrfForm};
@@ -21,7 +22,7 @@ const ASKED_AGAIN: &str = "2";
 
 /// `GET /admin/releases`
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     match off_thread(&state, |state| state.parts.releases.look()).await {
         Ok(view) => {
             let is_at_work = view.asked.as_ref().is_some_and(|asked| asked.outcome.is_none());

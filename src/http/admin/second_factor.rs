@@ -234,10 +234,12 @@ impl SecondFactor {
 }
 
 /// Takes the second factor of a data directory away; a process that runs on it takes that up
-/// with the next password.
-pub fn take_away(dir: &Path) -> Result<(), SecondFactorError> {
+/// when it is told of the next password. Returns whether there was one.
+pub fn take_away(dir: &Path) -> Result<bool, SecondFactorError> {
     let path = dir.join(FILE_NAME);
-    remove(&path).map_err(|cause| SecondFactorError::File { attempt: "remove", path, cause })
+    let is_there = path.exists();
+    remove(&path).map_err(|cause| SecondFactorError::File { attempt: "remove", path, cause })?;
+    Ok(is_there)
 }
 
 fn remove(path: &Path) -> io::Result<()> {

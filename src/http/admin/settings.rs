@@ -10,7 +10,8 @@ use url::form_urlencoded;
 
 use super::AdminState;
 use super::ask::AskError;
-use super::browser::{LOGIN, frame, html, see_other, unanswered};
+use super::browser::{frame, html, unanswered};
+use super::door::to_login;
 use super::gather::{GatherError, off_thread};
 use super::guard;
 use crate::clock::UnixNanos;
@@ -32,7 +33,7 @@ const REFUSED: &str = r#"{job="audit"} | outcome="refused""#;
 
 /// `GET /admin/settings`; `only=changed` leaves out what nobody set.
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let is_changed_only = only(&req) == "changed";
     let gather = move |state: &AdminState| SettingsView {
         settings: (state.parts.settings)(),
@@ -54,7 +55,7 @@ pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> Http
 
 /// `GET /admin/settings/audit`; `only=refused` leaves out what was done.
 pub(super) async fn audit(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     match deeds(&state, only(&req) == "refused").await {
         Ok(view) => {
             let frame = frame(&state, &req, &session, Tab::Settings);

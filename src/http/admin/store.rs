@@ -13,7 +13,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::AdminState;
 use super::ask::{Ask, AskError, Grid};
-use super::browser::{LOGIN, frame, html, see_other, unanswered};
+use super::browser::{frame, html, unanswered};
+use super::door::to_login;
 use super::gather::{GatherError, off_thread};
 use super::guard;
 use super::marks::marks;
@@ -39,7 +40,7 @@ const RATE_MIN: Duration = Duration::from_secs(60);
 
 /// `GET /admin/store`; the time as everywhere.
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     match view(&state, window_of(req.query_string())).await {
         Ok(view) => {
             let frame = frame(&state, &req, &session, Tab::Store);

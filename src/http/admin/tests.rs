@@ -201,6 +201,13 @@ impl Case {
         Answer { status, headers, text: String::from_utf8(body.to_vec()).unwrap() }
     }
 
+    /// Sends a form as a browser does, which wants a page.
+    async fn submit(&self, uri: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {
+        let req = test::TestRequest::post().uri(uri).insert_header(("Cookie", cookie));
+        let req = req.insert_header(("Referer", "http://localhost:2727/admin/workers?range=6h"));
+        self.send(req.insert_header(("Accept", "text/html,*/*;q=0.8")).set_form(fields)).await
+    }
+
     async fn login(&self, password: &str) -> Answer {
         let form = [("username", "admin"), ("password", password)];
         self.send(test::TestRequest::post().uri("/admin/login").set_form(form)).await
@@ -271,7 +278,7 @@ async fn every_route_refuses_without_a_session() {
         let answer = case.get(uri, "vitrine_admin=guess").await;
         assert_eq!(
             (answer.status, answer.header(LOCATION)),
-            (StatusCode::SEE_OTHER, "/admin/login"),
+            (StatusCode::SEE_OTHER, &*login_for(uri)),
             "{uri}"
         );
     }
@@ -282,7 +289,73 @@ async fn every_route_refuses_without_a_session() {
     }
     let answer = case.post("/admin/api/v1/reload", "", "").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(case.post("/admin/logout", "", "").await.header(LOCATION), "/admin/login");
+    assert_eq!(case.post("/admin/logout", "", "").await.header(LOCATION), LOST);
+}
+
+/// Where somebody who is not in is sent who wanted to change something.
+const LOST: &str = "/admin/login?lost=1&to=%2Fadmin";
+
+/// Where somebody who is not in is sent who wanted to see a page.
+fn login_for(place: &str) -> String {
+    if place == "/admin" {
+        return "/admin/login".to_string();
+    }
+    crate::pages::admin::address("/admin/login", &[("to", place)])
+}
+
+#[actix_web::test]
+async fn the_login_leads_to_where_one_was_going() {
+    let case = case();
+    let asked = case.get("/admin/logs?q=a%20b&level=error", "").await;
+    let login = asked.header(LOCATION).to_string();
+    let page = case.get(&login, "").await.text;
+    let hidden = r#"<input type="hidden" name="to" value="/admin/logs?q=a%20b&amp;level=error">"#;
+    assert!(page.contains(hidden), "{page}");
+    let to = |to: &'static str, password: &'static str| {
+        let req = test::TestRequest::post().uri("/admin/login");
+        case.send(req.set_form([("password", password), ("to", to)]))
+    };
+    assert!(to("/admin/logs?q=a", "wrong").await.text.contains(r#"name="to" value="/admin/logs?q=a""#));
+    assert_eq!(to("/admin/logs?q=a", PASSWORD).await.header(LOCATION), "/admin/logs?q=a");
+    for strange in ["https://evil.example/admin", "//evil.example", "/", "/admin/login"] {
+        assert_eq!(to(strange, PASSWORD).await.header(LOCATION), "/admin", "{strange}");
+    }
+    let (cookie, _) = case.enter().await;
+    assert_eq!(case.get(&login, &cookie).await.header(LOCATION), "/admin/logs?q=a%20b&level=error");
+    assert!(case.get(LOST, "").await.text.contains("nothing was changed"));
+}
+
+#[actix_web::test]
+async fn a_link_on_another_site_finds_the_session_by_asking_once_more() {
+    let case = case();
+    let led = |site: &'static str| {
+        let req = test::TestRequest::get().uri("/admin/logs?q=a").insert_header(("Sec-Fetch-Site", site));
+        case.send(req.insert_header(("Sec-Fetch-Mode", "navigate")))
+    };
+    let hop = led("cross-site").await;
+    assert_eq!((hop.status, hop.header("Refresh")), (StatusCode::OK, "0; url=/admin/logs?q=a"));
+    assert_eq!(led("same-origin").await.status, StatusCode::SEE_OTHER, "and only once");
+}
+
+#[actix_web::test]
+async fn a_button_of_an_old_page_leads_to_the_login_or_says_that_nothing_was_changed() {
+    let case = case();
+    let fields = [("csrf", "of an earlier login")];
+    for uri in ["/admin/api/v1/reload", "/admin/api/v1/workers/0/drain", "/admin/language"] {
+        let answer = case.submit(uri, "vitrine_admin=ended", &fields).await;
+        let expect = "/admin/login?lost=1&to=%2Fadmin%2Fworkers%3Frange%3D6h";
+        assert_eq!((answer.status, answer.header(LOCATION)), (StatusCode::SEE_OTHER, expect), "{uri}");
+        assert_eq!(answer.header("WWW-Authenticate"), "", "a browser would ask for a password itself");
+        let (cookie, _) = case.enter().await;
+        let answer = case.submit(uri, &cookie, &fields).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{uri}");
+        assert!(
+            answer.text.contains("Nothing was changed") && answer.text.contains("/admin/workers?range=6h")
+        );
+    }
+    let req = test::TestRequest::post().uri("/admin/api/v1/reload").insert_header(("Accept", "text/html"));
+    let answer = case.send(req.insert_header(("Authorization", "Basic YWRtaW46Z3Vlc3M="))).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "who says a password is told that it is wrong");
 }
 
 #[actix_web::test]
@@ -748,18 +821,22 @@ async fn private_links_are_made_and_revoked_by_who_means_it() {
         test::TestRequest::post().uri(uri).insert_header(("Cookie", cookie.as_str())).set_form(form)
     };
     assert_eq!(case.send(post("/admin/links", &form("wrong", "3"))).await.status, StatusCode::FORBIDDEN);
-    let refused = case.send(post("/admin/links", &form(&csrf, "400"))).await;
-    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.text.contains("lasts from 1 to 366 days"), "{}", refused.text);
-    assert_eq!(case.send(post("/admin/links", &form(&csrf, "3"))).await.status, StatusCode::SEE_OTHER);
-    let page = case.get("/admin/links", &cookie).await.text;
+    let after = async |uri: &str, form: &[(&str, String)]| {
+        let answer = case.send(post(uri, form)).await;
+        assert_eq!((answer.status, answer.header(LOCATION)), (StatusCode::SEE_OTHER, "/admin/links"));
+        case.get("/admin/links", &cookie).await.text
+    };
+    let page = after("/admin/links", &form(&csrf, "400")).await;
+    assert!(page.contains("A private link lasts from 1 to 366 days."), "{page}");
+    let page = after("/admin/links", &form(&csrf, "3")).await;
     assert!(page.contains("A &amp; B") && page.contains("https://cv.example.com/p/"), "{page}");
+    assert!(page.contains("Give away this link:"), "{page}");
     let id = page.split("/admin/links/").nth(1).unwrap().split('/').next().unwrap().to_string();
     let revoke = format!("/admin/links/{id}/revoke");
     let own = [("csrf", csrf.clone())];
-    assert_eq!(case.send(post(&revoke, &own)).await.status, StatusCode::SEE_OTHER);
-    assert!(case.get("/admin/links", &cookie).await.text.contains("There is no private link"));
-    assert_eq!(case.send(post(&revoke, &own)).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let page = after(&revoke, &own).await;
+    assert!(page.contains("There is no private link") && page.contains("it opens nothing more"), "{page}");
+    assert!(after(&revoke, &own).await.contains("revoked already, or has expired"));
 }
 
 #[actix_web::test]

@@ -8,7 +8,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use url::form_urlencoded;
 
 use super::AdminState;
-use super::browser::{LOGIN, frame, html, not_found, see_other, unanswered};
+use super::browser::{frame, html, not_found, unanswered};
+use super::door::to_login;
 use super::gather::off_thread;
 use super::guard;
 use super::overview::window_of;
@@ -21,7 +22,7 @@ const TEXT_MAX_BYTES: usize = 256;
 
 /// `GET /admin/traces`
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let filter = read(req.query_string());
     match off_thread(&state, move |state| list::view(&*state.parts.traces, &state.parts.clock, filter)).await
     {
@@ -39,7 +40,7 @@ pub(super) async fn one(
     req: HttpRequest,
     path: web::Path<String>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let Some(id) = TraceId::parse_hex(&path) else { return not_found(state, req).await };
     let view = off_thread(&state, move |state| match state.parts.traces.trace(id) {
         Ok(spans) => tree::view(id, spans),

@@ -7,7 +7,8 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::ask::{Ask, AskError, Grid};
-use super::browser::{LOGIN, frame, html, see_other, unanswered};
+use super::browser::{frame, html, unanswered};
+use super::door::to_login;
 use super::gather::{GatherError, off_thread};
 use super::marks::marks;
 use super::overview::window_of;
@@ -18,7 +19,7 @@ use crate::pages::admin::{self, Lang, Tab, Window, WorkersHistory, WorkersView};
 
 /// `GET /admin/workers`
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     match view(&state, Some(window_of(req.query_string()))).await {
         Ok(view) => {
             let frame = frame(&state, &req, &session, Tab::Workers);

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::frame::{Assets, document};
 use super::lang::Lang;
+use super::window::address;
 
 /// The login page.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,8 @@ pub struct LoginView {
     pub is_overheard: bool,
     /// Whether a code of the second factor is asked for.
     pub needs_code: bool,
+    /// The page that it leads to, if that is not the first one.
+    pub to: Option<String>,
 }
 
 /// Renders the login page.
@@ -37,6 +40,7 @@ pub fn login(view: &LoginView) -> Markup {
                 }
             }
             form method="post" action="/admin/login" {
+                @if let Some(to) = &view.to { input type="hidden" name="to" value=(to); }
                 // Password managers file a password under a name.
                 input.visually-hidden type="text" name="username" value="admin" autocomplete="username"
                     tabindex="-1" aria-hidden="true" readonly;
@@ -66,13 +70,30 @@ pub fn login(view: &LoginView) -> Markup {
     document(&format!("{} – vitrine", lang.tr("Log in")), lang, &view.assets, &content)
 }
 
-/// Renders a page of one message, for requests that cannot be answered.
-pub fn message(assets: &Assets, lang: Lang, title: &str, text: &str) -> Markup {
+/// Renders a page of one message, its title and its text, for requests that cannot be answered;
+/// it leads back to a place.
+pub fn message(assets: &Assets, lang: Lang, (title, text): (&str, &str), place: &str) -> Markup {
     let content = html! {
         main.login {
             h1 { (title) }
             p { (text) }
-            p { a href="/admin" { (lang.tr("Back to the page")) } }
+            p { a href=(place) { (lang.tr("Back to the page")) } }
+        }
+    };
+    document(title, lang, assets, &content)
+}
+
+/// Renders what somebody wrote for a file and sent when nobody was logged in any more.
+pub fn lost_draft(assets: &Assets, lang: Lang, file: &str, text: &str) -> Markup {
+    let title = lang.tr("Nothing was published");
+    let editor = address("/admin/cv/edit", &[("file", file)]);
+    let content = html! {
+        main.login.wide {
+            h1 { (title) }
+            p { (lang.tr("Nobody was logged in any more when this arrived. Nothing is lost: here is what you wrote. Log in in another tab, and put it into the editor.")) }
+            p { a href=(address("/admin/login", &[("to", &editor)])) target="_blank" { (lang.tr("Log in")) } }
+            label for="draft" { code { (file) } }
+            textarea id="draft" rows="24" readonly spellcheck="false" { (text) }
         }
     };
     document(title, lang, assets, &content)

@@ -4,17 +4,21 @@
 //! bookmark and sent to somebody. What is wrong with a query is marked where it is. Without a
 //! script the box is a form; with one it offers what may come next, and marks as one types.
 
+mod answer;
+mod examples;
+
 use std::ops::Range;
-use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::chart::{Behind, Chart, Drawn, LINE_CLASSES, Line, Mark, events};
-use super::format::{self, Unit};
-use super::frame::{Fragment, Frame, stream_address};
-use super::lang::{Lang, text};
+use super::frame::Frame;
+use super::lang::Lang;
 use super::window::{Window, address};
-use crate::clock::UnixNanos;
+
+pub use answer::{
+    AnswerValue, AnsweredView, LinesView, RowView, RowsView, SamplesView, answer_drawn, answer_fragments,
+};
+pub use examples::{EXAMPLES, Example};
 
 /// Where metrics are asked for.
 pub const METRICS: &str = "/admin/metrics";
@@ -24,9 +28,6 @@ pub const LINES_MAX: usize = 20;
 
 /// Rows of one table; more are counted.
 pub const ROWS_MAX: usize = 200;
-
-/// A table of more rows scrolls in a box of its own.
-const TALL_ROWS: usize = 50;
 
 /// Lines of text that the box shows at least and at most.
 const BOX_LINES: (usize, usize) = (2, 12);
@@ -74,170 +75,6 @@ pub struct QueryFault {
     pub span: Range<usize>,
 }
 
-/// A query that is worth asking.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Example {
-    /// What it answers; to be shown in the viewer's language.
-    pub title: &'static str,
-    /// The query.
-    pub query: &'static str,
-    /// The metric without which it has no answer.
-    pub needs: &'static str,
-}
-
-/// Queries that are worth asking of a store that has what they need.
-#[rustfmt::skip]
-pub const EXAMPLES: &[Example] = &[
-    Example {
-        title: text!("Requests a second, by route"),
-        query: r#"sum by (http_route) (rate(http_server_request_duration_seconds_count{job="vitrine", http_route!~"/admin(/.*)?"}[5m]))"#,
-        needs: "http_server_request_duration_seconds_count",
-    },
-    Example {
-        title: text!("Time to answer by route: 95 of 100 requests are faster"),
-        query: r#"histogram_quantile(0.95, sum by (le, http_route) (rate(http_server_request_duration_seconds_bucket{job="vitrine"}[5m])))"#,
-        needs: "http_server_request_duration_seconds_bucket",
-    },
-    Example {
-        title: text!("Share of requests that failed"),
-        query: r#"sum(rate(http_server_request_duration_seconds_count{http_response_status_code=~"5.."}[5m])) / sum(rate(http_server_request_duration_seconds_count[5m]))"#,
-        needs: "http_server_request_duration_seconds_count",
-    },
-    Example {
-        title: text!("Visitors of the day"),
-        query: "vitrine_visitors_today",
-        needs: "vitrine_visitors_today",
-    },
-    Example {
-        title: text!("Memory of this process"),
-        query: r#"process_memory_usage_bytes{job="vitrine"}"#,
-        needs: "process_memory_usage_bytes",
-    },
-    Example {
-        title: text!("What the processors do, in processors"),
-        query: r#"sum by (cpu_mode) (rate(system_cpu_time_seconds_total{cpu_mode!="idle"}[5m]))"#,
-        needs: "system_cpu_time_seconds_total",
-    },
-    Example {
-        title: text!("Free space on the disks"),
-        query: r#"system_filesystem_usage_bytes{system_filesystem_state="free"}"#,
-        needs: "system_filesystem_usage_bytes",
-    },
-    Example {
-        title: text!("Requests in hand, by worker"),
-        query: "max by (worker_id) (vitrine_worker_in_flight)",
-        needs: "vitrine_worker_in_flight",
-    },
-    Example {
-        title: text!("Records that were not kept, by reason"),
-        query: "sum by (signal, reason) (increase(vitrine_store_dropped_total[1h])) > 0",
-        needs: "vitrine_store_dropped_total",
-    },
-    Example {
-        title: text!("How long queries take: 99 of 100 are faster"),
-        query: "histogram_quantile(0.99, sum by (le, query_language) (rate(vitrine_query_duration_seconds_bucket[1h])))",
-        needs: "vitrine_query_duration_seconds_bucket",
-    },
-    Example {
-        title: text!("Metrics with most series"),
-        query: r#"topk(10, count by (__name__) ({__name__=~".+"}))"#,
-        needs: "",
-    },
-];
-
-/// An answer.
-#[derive(Clone, Debug, Default)]
-pub struct AnsweredView {
-    /// What it is.
-    pub value: AnswerValue,
-    /// What may be wrong.
-    pub warnings: Vec<String>,
-    /// What is worth knowing.
-    pub infos: Vec<String>,
-    /// How long it took.
-    pub took: Duration,
-    /// Samples read for it.
-    pub n_samples: u64,
-    /// The lines over the stretch of time; none for what has none.
-    pub lines: Option<LinesView>,
-    /// Why there are no lines although there could be.
-    pub lines_fault: Option<String>,
-    /// What happened meanwhile.
-    pub marks: Vec<Mark>,
-    /// When the table was true.
-    pub at: UnixNanos,
-}
-
-/// What a query gives at one moment.
-#[derive(Clone, Debug, Default)]
-pub enum AnswerValue {
-    /// Series with a value each.
-    Series(RowsView),
-    /// A number.
-    Number(f64),
-    /// A text.
-    Text(String),
-    /// Series with samples over a time.
-    #[default]
-    Nothing,
-    /// The samples of a range.
-    Samples(Vec<SamplesView>, usize),
-}
-
-/// Series with a value each.
-#[derive(Clone, Debug, Default)]
-pub struct RowsView {
-    /// The first [`ROWS_MAX`].
-    pub rows: Vec<RowView>,
-    /// All there are.
-    pub n_series: usize,
-    /// The labels that all of them have with the same value.
-    pub common: Vec<(String, String)>,
-    /// What the values are.
-    pub unit: Unit,
-}
-
-/// One series.
-#[derive(Clone, Debug, Default)]
-pub struct RowView {
-    /// The labels by which it differs from the others.
-    pub name: String,
-    /// Its value; none for one that ended before.
-    pub value: Option<f64>,
-    /// The value with all its digits.
-    pub exact: String,
-    /// Which line of the chart it is.
-    pub line: Option<usize>,
-    /// The query that selects it alone, if there is one.
-    pub selector: Option<String>,
-}
-
-/// The samples of one series.
-#[derive(Clone, Debug, Default)]
-pub struct SamplesView {
-    /// The series.
-    pub name: String,
-    /// How many samples it has.
-    pub n_samples: usize,
-    /// The newest of them, with all their digits.
-    pub newest: Vec<(UnixNanos, String)>,
-}
-
-/// Lines over a stretch of time.
-#[derive(Clone, Debug, Default)]
-pub struct LinesView {
-    /// The moments.
-    pub at: Vec<UnixNanos>,
-    /// Their distance.
-    pub step: Duration,
-    /// What the values are.
-    pub unit: Unit,
-    /// Up to [`LINES_MAX`] lines: names, and a value a moment.
-    pub lines: Vec<(String, Vec<Option<f64>>)>,
-    /// How many series are not drawn.
-    pub n_left_out: usize,
-}
-
 /// Renders the page.
 pub fn explore(frame: &Frame, view: &ExploreView) -> Markup {
     let lang = frame.lang;
@@ -245,40 +82,15 @@ pub fn explore(frame: &Frame, view: &ExploreView) -> Markup {
         (form(lang, view))
         (frame.ranges(view.window, &[("q", &view.query)]))
         @match &view.outcome {
-            Explored::Nothing(examples) => { (nothing(lang, view.window, examples)) }
+            Explored::Nothing(examples) => { (examples::nothing(lang, view.window, examples)) }
             Explored::Wrong(fault) => { (wrong(lang, &view.query, fault)) }
             Explored::Failed(cause) => {
                 div.banner.bad role="alert" { (lang.tr("This query has no answer:")) " " span.text { (cause) } }
             }
-            Explored::Answered(answered) => { (answer(lang, view, answered)) }
+            Explored::Answered(answered) => { (answer::answer(lang, view, answered)) }
         }
     };
     frame.page(lang.tr("Metrics"), &content)
-}
-
-/// Renders the parts of an answer that change by themselves, the chart aside.
-pub fn answer_fragments(lang: Lang, view: &ExploreView) -> Vec<Fragment> {
-    match &view.outcome {
-        Explored::Answered(answered) => vec![
-            Fragment { id: "answer-said", markup: said(lang, answered) },
-            Fragment { id: "answer-value", markup: value(lang, view, answered) },
-        ],
-        // The values stay, and are said to be old.
-        Explored::Failed(cause) => vec![Fragment {
-            id: "answer-said",
-            markup: html! {
-                div id="answer-said" { p.banner.bad { (lang.tr("This query has no answer any more:")) " " span.text { (cause) } } }
-            },
-        }],
-        Explored::Nothing(_) | Explored::Wrong(_) => Vec::new(),
-    }
-}
-
-/// Returns the chart of an answer for the stream.
-pub fn answer_drawn(lang: Lang, view: &ExploreView) -> Vec<Drawn> {
-    let Explored::Answered(answered) = &view.outcome else { return Vec::new() };
-    let chart = answered.lines.as_ref().map(|lines| chart(lang, lines, answered));
-    chart.iter().map(|chart| chart.drawn(lang)).collect()
 }
 
 /// Returns the address that asks a query over a stretch of time.
@@ -318,28 +130,6 @@ fn form(lang: Lang, view: &ExploreView) -> Markup {
     }
 }
 
-fn nothing(lang: Lang, window: Window, examples: &[&Example]) -> Markup {
-    html! {
-        section aria-labelledby="examples-title" {
-            h2 id="examples-title" { (lang.tr("Worth asking")) }
-            @if examples.is_empty() {
-                p.empty {
-                    (lang.tr("Nothing is stored yet: the first samples come ten seconds after the start. Look here again then."))
-                }
-            } @else {
-                ul.examples {
-                    @for example in examples {
-                        li {
-                            a href=(metrics_address(example.query, window)) { (lang.tr(example.title)) }
-                            code { (example.query) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 fn wrong(lang: Lang, query: &str, fault: &QueryFault) -> Markup {
     let place = lang.trf("Line {line}, column {column}", &[("line", &fault.line), ("column", &fault.column)]);
     html! {
@@ -362,206 +152,13 @@ fn marked(query: &str, span: &Range<usize>) -> Markup {
     }
 }
 
-fn answer(lang: Lang, view: &ExploreView, answered: &AnsweredView) -> Markup {
-    let chart: Vec<Chart<'_>> = answered.lines.iter().map(|lines| chart(lang, lines, answered)).collect();
-    let stream = stream_address("metrics", view.window, &chart, &[("q", &view.query)]);
-    html! {
-        section aria-labelledby="answer-title" data-stream=[view.window.is_moving().then_some(stream)] {
-            h2 id="answer-title" { (lang.tr("Answer")) }
-            (said(lang, answered))
-            @if let Some(lines) = &answered.lines { (over_time(lang, lines, answered)) }
-            (value(lang, view, answered))
-        }
-    }
-}
-
-/// What is to be said of an answer: how much was read for it, and what may be wrong with it.
-fn said(lang: Lang, answered: &AnsweredView) -> Markup {
-    html! {
-        div id="answer-said" {
-            p.facts { (facts(lang, answered)) }
-            @for (class, notes) in [("warn", &answered.warnings), ("info", &answered.infos)] {
-                @for note in notes { p.banner.(class) { (note) } }
-            }
-            @if let Some(cause) = &answered.lines_fault {
-                p.banner.warn { (lang.tr("There is no chart:")) " " (cause) }
-            }
-        }
-    }
-}
-
-/// What a query gives at the end of the time.
-fn value(lang: Lang, view: &ExploreView, answered: &AnsweredView) -> Markup {
-    html! {
-        div id="answer-value" {
-            @match &answered.value {
-                AnswerValue::Nothing => {}
-                AnswerValue::Number(number) => {
-                    p.answer-number { (format::any(lang, *number)) }
-                }
-                AnswerValue::Text(text) => { pre.text-value { (text) } }
-                AnswerValue::Series(rows) => { (table(lang, view, answered, rows)) }
-                AnswerValue::Samples(rows, n_more) => { (samples(lang, rows, *n_more)) }
-            }
-        }
-    }
-}
-
-fn facts(lang: Lang, answered: &AnsweredView) -> String {
-    let mut res = Vec::new();
-    match &answered.value {
-        AnswerValue::Series(rows) => {
-            res.push(lang.trn(rows.n_series as u64, "{n} series", "{n} series"));
-        }
-        AnswerValue::Samples(rows, n_more) => {
-            let n_series = (rows.len() + n_more) as u64;
-            res.push(lang.trn(n_series, "{n} series", "{n} series"));
-        }
-        _ => {}
-    }
-    res.push(lang.trn(answered.n_samples, "{n} sample read", "{n} samples read"));
-    let took = format::seconds(lang, answered.took.as_secs_f64());
-    res.push(lang.trf("took {time}", &[("time", &took)]));
-    res.join(", ")
-}
-
-fn chart<'a>(lang: Lang, lines: &'a LinesView, answered: &'a AnsweredView) -> Chart<'a> {
-    let drawn = lines.lines.iter().enumerate().map(|(idx, (name, values))| Line {
-        // A number has no labels.
-        name: if name.is_empty() { lang.tr("number") } else { name },
-        class: LINE_CLASSES[idx % LINE_CLASSES.len()],
-        values,
-    });
-    Chart {
-        id: "answer",
-        title: lang.tr("Over time"),
-        unit: lines.unit,
-        at: &lines.at,
-        step: lines.step,
-        lines: drawn.collect(),
-        empty: lang.tr("There is no value in this time. A longer time, or another one, may have some."),
-        top_min: 0.0,
-        marks: &answered.marks,
-        behind: Some(Behind::Lines("/admin/logs")),
-        query: None,
-    }
-}
-
-fn over_time(lang: Lang, lines: &LinesView, answered: &AnsweredView) -> Markup {
-    html! {
-        div.charts.wide { (chart(lang, lines, answered).render(lang)) }
-        @if lines.n_left_out > 0 {
-            p.note {
-                (lang.trn(
-                    lines.n_left_out as u64,
-                    "{n} more series is not drawn; the table has it.",
-                    "{n} more series are not drawn; the table has them.",
-                ))
-            }
-        }
-        (events(lang, &answered.marks))
-    }
-}
-
-fn table(lang: Lang, view: &ExploreView, answered: &AnsweredView, rows: &RowsView) -> Markup {
-    let (_, to) = view.window.bounds(answered.at.to_millis());
-    html! {
-        h3.above { (lang.tr("Values at")) " " (format::moment(to.to_nanos())) }
-        @if !rows.common.is_empty() {
-            p.note {
-                (lang.tr("All of them have")) " "
-                @for (name, value) in &rows.common { code.pair { (name) "=" (format!("{value:?}")) } " " }
-            }
-        }
-        @if rows.rows.is_empty() {
-            p.empty {
-                (lang.tr("No series has a value at this moment.")) " "
-                a href={ (METRICS) "/cardinality" } { (lang.tr("What series there are")) }
-            }
-        } @else {
-            div.scroll.tall[rows.rows.len() > TALL_ROWS] tabindex="0" role="region" aria-label=(lang.tr("Values")) {
-                table.answer {
-                    thead { tr {
-                        th scope="col" { (lang.tr("Series")) }
-                        th.num scope="col" { (lang.tr("Value")) }
-                        th.num scope="col" { (lang.tr("All digits")) }
-                    } }
-                    tbody { @for row in &rows.rows { (series(lang, view.window, rows.unit, row)) } }
-                }
-            }
-            (more(lang, rows.n_series.saturating_sub(rows.rows.len())))
-        }
-    }
-}
-
-fn series(lang: Lang, window: Window, unit: Unit, row: &RowView) -> Markup {
-    let class = row.line.map(|idx| LINE_CLASSES[idx % LINE_CLASSES.len()]);
-    html! {
-        tr {
-            th.series scope="row" {
-                @if let Some(class) = class {
-                    span.(class) { svg.key viewBox="0 0 20 4" aria-hidden="true" { path.line d="M0 2H20" {} } }
-                }
-                @match &row.selector {
-                    Some(selector) => { a href=(metrics_address(selector, window)) { (row.name) } }
-                    None => { (row.name) }
-                }
-            }
-            @match row.value {
-                Some(value) => { td.num { (unit.write(lang, value)) } td.num { (row.exact) } }
-                None => { td.num { (format::NONE) } td.num { (lang.tr("ended before")) } }
-            }
-        }
-    }
-}
-
-fn samples(lang: Lang, rows: &[SamplesView], n_more: usize) -> Markup {
-    html! {
-        @if rows.is_empty() {
-            p.empty { (lang.tr("No series has a sample in this range.")) }
-        } @else {
-            div.scroll tabindex="0" role="region" aria-label=(lang.tr("Samples")) {
-                table.answer {
-                    thead { tr {
-                        th scope="col" { (lang.tr("Series")) }
-                        th.num scope="col" { (lang.tr("Samples")) }
-                        th scope="col" { (lang.tr("The newest")) }
-                    } }
-                    tbody {
-                        @for row in rows {
-                            tr {
-                                th.series scope="row" { (row.name) }
-                                td.num { (format::count(lang, row.n_samples as u64)) }
-                                td.list {
-                                    @for (at, value) in &row.newest { span { (value) " @ " (format::time(*at)) } " " }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-            (more(lang, n_more))
-        }
-    }
-}
-
-fn more(lang: Lang, n_more: usize) -> Markup {
-    html! {
-        @if n_more > 0 {
-            p.note {
-                (lang.trn(
-                    n_more as u64,
-                    "{n} more series is not listed: select fewer by labels, or take topk(20, …).",
-                    "{n} more series are not listed: select fewer by labels, or take topk(20, …).",
-                ))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::clock::UnixNanos;
+    use crate::pages::admin::format::Unit;
 
     fn frame() -> Frame {
         Frame {

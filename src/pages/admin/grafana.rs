@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::access::MadeTokenView;
 use super::frame::Frame;
 use super::lang::Lang;
-use super::settings::{Section, sections};
+use super::sections::{Section, sections};
 
 /// The page.
 #[derive(Clone, Debug, Default)]

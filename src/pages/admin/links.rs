@@ -4,14 +4,13 @@ use maud::{Markup, html};
 
 use super::format;
 use super::frame::Frame;
+use crate::clock::UnixNanos;
 
 /// The page of the private links.
 #[derive(Clone, Debug, Default)]
 pub struct LinksView {
     /// The links that work, the newest first.
     pub links: Vec<LinkView>,
-    /// Why what was asked for was not done, in words for the owner.
-    pub notice: Option<String>,
     /// Longest note.
     pub note_max_chars: usize,
     /// How many days are offered.
@@ -29,8 +28,8 @@ pub struct LinkView {
     pub note: String,
     /// What to give away.
     pub url: String,
-    /// When it ends, in seconds since 1970.
-    pub expires: u64,
+    /// When it ends.
+    pub expires: UnixNanos,
 }
 
 /// Renders the page.
@@ -43,7 +42,6 @@ pub fn links(frame: &Frame, view: &LinksView) -> Markup {
                  until the link expires or is revoked. Search engines are told to stay out."
             ))
         }
-        @if let Some(notice) = &view.notice { p.banner.warn role="alert" { (notice) } }
         form.new-link method="post" action="/admin/links" {
             (frame.csrf())
             div.field {
@@ -75,14 +73,16 @@ fn row(frame: &Frame, link: &LinkView) -> Markup {
     html! {
         li {
             div {
-                b { (note) } span.aside { " " (lang.tr("until")) " " (format::day(link.expires)) }
+                b { (note) } span.aside { " " (lang.tr("until")) " " (format::moment(link.expires)) }
                 br;
                 a href=(link.url) rel="noreferrer" { (link.url) }
             }
-            form method="post" action=(format!("/admin/links/{}/revoke", link.id)) {
-                (frame.csrf())
-                button.quiet type="submit" aria-label=(lang.trf("Revoke the link: {note}", &[("note", &note)])) {
-                    (lang.tr("Revoke"))
+            details {
+                summary { (lang.tr("Revoke")) span.visually-hidden { ": " (note) } }
+                p.note { (lang.tr("Whoever has it sees no more than everybody from then on. It cannot be given back: make another one.")) }
+                form method="post" action=(format!("/admin/links/{}/revoke", link.id)) {
+                    (frame.csrf())
+                    button type="submit" { (lang.trf("Revoke the link: {note}", &[("note", &note)])) }
                 }
             }
         }

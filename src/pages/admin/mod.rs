@@ -6,6 +6,7 @@
 //! never decides: what it shows was gathered by `http`.
 
 mod access;
+mod audit;
 mod cardinality;
 mod chart;
 pub mod cv;
@@ -21,6 +22,7 @@ mod overview;
 mod panels;
 mod promql_help;
 pub mod releases;
+mod sections;
 mod settings;
 mod status;
 mod store;
@@ -33,9 +35,10 @@ mod window;
 mod workers;
 
 pub use access::{AccessView, MadeTokenView, SecondFactorView, SessionView, TokenView, access};
+pub use audit::{AuditLine, AuditView, audit};
 pub use cardinality::{CardinalityView, CountView, CountedView, LabelCountView, cardinality};
 pub use chart::{Drawn, Mark, MarkKind, shapes};
-pub use door::{LoginView, login, message};
+pub use door::{LoginView, login, lost_draft, message};
 pub use explore::{
     AnswerValue, AnsweredView, EXAMPLES, Example, ExploreView, Explored, LINES_MAX, LinesView, QueryFault,
     ROWS_MAX, RowView, RowsView, SamplesView, answer_drawn, answer_fragments, explore, metrics_address,
@@ -54,9 +57,7 @@ pub use overview::{
     MachineNow, MachineView, OverviewView, PeopleNow, Totals, TrafficView, drawn, fragments, overview,
 };
 pub use promql_help::promql_help;
-pub use settings::{
-    AuditLine, AuditView, LogLevelView, SettingView, SettingsView, SourceView, audit, settings,
-};
+pub use settings::{LogLevelView, SettingView, SettingsView, SourceView, settings};
 pub use status::{ExportView, ProblemView, ReloadView, StatusView, StoreView, WorkerState, WorkerView};
 pub use store::{
     ArrivalView, LossView, Outlook, SlowDoor, SlowView, StoreChart, StoreChartKind, StorePageView,

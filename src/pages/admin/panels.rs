@@ -43,7 +43,7 @@ fn trouble(lang: Lang, status: &StatusView) -> Markup {
             @if let Some((at, text)) = refused {
                 @let reasons = unlisted(text, &status.problems);
                 p {
-                    (lang.tr("Refused, and all stays as it was: the reload at")) " " (format::time(at)) "."
+                    (lang.tr("Refused, and all stays as it was: the reload at")) " " (format::moment(at)) "."
                 }
                 @if !reasons.is_empty() { pre { (reasons.join("\n")) } }
             }
@@ -222,6 +222,7 @@ fn reload_tile(lang: Lang, status: &StatusView) -> Markup {
                 Some(reload) => {
                     dd.value { (format::time(reload.at)) }
                     dd.aside {
+                        (format::date(reload.at)) ", "
                         @if reload.outcome.is_ok() { (lang.tr("applied")) } @else { (lang.tr("refused")) }
                     }
                 }

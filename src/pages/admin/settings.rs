@@ -1,13 +1,15 @@
-//! How everything is set, by what, and who did what.
+//! How everything is set, and by what.
 
 use maud::{Markup, html};
 
 use super::format;
 use super::frame::Frame;
 use super::lang::{Lang, meaning};
+use super::sections::{Section, sections};
 use super::status::ReloadView;
-use super::window::address;
-use crate::clock::UnixNanos;
+
+/// The setting that shows `/status` to everybody.
+const STATUS_PAGE: &str = "http.status_page";
 
 /// The page of the settings.
 #[derive(Clone, Debug, Default)]
@@ -74,84 +76,6 @@ pub struct LogLevelView {
     pub configured: String,
 }
 
-/// The page of the audit log.
-#[derive(Clone, Debug, Default)]
-pub struct AuditView {
-    /// The deeds, the newest first.
-    pub lines: Vec<AuditLine>,
-    /// The query that found them.
-    pub query: &'static str,
-    /// Whether those that were done are left out.
-    pub is_refused_only: bool,
-    /// Most deeds that are shown.
-    pub lines_max: usize,
-    /// Why there are none, when they could not be read.
-    pub unreadable: Option<String>,
-}
-
-/// One deed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AuditLine {
-    /// When.
-    pub at: UnixNanos,
-    /// The name of what kind it is.
-    pub event: String,
-    /// Who.
-    pub actor: String,
-    /// From where; may be empty.
-    pub address: String,
-    /// Whether it was done.
-    pub is_done: bool,
-    /// What, in the words of the log.
-    pub text: String,
-}
-
-/// The pages that belong together under the settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Section {
-    /// The configuration.
-    Configuration,
-    /// Who may enter.
-    Access,
-    /// Who did what.
-    Audit,
-    /// How Grafana is attached.
-    Grafana,
-}
-
-impl Section {
-    const ALL: [Section; 4] = [Section::Configuration, Section::Access, Section::Audit, Section::Grafana];
-
-    fn path(self) -> &'static str {
-        match self {
-            Section::Configuration => "/admin/settings",
-            Section::Access => "/admin/settings/access",
-            Section::Audit => "/admin/settings/audit",
-            Section::Grafana => "/admin/settings/grafana",
-        }
-    }
-
-    fn name(self, lang: Lang) -> &'static str {
-        match self {
-            Section::Configuration => lang.tr("Configuration"),
-            Section::Access => lang.tr("Access"),
-            Section::Audit => lang.tr("Audit log"),
-            Section::Grafana => "Grafana",
-        }
-    }
-}
-
-/// Renders the way to the other pages of the settings.
-pub(super) fn sections(lang: Lang, current: Section) -> Markup {
-    html! {
-        nav.sections aria-label=(lang.tr("Settings")) {
-            @for section in Section::ALL {
-                a href=(section.path()) aria-current=[(section == current).then_some("page")] { (section.name(lang)) }
-            }
-        }
-    }
-}
-
 /// Renders the page of the settings.
 pub fn settings(frame: &Frame, view: &SettingsView) -> Markup {
     let lang = frame.lang;
@@ -180,8 +104,24 @@ pub fn settings(frame: &Frame, view: &SettingsView) -> Markup {
             }
             @for group in groups(&shown) { (group_table(lang, &group)) }
         }
+        (status_page(lang, &view.settings))
     };
     frame.page(lang.tr("Settings"), &content)
+}
+
+/// Says where the public status page is, or how there would be one.
+fn status_page(lang: Lang, settings: &[SettingView]) -> Markup {
+    let is_on = settings.iter().any(|setting| setting.key == STATUS_PAGE && setting.value == "true");
+    html! {
+        p.note {
+            @if is_on {
+                (lang.tr("Everybody can see whether the site is up, and when it was not:")) " " a href="/status" { "/status" }
+            } @else {
+                (lang.tr("A page for everybody that says whether the site is up, and when it was not, is switched on by")) " "
+                code { (STATUS_PAGE) " = true" } "."
+            }
+        }
+    }
 }
 
 /// Splits the settings where their part of the file changes.
@@ -309,101 +249,10 @@ fn typed(text: &str) -> Markup {
     }
 }
 
-/// Renders the page of the audit log.
-pub fn audit(frame: &Frame, view: &AuditView) -> Markup {
-    let lang = frame.lang;
-    let in_logs = address("/admin/logs", &[("query", view.query), ("range", "30d")]);
-    let content = html! {
-        (sections(lang, Section::Audit))
-        p.note { (lang.tr("Every login, every refused one and every change made here, kept whatever the log level is, as long as other lines are.")) }
-        div.heading {
-            nav.ranges aria-label=(lang.tr("Which deeds")) {
-                a href="/admin/settings/audit" aria-current=[(!view.is_refused_only).then_some("true")] { (lang.tr("All")) }
-                a href="/admin/settings/audit?only=refused" aria-current=[view.is_refused_only.then_some("true")] {
-                    (lang.tr("Refused"))
-                }
-            }
-            a href=(in_logs) { (lang.tr("All in the logs")) }
-        }
-        @if let Some(fault) = &view.unreadable {
-            p.banner.bad { (lang.tr("The lines could not be read:")) " " (fault) }
-        } @else if view.lines.is_empty() {
-            p.empty { (lang.tr("Nothing in the last 30 days.")) }
-        } @else {
-            div.scroll tabindex="0" role="region" aria-label=(lang.tr("Audit log")) {
-                table.audit {
-                    thead { tr {
-                        th scope="col" { (lang.tr("Time")) } th scope="col" { (lang.tr("What")) }
-                        th scope="col" { (lang.tr("Who")) } th scope="col" { (lang.tr("From")) }
-                    } }
-                    tbody { @for line in &view.lines { (deed(lang, line)) } }
-                }
-            }
-            @if view.lines.len() == view.lines_max {
-                p.note { (lang.trf("The last {n} are shown.", &[("n", &view.lines_max)])) }
-            }
-        }
-    };
-    frame.page(lang.tr("Audit log"), &content)
-}
-
-fn deed(lang: Lang, line: &AuditLine) -> Markup {
-    html! {
-        tr {
-            th scope="row" { (format::moment(line.at)) }
-            td.deed {
-                b { (event_words(lang, &line.event)) }
-                @if !line.is_done { " " span.level.warn { (lang.tr("refused")) } }
-                div.meaning { (line.text) }
-            }
-            td { (actor_words(lang, &line.actor)) }
-            td { @if line.address.is_empty() { (format::NONE) } @else { code { (line.address) } } }
-        }
-    }
-}
-
-/// Says what kind of deed it is; one of another version by its own name.
-fn event_words(lang: Lang, event: &str) -> String {
-    let words = match event.strip_prefix("vitrine.admin.").unwrap_or_default() {
-        "login" => lang.tr("Login"),
-        "login_refused" => lang.tr("Login refused"),
-        "logout" => lang.tr("Logout"),
-        "password_changed" => lang.tr("Password"),
-        "second_factor" => lang.tr("Second factor"),
-        "session_ended" => lang.tr("Session ended"),
-        "token_made" => lang.tr("Token made"),
-        "token_revoked" => lang.tr("Token revoked"),
-        "reload" => lang.tr("Reload"),
-        "log_level" => lang.tr("Log level"),
-        "workers" => lang.tr("Workers"),
-        "link_made" => lang.tr("Private link made"),
-        "link_revoked" => lang.tr("Private link revoked"),
-        "tag_made" => lang.tr("Tagged link made"),
-        "tag_deleted" => lang.tr("Tagged link deleted"),
-        "cv_published" => lang.tr("CV published"),
-        "cv_restored" => lang.tr("Earlier CV brought back"),
-        "roll_back" => lang.tr("Roll-back"),
-        _ => event,
-    };
-    words.to_string()
-}
-
-fn actor_words(lang: Lang, actor: &str) -> String {
-    match actor.split_once(' ') {
-        Some(("session", number)) => lang.trf("session {number}", &[("number", &number)]),
-        Some(("token", name)) => lang.trf("token {name}", &[("name", &name)]),
-        _ => match actor {
-            "basic admin" => lang.tr("password, by Basic auth").to_string(),
-            "command line" => lang.tr("command line").to_string(),
-            "stranger" => lang.tr("stranger").to_string(),
-            other => other.to_string(),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::UnixNanos;
 
     fn setting(key: &'static str, value: &str, source: SourceView) -> SettingView {
         SettingView {
@@ -448,6 +297,14 @@ mod tests {
     }
 
     #[test]
+    fn the_status_page_is_a_link_or_a_line_to_write() {
+        assert!(render(&view()).contains("<code>http.status_page = true</code>"));
+        let mut on = view();
+        on.settings.push(setting(STATUS_PAGE, "true", SourceView::Default));
+        assert!(render(&on).contains("<a href=\"/status\">/status</a>"));
+    }
+
+    #[test]
     fn what_nobody_set_can_be_left_out() {
         let page = render(&SettingsView { is_changed_only: true, ..view() });
         assert!(page.contains("store.logs.max_age") && !page.contains("store.spans.max_age"), "{page}");
@@ -474,33 +331,5 @@ mod tests {
         };
         let page = render(&SettingsView { reload: Some(reload), ..view() });
         assert_eq!(page.matches("<li><code>").count(), 2, "{page}");
-    }
-
-    #[test]
-    fn deeds_are_told_in_the_words_of_the_reader() {
-        let line = |event: &str, actor: &str, is_done| AuditLine {
-            event: event.into(),
-            actor: actor.into(),
-            address: "192.0.2.7".into(),
-            is_done,
-            text: "<b>drain worker 1</b>".into(),
-            ..AuditLine::default()
-        };
-        let view = AuditView {
-            lines: vec![
-                line("vitrine.admin.workers", "session 4711", true),
-                line("vitrine.admin.login_refused", "stranger", false),
-                line("vitrine.admin.of_tomorrow", "token grafana", true),
-            ],
-            query: "{job=\"audit\"}",
-            ..AuditView::default()
-        };
-        let page = audit(&Frame::default(), &view).into_string();
-        assert!(page.contains("&lt;b&gt;drain worker 1") && page.contains("session 4711"), "{page}");
-        assert!(page.contains("vitrine.admin.of_tomorrow") && page.contains("token grafana"));
-        assert_eq!(page.matches("class=\"level warn\"").count(), 1);
-        assert!(page.contains("/admin/logs?query=%7Bjob%3D%22audit%22%7D&amp;range=30d"), "{page}");
-        let russian = audit(&Frame { lang: Lang::Ru, ..Frame::default() }, &view).into_string();
-        assert!(russian.contains("сеанс 4711"), "{russian}");
     }
 }

@@ -73,8 +73,8 @@ pub(super) fn verdict(lang: Lang, status: &StatusView, traffic: &TrafficView) ->
                             &[("version", &status.version), ("lasting", &lasting)]))
                     }
                 }
-                @if let Some(ReloadView { at, outcome: Ok(applied) }) = &status.reload {
-                    " " (lang.tr("Reloaded at")) " " (format::time(*at)) ": " (applied)
+                @if let Some(ReloadView { at, outcome: Ok(_) }) = &status.reload {
+                    " " (lang.tr("Reloaded:")) " " (format::moment(*at)) "."
                 }
             }
         }

@@ -215,6 +215,21 @@ async fn environment_wins_and_writes_no_file() {
 }
 
 #[tokio::test]
+async fn the_terminal_takes_the_second_factor_away_whatever_becomes_of_the_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let stored = r#"{"version":1,"secret":"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}"#;
+    std::fs::write(dir.path().join("second-factor.json"), stored).unwrap();
+    let (auth, _, written) = open(dir.path(), Some("from outside"), &Clock::manual(UnixNanos(0)));
+    let refused = auth.login("from outside".into(), "", here()).await.err();
+    assert_eq!(refused, Some(LoginError::WrongCode));
+    assert!(super::super::second_factor::take_away(dir.path()).unwrap());
+    assert!(matches!(auth.reread().await, Err(PasswordError::FromEnvironment)));
+    assert!(auth.login("from outside".into(), "", here()).await.is_ok());
+    let bodies: Vec<_> = written.lock().unwrap().iter().map(|record| record.body.clone()).collect();
+    assert!(bodies.iter().any(|body| body == "took the second factor away"), "{bodies:?}");
+}
+
+#[tokio::test]
 async fn setting_a_password_ends_sessions_at_once() {
     let door = door();
     let token = door.auth.login(door.password, "", here()).await.unwrap();

@@ -16,17 +16,19 @@ use serde::Deserialize;
 use serde_json::json;
 use url::form_urlencoded;
 
+use super::api::to_the_end;
 use super::audit::{Deed, Event};
-use super::browser::{LOGIN, back, bad, frame, good, html, see_other, unanswered};
-use super::editor::{Draft, EditError, Opened, Published};
+use super::browser::{back, bad, frame, good, html, see_other, unanswered};
+use super::door::{not_meant, to_login};
+use super::editor::{Draft, EditError, Opened, Published, TEXT_MAX_BYTES};
 use super::form::Timely;
 use super::gather::off_thread;
 use super::guard::{self, CsrfForm, Session};
 use super::{AdminState, Parts, language};
 use crate::cv::Problem;
 use crate::pages::admin::cv as pages;
-use crate::pages::admin::cv::{CvView, EditorView, Outcome, VersionPage};
-use crate::pages::admin::{Lang, Tab, address};
+use crate::pages::admin::cv::{Bar, CvView, EditorView, Outcome, VersionPage};
+use crate::pages::admin::{Lang, Tab, address, lost_draft};
 
 pub(super) use previews::Previews;
 
@@ -41,7 +43,7 @@ const PREVIEW: &str = "/admin/cv/preview/";
 
 /// What a form of the editor may have: the largest text, each of its bytes as `%XX`, and the
 /// other fields.
-pub(super) const FORM_MAX_BYTES: usize = 3 * super::editor::TEXT_MAX_BYTES + 4_096;
+pub(super) const FORM_MAX_BYTES: usize = 3 * TEXT_MAX_BYTES + 4_096;
 
 /// What the editor sends.
 #[derive(Deserialize)]
@@ -64,7 +66,7 @@ impl DraftForm {
 
 /// `GET /admin/cv`
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let look = |state: &AdminState| {
         let Parts { editor, links, clock, .. } = &state.parts;
         (editor.look(), editor.versions(), links.list(clock.now_ms()).len())
@@ -92,10 +94,13 @@ pub(super) async fn reload(
         Ok(session) => session,
         Err(refusal) => return refusal,
     };
-    let witness = state.witness(&req, session.actor());
-    let outcome = (state.parts.reload)().await;
-    witness.note(Deed::of(Event::Reload, "reload", &outcome.as_ref().map(|_| ())));
-    let notice = match outcome {
+    let (reloading, witness) = ((state.parts.reload)(), state.witness(&req, session.actor()));
+    let reloaded = to_the_end(async move {
+        let outcome = reloading.await;
+        witness.note(Deed::of(Event::Reload, "reload", &outcome.as_ref().map(|_| ())));
+        outcome
+    });
+    let notice = match reloaded.await {
         Ok(applied) => good(applied),
         Err(reasons) => {
             let text = language::of(&req).tr("The reload was refused, and all stays as it was:");
@@ -132,7 +137,7 @@ impl Asked {
 
 /// `GET /admin/cv/edit`
 pub(super) async fn edit(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let (asked, lang) = (Asked::parse(req.query_string()), language::of(&req));
     let open = move |state: &AdminState| {
         let editor = &state.parts.editor;
@@ -262,7 +267,7 @@ pub(super) async fn previewed(
     req: HttpRequest,
     rest: web::Path<String>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let Some(preview) = state.previews.get(&session.token, state.parts.clock.elapsed()) else {
         let text = language::of(&req)
             .tr("The preview is gone: they are kept for half an hour. Make it again from the editor.");
@@ -289,17 +294,42 @@ pub(super) async fn publish(
     }
 }
 
-/// Returns the session and what it sent; without a text the page, which says that none arrived.
+/// Returns the session and what it sent; without a text the page, which says that none arrived. A
+/// text that nobody may publish any more comes back to whoever sent it.
 async fn drafted(
     state: &AdminState,
     req: &HttpRequest,
     form: Option<DraftForm>,
 ) -> Result<(Session, Draft), HttpResponse> {
+    let (session, lang) = (guard::session(state, req).await, language::of(req));
     let Some(form) = form else {
-        let session = guard::session(state, req).await.ok_or_else(|| see_other(LOGIN))?;
+        let session = session.ok_or_else(|| to_login(state, req))?;
         return Err(too_large(state, &session, req));
     };
-    Ok((guard::meant(state, req, Some(&form.csrf)).await?, form.into_draft()))
+    if !guard::is_own_site(req) {
+        return Err(not_meant(state, req));
+    }
+    let Some(session) = session else {
+        if form.text.is_empty() {
+            return Err(to_login(state, req));
+        }
+        let page = lost_draft(&state.parts.assets, lang, &form.file, &form.text);
+        return Err(html(StatusCode::UNAUTHORIZED, page.into_string()));
+    };
+    if !guard::has_token(&session, req, Some(&form.csrf)) {
+        let text = lang.tr("This was sent from a page of an earlier login, so nothing was published. Look at it and publish again.");
+        let outcome = Some(Outcome::Failed(text.to_string()));
+        let view = EditorView { outcome, ..sent(form.into_draft(), None) };
+        return Err(show(state, req, &session, StatusCode::FORBIDDEN, view));
+    }
+    if form.text.len() > TEXT_MAX_BYTES {
+        let text =
+            lang.tr("The text is larger than 1 MB, the most that is edited here. Nothing was written.");
+        let outcome = Some(Outcome::Failed(text.to_string()));
+        let view = EditorView { outcome, ..sent(form.into_draft(), None) };
+        return Err(show(state, req, &session, StatusCode::PAYLOAD_TOO_LARGE, view));
+    }
+    Ok((session, form.into_draft()))
 }
 
 /// Writes a draft and says what became of it.
@@ -310,11 +340,15 @@ async fn write(
     draft: Draft,
     event: Event,
 ) -> HttpResponse {
-    let witness = state.witness(req, session.actor());
-    let outcome = state.parts.editor.publish(draft.clone()).await;
+    let (publishing, witness) =
+        (state.parts.editor.publish(draft.clone()), state.witness(req, session.actor()));
     let asked = format!("publish {}, {} bytes", draft.name, draft.text.len());
-    witness.note(Deed::of(event, &asked, &outcome.as_ref().map(|_| ())));
-    let lang = language::of(req);
+    let published = to_the_end(async move {
+        let outcome = publishing.await;
+        witness.note(Deed::of(event, &asked, &outcome.as_ref().map(|_| ())));
+        outcome
+    });
+    let (outcome, lang) = (published.await, language::of(req));
     let place = address("/admin/cv/edit", &[("file", &draft.name)]);
     match outcome {
         Ok(Published::Shown(_)) => {
@@ -406,7 +440,7 @@ fn show(
 
 /// `GET /admin/cv/versions`
 pub(super) async fn versions(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let look = |state: &AdminState| (state.parts.editor.versions(), state.parts.editor.look().bar);
     match off_thread(&state, look).await {
         Ok((Ok(versions), bar)) => {
@@ -424,7 +458,7 @@ pub(super) async fn version(
     req: HttpRequest,
     id: web::Path<String>,
 ) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let id = id.into_inner();
     let look = move |state: &AdminState| {
         let editor = &state.parts.editor;
@@ -434,6 +468,7 @@ pub(super) async fn version(
         let present = opened.as_ref().filter(|opened| !opened.mark.is_empty());
         let diff = present.map(|opened| diff::between(&opened.text, &text));
         let (seen, bar) = opened.map_or_else(Default::default, |opened| (opened.mark, opened.bar));
+        let bar = bar.filter(Bar::is_for_any_text);
         Ok::<_, EditError>(VersionPage { version, text, diff, seen, bar })
     };
     match off_thread(&state, look).await {

@@ -37,12 +37,41 @@ async fn nothing_is_changed_without_a_session_and_its_token() {
     let (cookie, _) = case.enter().await;
     let paths = ["draft/check", "draft/preview", "draft/publish", "reload", "versions/v1/restore"];
     for path in paths.map(|path| format!("/admin/cv/{path}")) {
-        assert_eq!(case.post(&path, "", "").await.header(LOCATION), "/admin/login", "{path}");
+        assert_eq!(case.post(&path, "", "").await.header(LOCATION), LOST, "{path}");
         assert_eq!(case.post(&path, &cookie, "guess").await.status, StatusCode::FORBIDDEN, "{path}");
     }
     let req =
         test::TestRequest::post().uri("/admin/cv/draft/check").insert_header(("Accept", "application/json"));
     assert_eq!(case.send(req).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(case.text(), "basics: {name: Ada}\n");
+}
+
+#[actix_web::test]
+async fn a_text_that_nobody_may_publish_any_more_comes_back() {
+    let case = case();
+    let (cookie, csrf) = case.enter().await;
+    let fields = |csrf| [("csrf", csrf), ("file", "cv.yaml"), ("text", "basics: {name: <b>}"), ("seen", "x")];
+    for path in ["/admin/cv/draft/publish", "/admin/cv/draft/preview"] {
+        let lost = case.submit(path, "vitrine_admin=ended", &fields(&csrf)).await;
+        assert_eq!(lost.status, StatusCode::UNAUTHORIZED);
+        assert!(lost.text.contains("basics: {name: &lt;b&gt;}</textarea>"), "{}", lost.text);
+        assert!(lost.text.contains("/admin/login?to=%2Fadmin%2Fcv%2Fedit%3Ffile%3Dcv.yaml"), "{}", lost.text);
+
+        let stale = case.submit(path, &cookie, &fields("of an earlier login")).await;
+        assert_eq!(stale.status, StatusCode::FORBIDDEN);
+        assert!(stale.text.contains("basics: {name: &lt;b&gt;}"), "{}", stale.text);
+        assert!(
+            stale.text.contains("page of an earlier login") && stale.text.contains(&csrf),
+            "{}",
+            stale.text
+        );
+
+        let req = test::TestRequest::post().uri(path).insert_header(("Cookie", cookie.clone()));
+        let req = req.insert_header(("Sec-Fetch-Site", "cross-site")).set_form(fields(&csrf));
+        let strange = case.send(req).await;
+        assert_eq!(strange.status, StatusCode::FORBIDDEN);
+        assert!(!strange.text.contains("basics:"), "nobody's text is shown for them: {}", strange.text);
+    }
     assert_eq!(case.text(), "basics: {name: Ada}\n");
 }
 
@@ -193,6 +222,9 @@ async fn a_large_text_passes_and_a_larger_one_is_refused_by_name() {
     // Each letter is six bytes of a form.
     let large = format!("basics: {{name: Ada}}\n# {}\n", "я".repeat(editor::TEXT_MAX_BYTES / 2 - 100));
     assert_eq!(case.publish(&session, &large).await.status, StatusCode::SEE_OTHER);
+    let refused = case.draft("publish", &session, "x", &"a".repeat(editor::TEXT_MAX_BYTES + 1)).await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(refused.text.contains("larger than 1 MB") && refused.text.contains("aaaaaaaa"));
     let (cookie, csrf) = &session;
     let body =
         format!("csrf={csrf}&file=cv.yaml&text={}", "a".repeat(crate::http::admin::cv::FORM_MAX_BYTES));

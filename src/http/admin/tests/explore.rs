@@ -44,7 +44,7 @@ async fn strangers_learn_nothing_of_metrics_and_the_store() {
         let answer = case.get(uri, "vitrine_admin=guess").await;
         assert_eq!(
             (answer.status, answer.header(LOCATION)),
-            (StatusCode::SEE_OTHER, "/admin/login"),
+            (StatusCode::SEE_OTHER, &*login_for(uri)),
             "{uri}"
         );
     }

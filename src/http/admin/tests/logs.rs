@@ -31,7 +31,7 @@ async fn every_route_of_logs_and_traces_refuses_without_a_session() {
         let answer = case.get(uri, "vitrine_admin=guess").await;
         assert_eq!(
             (answer.status, answer.header(LOCATION)),
-            (StatusCode::SEE_OTHER, "/admin/login"),
+            (StatusCode::SEE_OTHER, &*login_for(uri)),
             "{uri}"
         );
     }

@@ -47,7 +47,7 @@ async fn a_roll_back_needs_a_session_and_its_token() {
     let case = case();
     let (cookie, _) = case.enter().await;
     let path = "/admin/releases/rollback";
-    assert_eq!(case.post(path, "", "").await.header(LOCATION), "/admin/login");
+    assert_eq!(case.post(path, "", "").await.header(LOCATION), LOST);
     assert_eq!(case.post(path, &cookie, "guess").await.status, StatusCode::FORBIDDEN);
     assert_eq!(case.shelf.rolled_back.lock().unwrap().len(), 0);
 }

@@ -4,12 +4,6 @@ use super::*;
 
 const PLACE: &str = "/admin/settings";
 
-/// Sends a form as a browser does, which wants a page.
-async fn submit(case: &Case, uri: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {
-    let req = test::TestRequest::post().uri(uri).insert_header(("Cookie", cookie));
-    case.send(req.insert_header(("Accept", "text/html,*/*;q=0.8")).set_form(fields)).await
-}
-
 #[actix_web::test]
 async fn settings_are_shown_with_who_set_them() {
     let case = case();
@@ -33,7 +27,7 @@ async fn a_reload_by_the_button_says_on_its_page_how_it_ended() {
     ] {
         let text = outcome.clone().unwrap_or_else(|cause| cause);
         case.reloads.lock().unwrap().push(outcome);
-        let answer = submit(&case, "/admin/api/v1/reload", &cookie, &fields).await;
+        let answer = case.submit("/admin/api/v1/reload", &cookie, &fields).await;
         assert_eq!((answer.status, answer.header(LOCATION)), (StatusCode::SEE_OTHER, PLACE));
         let page = case.get(PLACE, &cookie).await.text;
         assert!(page.contains(expect), "{page}");
@@ -53,7 +47,7 @@ async fn a_log_level_by_the_form_says_what_comes_back_later() {
     for (level, expect) in [("loud", "no level: loud"), ("debug", "What is logged is now by debug")] {
         let fields = fields(level);
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let answer = submit(&case, "/admin/api/v1/log-level", &cookie, &fields).await;
+        let answer = case.submit("/admin/api/v1/log-level", &cookie, &fields).await;
         assert_eq!((answer.status, answer.header(LOCATION)), (StatusCode::SEE_OTHER, PLACE));
         let page = case.get(PLACE, &cookie).await.text;
         assert!(page.contains(expect), "{page}");
@@ -69,7 +63,7 @@ async fn a_place_to_come_back_to_is_never_elsewhere() {
     for place in ["https://evil.example/", "//evil.example", "/p/secret"] {
         case.reloads.lock().unwrap().push(Ok("done".into()));
         let fields = [("csrf", csrf.as_str()), ("place", place)];
-        let answer = submit(&case, "/admin/api/v1/reload", &cookie, &fields).await;
+        let answer = case.submit("/admin/api/v1/reload", &cookie, &fields).await;
         assert_eq!(answer.header(LOCATION), "/admin", "{place}");
     }
 }
@@ -103,7 +97,7 @@ async fn grafana_is_told_the_address_that_the_browser_came_to_and_a_token_once()
     assert!(page("[::1]:2727", "http").await.contains("url: http://[::1]:2727\n"));
     assert!(!page("a\"b: c", "http").await.contains("a\"b"));
     let fields = [("csrf", csrf.as_str()), ("place", place), ("name", "grafana"), ("scope", "read")];
-    let made = submit(&case, "/admin/settings/access/tokens", &cookie, &fields).await;
+    let made = case.submit("/admin/settings/access/tokens", &cookie, &fields).await;
     assert_eq!(made.header(LOCATION), place);
     let filled = page("cv.example.com", "https").await;
     let secret = filled.split("basicAuthPassword: ").nth(1).unwrap().split_whitespace().next().unwrap();

@@ -12,7 +12,8 @@ use url::form_urlencoded;
 
 use super::AdminState;
 use super::audit::{Deed, Event};
-use super::browser::{LOGIN, back, bad, base, busy, frame, good, html, see_other, unanswered};
+use super::browser::{back, bad, base, busy, frame, good, html, see_other, unanswered};
+use super::door::to_login;
 use super::form::Timely;
 use super::gather::{GatherError, off_thread};
 use super::guard::{self, CsrfForm};
@@ -29,7 +30,7 @@ const PLACE: &str = "/admin/visitors";
 
 /// `GET /admin/visitors`; `range`, or `from` and `to`, in the query
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
-    let Some(session) = guard::session(&state, &req).await else { return see_other(LOGIN) };
+    let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let period = period_of(req.query_string(), Day::of(state.parts.clock.now()));
     match view(&state, period, base(&state, &req)).await {
         Ok(view) => {

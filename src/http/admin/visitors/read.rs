@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::super::AdminState;
 use super::super::ask::{Ask, AskError, Grid};
 use super::days::{About, Counted, VIEWS, add};
-use crate::clock::UnixNanos;
+use crate::clock::{UnixMillis, UnixNanos};
 use crate::pages::admin::{
     ByLink, Count, Days, Latest, OtherTag, Period, Row, Tables, TaggedView, VisitorsView, noon,
 };
@@ -64,7 +64,7 @@ fn tagged(address: &str, link: &TaggedLink) -> TaggedView {
         tag: link.tag.clone(),
         label: link.label.clone(),
         url: format!("{address}/?via={}", link.tag),
-        created: link.created,
+        created: UnixMillis(i64::try_from(link.created).unwrap_or(0).saturating_mul(1_000)).to_nanos(),
         ..TaggedView::default()
     }
 }

@@ -113,6 +113,14 @@ pub struct Bar {
     pub remedy: Vec<String>,
 }
 
+impl Bar {
+    /// Whether no text at all may be written; else it is the present one that cannot be edited, and
+    /// another one may take its place.
+    pub fn is_for_any_text(&self) -> bool {
+        !matches!(self.reason, BarReason::TooLarge { .. } | BarReason::NotText)
+    }
+}
+
 /// Why a file cannot be edited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BarReason {

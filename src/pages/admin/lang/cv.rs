@@ -43,6 +43,10 @@ pub(super) const RUSSIAN: super::Table = &[
         "Их ни у кого нет. Такая ссылка показывает все контакты, пока не истечёт или не будет отозвана.",
     ),
     (
+        "Nobody was logged in any more when this arrived. Nothing is lost: here is what you wrote. Log in in another tab, and put it into the editor.",
+        "Когда это пришло, вход уже не действовал. Ничего не потеряно: вот что вы написали. Войдите в другой вкладке и вставьте текст в редактор.",
+    ),
+    (
         "None yet. The first is kept when a CV of the folder is shown.",
         "Пока нет. Первая появится, когда будет показано резюме из папки.",
     ),
@@ -62,6 +66,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ),
     ("Nothing in the folder counts yet.", "В папке пока нет ничего нужного."),
     ("Nothing is changed until you publish it.", "Ничего не изменится, пока вы его не опубликуете."),
+    ("Nothing was published", "Ничего не опубликовано"),
     ("Nothing: both are the same text.", "Ничего: это один и тот же текст."),
     ("Open it in the editor", "Открыть в редакторе"),
     (
@@ -151,11 +156,19 @@ pub(super) const RUSSIAN: super::Table = &[
         "Текст не пришёл целиком или больше 1 МБ. Ничего не записано.",
     ),
     (
+        "The text is larger than 1 MB, the most that is edited here. Nothing was written.",
+        "Текст больше 1 МБ, а больше здесь не правят. Ничего не записано.",
+    ),
+    (
         "The user {user} may not write to this folder. To edit here, give it the folder:",
         "Пользователь {user} не может писать в эту папку. Чтобы править здесь, отдайте её ему:",
     ),
     ("The whole text", "Весь текст"),
     ("This is the text of", "Это текст от"),
+    (
+        "This was sent from a page of an earlier login, so nothing was published. Look at it and publish again.",
+        "Это отправлено со страницы, оставшейся от прошлого входа, поэтому ничего не опубликовано. Проверьте текст и опубликуйте ещё раз.",
+    ),
     ("To the files of the CV", "К файлам резюме"),
     ("Version", "Версия"),
     ("Versions", "Версии"),

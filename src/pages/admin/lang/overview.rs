@@ -42,7 +42,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ("Recorded since", "Запись идёт с"),
     ("Refused, and all stays as it was: the reload at", "Отклонена, всё осталось как было: перезагрузка в"),
     ("Release", "Релиз"),
-    ("Reloaded at", "Перезагружено в"),
+    ("Reloaded:", "Перезагружено:"),
     ("Requests", "Запросы"),
     ("Requests a second", "Запросов в секунду"),
     ("Server errors a second", "Ошибок сервера в секунду"),

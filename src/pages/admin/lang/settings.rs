@@ -7,6 +7,10 @@ pub(super) const RUSSIAN: super::Table = &[
         "Уровень или уровень и фильтры для частей через запятую. Записи о запросах и журнал действий хранятся при любом уровне.",
     ),
     (
+        "A page for everybody that says whether the site is up, and when it was not, is switched on by",
+        "Страницу для всех о том, работает ли сайт и когда не работал, включает",
+    ),
+    (
         "After {seconds} s worker {id} still holds {n} requests. It takes no more, and ends with those.",
         "Через {seconds} с у воркера {id} остался {n} запрос. Новых он не берёт и закончит вместе с ним.|Через {seconds} с у воркера {id} осталось {n} запроса. Новых он не берёт и закончит вместе с ними.|Через {seconds} с у воркера {id} осталось {n} запросов. Новых он не берёт и закончит вместе с ними.",
     ),
@@ -25,8 +29,13 @@ pub(super) const RUSSIAN: super::Table = &[
         "Every login, every refused one and every change made here, kept whatever the log level is, as long as other lines are.",
         "Каждый вход, каждая неудачная попытка и каждое изменение, сделанное здесь. Хранится при любом уровне логов, столько же, сколько остальные строки.",
     ),
+    (
+        "Everybody can see whether the site is up, and when it was not:",
+        "Все могут видеть, работает ли сайт и когда не работал:",
+    ),
     ("From", "Откуда"),
     ("General", "Общее"),
+    ("Hand-over", "Передача"),
     ("In force", "Что действует"),
     ("In force:", "Действует:"),
     ("Log level", "Уровень логов"),
@@ -117,6 +126,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ("password, by Basic auth", "пароль, Basic auth"),
     ("refused", "отказ"),
     ("restart", "перезапуск"),
+    ("signal", "сигнал"),
     ("stranger", "посторонний"),
     ("token {name}", "токен {name}"),
     ("variable", "переменная"),

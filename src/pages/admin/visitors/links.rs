@@ -17,8 +17,8 @@ pub struct TaggedView {
     pub label: String,
     /// What to give away.
     pub url: String,
-    /// When it was made, in seconds since 1970.
-    pub created: u64,
+    /// When it was made.
+    pub created: UnixNanos,
     /// Who followed it in the days of the page.
     pub count: Count,
     /// Noon of the day on which it was followed last.
@@ -83,7 +83,7 @@ fn row(frame: &Frame, link: &TaggedView) -> Markup {
                 a href=(link.url) { (link.url) }
                 br;
                 span.aside {
-                    (lang.tr("made on")) " " (format::day(link.created)) "; "
+                    (lang.tr("made on")) " " (format::date(link.created)) "; "
                     @match link.last {
                         Some(last) => { (lang.tr("last followed on")) " " (format::date(last)) }
                         None => { (lang.tr("not followed yet")) }
