@@ -155,7 +155,7 @@ fn searched<T>(address: &str, work: impl FnOnce() -> T) -> (T, u64) {
     let cookie = log_in(address);
     // No line has it and no filter rules it out, so every line is looked at.
     let request =
-        format!("GET /admin?range=24h&q=equest+of+user HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n");
+        format!("GET /admin/logs?range=24h&q=equest+of+user HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n");
     let searchers = (0..SEARCHERS).map(|_| {
         let (is_over, n_answered) = (is_over.clone(), n_answered.clone());
         let (address, request) = (address.to_string(), request.clone());

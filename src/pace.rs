@@ -23,10 +23,21 @@ struct End {
     until: Option<Instant>,
 }
 
+/// Why work is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Nobody waits for it any more.
+    Left,
+    /// Its time is over.
+    Late,
+}
+
 impl End {
-    fn has_come(&self) -> bool {
-        self.is_left.as_ref().is_some_and(|is_left| is_left())
-            || self.until.is_some_and(|until| Instant::now() >= until)
+    fn come(&self) -> Option<Ending> {
+        if self.is_left.as_ref().is_some_and(|is_left| is_left()) {
+            return Some(Ending::Left);
+        }
+        self.until.filter(|until| Instant::now() >= *until).map(|_| Ending::Late)
     }
 }
 
@@ -74,12 +85,18 @@ pub fn give_way() -> ControlFlow<()> {
         return ControlFlow::Continue(());
     }
     std::thread::yield_now();
-    if END.with_borrow(End::has_come) {
+    if END.with_borrow(End::come).is_some() {
         // Whoever asks again is told again.
         return ControlFlow::Break(());
     }
     LAST_YIELD.set(Some(Instant::now()));
     ControlFlow::Continue(())
+}
+
+/// Says whether work is to end, and why; none outside of [`paced`] and [`within`]. A walk that was told
+/// to end may look like one that came to its end: whoever keeps what was found asks this afterwards.
+pub fn ending() -> Option<Ending> {
+    END.with_borrow(End::come)
 }
 
 #[cfg(test)]
@@ -103,6 +120,16 @@ mod tests {
         );
         assert!(catch_unwind(|| paced(|| true, || panic!("a fault"))).is_err());
         assert!(LAST_YIELD.get().is_none());
+    }
+
+    #[test]
+    fn work_that_was_broken_off_can_be_told_from_work_that_came_to_its_end() {
+        assert_eq!(ending(), None);
+        let past = Some(Instant::now());
+        assert_eq!(within(past, ending), Some(Ending::Late));
+        assert_eq!(paced(|| true, || within(past, ending)), Some(Ending::Left));
+        let late = Instant::now().checked_add(Duration::from_secs(3_600));
+        assert_eq!(paced(|| false, || within(late, ending)), None);
     }
 
     #[test]

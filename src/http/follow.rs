@@ -8,6 +8,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::iter::Peekable;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::vec;
@@ -258,14 +259,24 @@ impl Followers {
         if let Err(fault) = pace::threads::give_everything_else_way() {
             tracing::warn!("the log is followed at the priority of pages: {fault}");
         }
+        let _reset = Reset(self);
         while let Some(Round { batch, dropped, n_nameless, mut followers }) = self.next() {
-            for follower in &mut followers {
-                let selected = dropped.iter().filter(|(stream, _)| follower.live.selects(stream));
-                let names: Vec<Name> = selected.map(|(stream, at)| (owned(stream), *at)).collect();
-                let n_selected = names.len() as u64;
-                follower.left_out.add(names, n_selected + n_nameless);
-                follower.take(&batch);
-            }
+            followers.retain_mut(|follower| {
+                let take = || {
+                    let selected = dropped.iter().filter(|(stream, _)| follower.live.selects(stream));
+                    let names: Vec<Name> = selected.map(|(stream, at)| (owned(stream), *at)).collect();
+                    let n_selected = names.len() as u64;
+                    follower.left_out.add(names, n_selected + n_nameless);
+                    follower.take(&batch);
+                };
+                // What one client asked for may have a fault; the others are told of the line. It is
+                // not asked again.
+                let taken = catch_unwind(AssertUnwindSafe(take));
+                if taken.is_err() {
+                    tracing::error!("the log is followed no more for one client: its query panicked");
+                }
+                taken.is_ok()
+            });
             let mut state = self.state();
             // Who began to follow in the meantime stands there already.
             followers.append(&mut state.followers);
@@ -295,6 +306,18 @@ impl Followers {
                 return Some(Round { batch, dropped, n_nameless, followers });
             }
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Lets the next follower start another thread when this one ended by a fault of its own.
+struct Reset<'a>(&'a Followers);
+
+impl Drop for Reset<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *self.0.state() = State::default();
+            self.0.n_followers.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -457,6 +480,40 @@ mod tests {
         frames.after(Vec::new());
         let frame = frames.next().await.unwrap();
         assert_eq!(frame.text, "first, 150 left out: 100");
+    }
+
+    #[tokio::test]
+    async fn a_fault_in_what_one_asked_for_ends_its_following_alone() {
+        fn faulty(_: Vec<Line>, _: &LeftOut) -> String {
+            panic!("on purpose")
+        }
+        let followers = Arc::new(Followers::default());
+        let mut other = followers.follow(live("{job=\"a\"}"), write).unwrap();
+        let mut one = followers.follow(live("{job=\"a\"}"), faulty).unwrap();
+        other.after(Vec::new());
+        one.after(Vec::new());
+        followers.offer(&[record(1, "x")]);
+        assert!(one.next().await.is_none());
+        assert_eq!(other.next().await.unwrap().text, "x, 0 left out: 0");
+        let mut next = followers.follow(live("{job=\"a\"}"), write).unwrap();
+        next.after(Vec::new());
+        followers.offer(&[record(2, "y")]);
+        assert_eq!(other.next().await.unwrap().text, "y, 0 left out: 0");
+        assert_eq!(next.next().await.unwrap().text, "y, 0 left out: 0");
+        assert_eq!(followers.state().n_followers(), 2);
+    }
+
+    #[test]
+    fn a_thread_that_ended_by_a_fault_makes_room_for_another() {
+        let followers = Arc::new(Followers::default());
+        followers.state().is_running = true;
+        let broken = followers.clone();
+        let ended = std::thread::spawn(move || {
+            let _reset = Reset(&broken);
+            panic!("on purpose");
+        });
+        assert!(ended.join().is_err());
+        assert!(!followers.state().is_running);
     }
 
     #[test]

@@ -2,17 +2,23 @@
 //! `http.status_page` switches it on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, ContentType, RETRY_AFTER, VARY};
+use actix_web::http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, ContentType, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::admin::AdminState;
+use super::error::Error;
 use super::public::{admit, elsewhere, public};
 use super::server::Thread;
+use crate::balancer::DispatchError;
 use crate::pages::admin::Lang;
 
 /// The route's template.
 pub(super) const ROUTE: &str = "/status";
+
+/// A page that cannot be read is tried again after as long.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// Adds the route.
 pub(super) fn routes(cfg: &mut web::ServiceConfig, admin: Arc<AdminState>) {
@@ -42,6 +48,6 @@ async fn status(request: HttpRequest, admin: Arc<AdminState>) -> HttpResponse {
             .insert_header((CACHE_CONTROL, "max-age=60"))
             .insert_header((VARY, "Accept-Language"))
             .body(page.to_string()),
-        None => HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, 2)).finish(),
+        None => Error::from(DispatchError::Overloaded { retry_after: RETRY }).response(&edition),
     }
 }

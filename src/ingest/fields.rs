@@ -2,12 +2,16 @@
 
 use crate::record::Severity;
 use crate::record::access::cut;
+use crate::record::names::SERVICE_NAME;
 
 /// Bytes of a field's name, which is cut.
 pub const FIELD_NAME_MAX_BYTES: usize = 128;
 
 /// Labels of the stream; metadata of the same name gets the suffix that Loki gives it.
 const STREAM_LABELS: &[&str] = &["job", "service_name", "level"];
+
+/// What another vitrine's lines are kept as the service of: nobody outside says what this one did.
+pub const OTHER_VITRINE: &str = "remote-vitrine";
 
 /// A level stands near the beginning of a line, or not at all.
 const LEVEL_WITHIN_BYTES: usize = 512;
@@ -65,6 +69,12 @@ fn named_severity(head: &[u8]) -> Option<Severity> {
         }
     }
     None
+}
+
+/// Returns the service that lines from outside are of: whatever calls itself by this program's name is
+/// another one, or means to be taken for it.
+pub fn other_service(name: String) -> String {
+    if name == SERVICE_NAME { OTHER_VITRINE.into() } else { name }
 }
 
 /// Returns a name that a query can say, and that is no label of the streams of forwarded lines.

@@ -119,10 +119,13 @@ function say(state, text) {
 }
 
 let told = 0;
+let isBusy = false;
 
 /** Says what is true while the stream is heard. */
 function tell() {
   if (paused) say("off", admin.words.paused);
+  // Nothing could be read this time: what is shown is as old as the tick before.
+  else if (isBusy) say("off", admin.words.busy);
   else if (told && !broken) say("on", admin.words.live + ", " + admin.clock(new Date(told)));
 }
 
@@ -135,13 +138,13 @@ function listen() {
   source = new EventSource(streaming.dataset.stream);
   for (const name in admin.on) source.addEventListener(name, admin.on[name]);
   source.addEventListener("tick", (event) => {
-    const { at_ms, fragments, charts, figures } = JSON.parse(event.data);
+    const { at_ms, fragments, charts, figures, busy } = JSON.parse(event.data);
     hear();
     for (const [id, markup] of [...waiting]) swap(id, markup);
     for (const id in fragments) swap(id, fragments[id]);
     if (!paused) for (const id in charts || {}) admin.update(id, charts[id]);
     for (const markup of figures || []) admin.renew(markup);
-    told = at_ms;
+    [told, isBusy] = [at_ms, busy];
     tell();
   });
   source.addEventListener("end", (event) => {

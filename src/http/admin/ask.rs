@@ -1,22 +1,25 @@
 //! What the views ask the store: PromQL and LogQL, and nothing else.
 //!
 //! A page is worth waiting for only so long: a query that takes longer is given up with its
-//! reason. All of it blocks, so it is called on the heavy lane.
+//! reason, and one that nobody waits for any more is too: what was read by then is no answer, and
+//! nobody may keep it as one. All of it blocks, so it is called on the heavy lane.
 
-use std::time::Duration;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use super::AdminState;
 use crate::clock::{UnixMillis, UnixNanos};
+use crate::pace::{self, Ending};
 use crate::query::budget::Cancel;
 use crate::query::journal::{Door, Recorder};
 use crate::query::logql::{self, LogAnswer, LogRange, When};
 use crate::query::promql::ast::Expr;
 use crate::query::promql::{self, Answer, Moments, Value};
-use crate::record::read::{Direction, LogRead, Matcher, MetricRead, StreamVolume};
-use crate::record::{Labels, Sample};
+use crate::record::read::{Direction, LogRead, Matcher, MetricRead, SeriesSelect, StreamVolume};
+use crate::record::{Coverage, Labels, Resolution, RolledStep, Rollup, Sample};
 
 /// Longer than this nobody looks at an empty page.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +51,12 @@ pub(super) struct Grid {
 impl AskError {
     /// Returns true when there was no time for the answer.
     pub(super) fn is_timeout(&self) -> bool {
-        matches!(self, AskError::Logs(logql::Error::Timeout))
+        matches!(self, AskError::Logs(logql::Error::Timeout) | AskError::Metrics(promql::Error::Timeout))
+    }
+
+    /// Returns true when whoever asked went away.
+    pub(super) fn is_left(&self) -> bool {
+        matches!(self, AskError::Logs(logql::Error::Canceled) | AskError::Metrics(promql::Error::Canceled))
     }
 
     /// Returns what is wrong with the text of a question about lines.
@@ -174,14 +182,37 @@ impl Ask<'_> {
 
     /// Returns the vector that a PromQL query gives at a moment.
     pub(super) fn numbers_at(&self, query: &str, at: UnixMillis) -> Result<Vec<(Labels, f64)>, AskError> {
-        let answer = self.promql().query(self.metrics, query, Moments::instant(at))?;
-        vector(answer.value)
+        vector(self.value(query, Moments::instant(at))?)
     }
 
     /// Returns the rows that a PromQL query gives over a grid.
     pub(super) fn rows(&self, query: &str, grid: Grid) -> Result<Vec<Row>, AskError> {
-        let answer = self.promql().query(self.metrics, query, grid.range())?;
-        matrix(answer.value, grid)
+        matrix(self.value(query, grid.range())?, grid)
+    }
+
+    /// Returns how far back each resolution reaches.
+    pub(super) fn coverage(&self) -> Vec<Coverage> {
+        self.metrics.coverage()
+    }
+
+    /// Hands over what series did in each step of a resolution.
+    pub(super) fn rollups(
+        &self,
+        select: &SeriesSelect,
+        resolution: Resolution,
+        visit: &mut dyn FnMut(&Rollup),
+    ) -> Result<(), AskError> {
+        let mut each = |_: &Labels, steps: &[RolledStep]| {
+            steps.iter().for_each(|(_, rollup)| visit(rollup));
+            ControlFlow::Continue(())
+        };
+        let read = || Ok(self.metrics.rollups(select, resolution, &mut each).map_err(promql::Error::from)?);
+        self.whole(read, metrics_ended)
+    }
+
+    fn value(&self, query: &str, moments: Moments) -> Result<Value, AskError> {
+        let answer = self.whole(|| Ok(self.promql().query(self.metrics, query, moments)?), metrics_ended)?;
+        Ok(answer.value)
     }
 
     /// Evaluates a query that was parsed before at a moment, whatever it gives.
@@ -213,7 +244,8 @@ impl Ask<'_> {
         let range = LogRange { from, to, direction, limit, interval_ns: 0 };
         match logql::parse(query).map_err(logql::Error::from)? {
             logql::ast::Expr::Log(log) => {
-                Ok(self.logql().lines(self.logs, &log, &range, self.now, &Cancel::default())?)
+                let read = || self.logql().lines(self.logs, &log, &range, self.now, &Cancel::default());
+                self.whole(|| Ok(read()?), logs_ended)
             }
             logql::ast::Expr::Metric(_) => Err(AskError::Kind { got: "numbers", wanted: "lines" }),
         }
@@ -237,11 +269,28 @@ impl Ask<'_> {
     fn log_value(&self, query: &str, when: When) -> Result<Value, AskError> {
         match logql::parse(query).map_err(logql::Error::from)? {
             logql::ast::Expr::Metric(metric) => {
-                let answer = self.logql().numbers(self.logs, &metric, when, self.now, &Cancel::default())?;
-                Ok(answer.value)
+                let read = || self.logql().numbers(self.logs, &metric, when, self.now, &Cancel::default());
+                Ok(self.whole(|| Ok(read()?), logs_ended)?.value)
             }
             logql::ast::Expr::Log(_) => Err(AskError::Kind { got: "lines", wanted: "numbers" }),
         }
+    }
+
+    /// Asks within the patience. What was broken off on the way has no answer, though the store may
+    /// have handed over what it had by then as if that were all.
+    fn whole<T>(
+        &self,
+        ask: impl FnOnce() -> Result<T, AskError>,
+        ended: fn(Ending) -> AskError,
+    ) -> Result<T, AskError> {
+        pace::within(Instant::now().checked_add(self.patience), || {
+            let answer = ask();
+            let is_of_time = |err: &AskError| err.is_left() || err.is_timeout();
+            match pace::ending() {
+                Some(ending) if answer.as_ref().err().is_none_or(is_of_time) => Err(ended(ending)),
+                _ => answer,
+            }
+        })
     }
 
     fn promql(&self) -> promql::Engine {
@@ -257,6 +306,20 @@ impl Ask<'_> {
         let limits = logql::Limits { timeout: self.patience, held_max: self.samples_max };
         logql::Engine { limits, recorder: self.recorder.clone() }
     }
+}
+
+fn metrics_ended(ending: Ending) -> AskError {
+    AskError::Metrics(match ending {
+        Ending::Left => promql::Error::Canceled,
+        Ending::Late => promql::Error::Timeout,
+    })
+}
+
+fn logs_ended(ending: Ending) -> AskError {
+    AskError::Logs(match ending {
+        Ending::Left => logql::Error::Canceled,
+        Ending::Late => logql::Error::Timeout,
+    })
 }
 
 fn vector(value: Value) -> Result<Vec<(Labels, f64)>, AskError> {

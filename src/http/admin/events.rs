@@ -21,9 +21,10 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::AdminState;
+use super::browser::base;
 use super::gather::GatherError;
 use super::guard::{self, Session};
-use super::{explore, language, logs, overview, store, workers};
+use super::{explore, language, logs, overview, store, visitors, workers};
 use crate::clock::UnixNanos;
 use crate::pages::admin::{self, Drawn, Fragment, Lang, Window, shapes};
 
@@ -55,13 +56,15 @@ pub(super) async fn events(state: web::Data<AdminState>, req: HttpRequest) -> Ht
             .json(json!({ "error": "too many open pages" }));
     };
     let state = state.into_inner();
-    let live = Live::read(req.query_string());
+    let live = Live::read(req.query_string(), || base(&state, &req));
     let tail = match live {
         Live::Logs => match logs::follow(&state, req.query_string()).await {
             Ok(tail) => Some(tail),
             Err(refusal) => return refusal,
         },
-        Live::Overview(_) | Live::Workers(_) | Live::Metrics(..) | Live::Store(_) => None,
+        Live::Overview(_) | Live::Workers(_) | Live::Metrics(..) | Live::Store(_) | Live::Visitors(..) => {
+            None
+        }
     };
     let shown = explore::parameter(req.query_string(), "shown");
     let stream = Stream { tail, shown, ..Stream::new(state, session, live, language::of(&req), place) };
@@ -83,6 +86,8 @@ enum Live {
     /// The answer to a query.
     Metrics(String, Window),
     Store(Window),
+    /// The query of the page, which says what days it is about, and where the CV is.
+    Visitors(String, String),
     /// Lines as they come in.
     Logs,
 }
@@ -94,7 +99,7 @@ struct Shown {
 }
 
 impl Live {
-    fn read(query: &str) -> Live {
+    fn read(query: &str, address: impl FnOnce() -> String) -> Live {
         let page = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "page");
         match page {
             Some((_, page)) if page == "workers" => Live::Workers(overview::window_of(query)),
@@ -103,6 +108,7 @@ impl Live {
                 Live::Metrics(explore::parameter(query, "q"), overview::window_of(query))
             }
             Some((_, page)) if page == "store" => Live::Store(overview::window_of(query)),
+            Some((_, page)) if page == "visitors" => Live::Visitors(query.to_string(), address()),
             _ => Live::Overview(overview::window_of(query)),
         }
     }
@@ -140,8 +146,18 @@ impl Live {
                     charts: admin::store_drawn(lang, &view),
                 })
             }
+            Live::Visitors(query, address) if with_charts => {
+                let view = visitors::people(state, query, address.clone()).await?;
+                // What could not be read changes nothing: the numbers on the page were true.
+                let fragments = if view.unreadable.is_some() {
+                    Vec::new()
+                } else {
+                    admin::visitors_fragments(lang, &view)
+                };
+                Ok(Shown { fragments, charts: Vec::new() })
+            }
             // A tick says that the server lives.
-            Live::Metrics(..) | Live::Store(_) | Live::Logs => {
+            Live::Metrics(..) | Live::Store(_) | Live::Visitors(..) | Live::Logs => {
                 Ok(Shown { fragments: Vec::new(), charts: Vec::new() })
             }
         }
@@ -231,8 +247,14 @@ impl Stream {
                 }
                 Next::Tick(self.changes(self.state.parts.clock.now(), shown, with_charts))
             }
-            // A comment keeps the connection; the next tick tries again.
-            Err(_) => Next::Tick(Bytes::from_static(b": busy\n\n")),
+            // The page is told that the server lives; the next tick tries again.
+            Err(_) => {
+                let at_ms = self.state.parts.clock.now_ms().0;
+                Next::Tick(event(
+                    "tick",
+                    &json!({ "at_ms": at_ms, "fragments": {}, "busy": true }).to_string(),
+                ))
+            }
         }
     }
 

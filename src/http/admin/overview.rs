@@ -6,21 +6,23 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use tokio::sync::OwnedMutexGuard;
 use url::form_urlencoded;
 
 use super::AdminState;
-use super::ask::{Ask, AskError, Grid};
+use super::ask::{Ask, AskError, Grid, PATIENCE};
 use super::browser::{frame, html, unanswered};
 use super::door::to_login;
 use super::gather::{GatherError, off_thread};
 use super::marks::marks;
 use super::{guard, visitors};
 use crate::clock::{UnixMillis, UnixNanos};
+use crate::pace::{self, Ending};
 use crate::pages::admin::{
     self, MachineNow, MachineView, Mark, OverviewView, PeopleNow, Tab, Totals, TrafficView, Window,
     metrics_address,
@@ -36,6 +38,7 @@ use crate::record::names::{
 };
 use crate::record::pattern::Pattern;
 use crate::record::read::{MatchOp, Matcher, MetricRead};
+use crate::record::seldom::Seldom;
 
 /// Numbers are read up to the last multiple of this. Samples come every 10 s, so a
 /// shorter one would redraw the charts for nothing, a longer one would show them late.
@@ -90,23 +93,58 @@ struct Kept {
 }
 
 /// Views that several viewers share for a moment.
-#[derive(Default)]
 pub(super) struct Cache {
-    /// Held while the numbers are read, so that viewers of one moment read them once; only
-    /// ever on blocking threads, of which there are at most two. Bounded by [`KEPT_MAX`].
-    kept: Mutex<HashMap<Window, ReadAt>>,
+    /// Held for a look. Bounded by [`KEPT_MAX`].
+    places: Mutex<HashMap<Window, Place>>,
     /// A broken store is logged when it breaks, not at every tick.
     is_unreadable: AtomicBool,
+    /// So is a part that cannot be read.
+    complaints: [Seldom; 2],
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        let complaints = std::array::from_fn(|_| Seldom::once_in(COMPLAINTS));
+        Cache { places: Mutex::default(), is_unreadable: AtomicBool::new(false), complaints }
+    }
+}
+
+/// What is kept of one window.
+#[derive(Clone, Default)]
+struct Place {
+    kept: Option<ReadAt>,
+    /// Held by the one viewer for whom the window is read; others wait for it off the lane, so that
+    /// a window that takes long takes one of its threads.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Whose turn it is to read a window.
+enum Turn {
+    /// Nobody's: it is known.
+    Known(Arc<Kept>),
+    /// This viewer's; what was read before, if anything was.
+    Own(OwnedMutexGuard<()>, Option<Arc<Kept>>),
 }
 
 /// Windows that are kept; when there are more, those that are no longer fresh go.
 const KEPT_MAX: usize = 16;
 
+/// What is older than this is no view of now, also while a newer one is being read.
+const STALE_MAX: Duration = Duration::from_secs(60);
+
+/// A part that cannot be read is told of so often.
+const COMPLAINTS: Duration = Duration::from_secs(60);
+
 /// Fills the view.
 pub(super) async fn view(state: &Arc<AdminState>, window: Window) -> Result<OverviewView, GatherError> {
     let stages = state.stages();
+    let turn = state.cache.turn(window, || state.parts.clock.elapsed()).await;
     off_thread(state, move |state| {
-        let kept = stages.run("query numbers", || kept(state, window));
+        let kept = match turn {
+            Turn::Known(kept) => kept,
+            // The turn ends with the reading, also when whoever began it left.
+            Turn::Own(_turn, before) => stages.run("query numbers", || read_anew(state, window, before)),
+        };
         OverviewView {
             status: (state.parts.status)(),
             traffic: kept.traffic.clone(),
@@ -122,25 +160,63 @@ pub(super) async fn view(state: &Arc<AdminState>, window: Window) -> Result<Over
     .await
 }
 
-fn kept(state: &AdminState, window: Window) -> Arc<Kept> {
-    // A panic while the lock was held leaves whole views behind.
-    let mut known = state.cache.kept.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = state.parts.clock.elapsed();
-    if let Some((read, kept)) = known.get(&window)
-        && now.saturating_sub(*read) < fresh_for(window)
-    {
-        return kept.clone();
+impl Cache {
+    fn places(&self) -> MutexGuard<'_, HashMap<Window, Place>> {
+        // A panic while it was held leaves whole views behind.
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    if known.len() >= KEPT_MAX {
-        known.retain(|window, (read, _)| now.saturating_sub(*read) < fresh_for(*window));
+
+    /// Returns what is known of a window, or waits for the turn to read it.
+    async fn turn(&self, window: Window, now: impl Fn() -> Duration) -> Turn {
+        let Place { kept, turn } = self.place(window, now());
+        let age = |read: Duration| now().saturating_sub(read);
+        match (kept, turn.clone().try_lock_owned()) {
+            (Some((read, kept)), _) if age(read) < fresh_for(window) => return Turn::Known(kept),
+            (kept, Ok(turn)) => return Turn::Own(turn, kept.map(|(_, kept)| kept)),
+            // Another viewer's turn: it need not be waited for.
+            (Some((read, kept)), Err(_)) if age(read) < STALE_MAX => return Turn::Known(kept),
+            (_, Err(_)) => {}
+        }
+        let turn = turn.lock_owned().await;
+        match self.places().get(&window).and_then(|place| place.kept.clone()) {
+            Some((read, kept)) if age(read) < fresh_for(window) => Turn::Known(kept),
+            kept => Turn::Own(turn, kept.map(|(_, kept)| kept)),
+        }
     }
-    if known.len() >= KEPT_MAX {
-        known.clear();
+
+    /// Returns the place of a window, for which room is made.
+    fn place(&self, window: Window, now: Duration) -> Place {
+        let mut places = self.places();
+        if places.len() >= KEPT_MAX && !places.contains_key(&window) {
+            places.retain(|window, place| {
+                let is_fresh = |(read, _): &ReadAt| now.saturating_sub(*read) < fresh_for(*window);
+                place.turn.try_lock().is_err() || place.kept.as_ref().is_some_and(is_fresh)
+            });
+            if places.len() >= KEPT_MAX {
+                places.clear();
+            }
+        }
+        places.entry(window).or_default().clone()
     }
+
+    fn keep(&self, window: Window, now: Duration, kept: &Arc<Kept>) {
+        // What was cleared away meanwhile comes back; no more are read at once than the lane has threads.
+        self.places().entry(window).or_default().kept = Some((now, kept.clone()));
+    }
+}
+
+/// Reads a window, and keeps it for others; what was broken off is kept for nobody.
+fn read_anew(state: &AdminState, window: Window, before: Option<Arc<Kept>>) -> Arc<Kept> {
+    let clock = &state.parts.clock;
     let granule = Duration::from_millis(GRANULE_MS.unsigned_abs());
-    let before = known.get(&window).map(|(_, kept)| kept.clone());
-    let before = before.filter(|before| now.saturating_sub(before.asked) < granule);
-    let read = read(state, window, state.parts.clock.now_ms(), before.as_deref());
+    let begun = clock.elapsed();
+    let recent = before.as_deref().filter(|before| begun.saturating_sub(before.asked) < granule);
+    let until = Instant::now().checked_add(PATIENCE);
+    let read = pace::within(until, || read(state, window, clock.now_ms(), recent));
+    if matches!(read, Err(ReadError::Left)) {
+        // Nobody looks at what is returned.
+        return before.unwrap_or_default();
+    }
     let was_unreadable = state.cache.is_unreadable.swap(read.is_err(), Ordering::Relaxed);
     let kept = Arc::new(read.unwrap_or_else(|err| {
         if !was_unreadable {
@@ -149,7 +225,7 @@ fn kept(state: &AdminState, window: Window) -> Arc<Kept> {
         let unreadable = Some(err.to_string());
         Kept { traffic: TrafficView { window, unreadable, ..TrafficView::default() }, ..Kept::default() }
     }));
-    known.insert(window, (now, kept.clone()));
+    state.cache.keep(window, clock.elapsed(), &kept);
     kept
 }
 
@@ -167,8 +243,19 @@ fn fresh_for(window: Window) -> Duration {
 enum ReadError {
     #[error("{0}")]
     Requests(#[from] QueryError),
-    #[error("{0}")]
-    Rest(#[from] AskError),
+    #[error("reading them took longer than {} s", PATIENCE.as_secs())]
+    Late,
+    #[error("nobody waits for them any more")]
+    Left,
+}
+
+/// Refuses what was read until it was broken off: it looks like the whole.
+fn whole() -> Result<(), ReadError> {
+    match pace::ending() {
+        None => Ok(()),
+        Some(Ending::Late) => Err(ReadError::Late),
+        Some(Ending::Left) => Err(ReadError::Left),
+    }
 }
 
 /// Reads what is kept; what `before`, of a moment ago, had at the same moments is not asked for
@@ -180,6 +267,7 @@ fn read(
     before: Option<&Kept>,
 ) -> Result<Kept, ReadError> {
     let traffic = read_traffic(state.parts.metrics.as_ref(), window, now)?;
+    whole()?;
     if let Some(before) = before.filter(|before| before.traffic.at == traffic.at) {
         let Kept { machine, marks, asked, people, .. } = before;
         let (machine, marks) = (machine.clone(), marks.clone());
@@ -189,8 +277,57 @@ fn read(
     let (first, last) = (traffic.at.first(), traffic.at.last());
     let (Some(first), Some(last)) = (first.copied(), last.copied()) else { return Ok(Kept::default()) };
     let grid = Grid { from: first.to_millis(), to: last.to_millis(), step: traffic.step };
-    let (asked, people) = (state.parts.clock.elapsed(), people(&ask)?);
-    Ok(Kept { machine: machine(&ask, grid)?, marks: marks(&ask, first, last), asked, people, traffic })
+    let asked = state.parts.clock.elapsed();
+    // Each of them fails alone: the others are no less true for it.
+    let [of_people, of_machine] = &state.cache.complaints;
+    let people = part("people", of_people, asked, people(&ask))?;
+    let machine = part("machine", of_machine, asked, machine(&ask, grid))?;
+    let marks = marks(&ask, first, last);
+    match whole() {
+        Err(ReadError::Left) => Err(ReadError::Left),
+        _ => Ok(Kept {
+            machine: machine.unwrap_or_else(|| unsampled(grid.count())),
+            marks,
+            asked,
+            people: people.unwrap_or_default(),
+            traffic,
+        }),
+    }
+}
+
+/// Returns none of a part that cannot be read, and tells why.
+fn part<T>(
+    name: &str,
+    complaints: &Seldom,
+    now: Duration,
+    read: Result<T, AskError>,
+) -> Result<Option<T>, ReadError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(err) if err.is_left() && pace::ending() == Some(Ending::Left) => Err(ReadError::Left),
+        Err(err) => {
+            if complaints.due(now).is_some() {
+                tracing::warn!("the overview shows no {name}: {err}");
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// The machine without any sample: its charts have a place for each step all the same.
+fn unsampled(n_steps: usize) -> MachineView {
+    let none = || vec![None; n_steps];
+    MachineView {
+        cpu: none(),
+        own_cpu: none(),
+        memory: none(),
+        own_memory: none(),
+        received: none(),
+        sent: none(),
+        read: none(),
+        written: none(),
+        now: MachineNow::default(),
+    }
 }
 
 /// Reads who is here.

@@ -25,11 +25,11 @@ const DEEDS_MAX: usize = 50;
 /// They are looked for so far back; lines are not kept for longer by default.
 const DEEDS_AGE: Duration = Duration::from_secs(30 * 86_400);
 
-/// The query for all deeds.
-const DEEDS: &str = r#"{job="audit"}"#;
+/// The query for all deeds. The machine's own audit log may be followed, too: that is another service.
+const DEEDS: &str = r#"{job="audit", service_name="vitrine"}"#;
 
 /// The query for those that were refused, logins among them.
-const REFUSED: &str = r#"{job="audit"} | outcome="refused""#;
+const REFUSED: &str = r#"{job="audit", service_name="vitrine"} | outcome="refused""#;
 
 /// `GET /admin/settings`; `only=changed` leaves out what nobody set.
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {

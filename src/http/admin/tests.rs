@@ -4,9 +4,11 @@ mod access;
 mod cv;
 mod explore;
 mod logs;
+mod overview;
 mod releases;
 mod settings;
 mod store;
+mod uptime;
 mod visitors;
 mod workers;
 
@@ -21,7 +23,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt;
 
-use super::overview::read_traffic;
+use super::overview::{read_traffic, view as overview_view};
 use super::*;
 use crate::balancer::{ControlError, LaneSnapshot, Lanes, WorkerId};
 use crate::clock::{UnixMillis, UnixNanos};
@@ -73,6 +75,11 @@ fn case() -> Case {
 }
 
 fn case_with(config: Config) -> Case {
+    case_reading(config, |store| store)
+}
+
+/// The same over what reads the numbers of the store.
+fn case_reading(config: Config, metrics: impl FnOnce(Arc<MemoryStore>) -> Arc<dyn MetricRead>) -> Case {
     // A stream's ticks come as fast as they are read.
     tokio::time::pause();
     let dir = tempfile::tempdir().unwrap();
@@ -129,7 +136,7 @@ fn case_with(config: Config) -> Case {
         links: Arc::new(Links::open(dir.path())),
         tagged: Arc::new(Tagged::open(dir.path())),
         base_url: Arc::new(|| Some("https://cv.example.com".into())),
-        metrics: store.clone(),
+        metrics: metrics(store.clone()),
         logs: store.clone(),
         journal: crate::query::journal::Journal::new(clock.clone(), &opentelemetry::global::meter("test")),
         samples_max: Arc::new(|| 100_000),
@@ -773,6 +780,11 @@ async fn saturated_queries_answer_503() {
     }
     let answer = case.get("/admin", &cookie).await;
     assert_eq!((answer.status, answer.header(RETRY_AFTER)), (StatusCode::SERVICE_UNAVAILABLE, "2"));
+    // An open page hears that the server lives, and is busy.
+    let req = test::TestRequest::get().uri("/admin/events").insert_header(("Cookie", cookie.clone()));
+    let mut body = Box::pin(case.call(req).await.into_body());
+    let tick = next_event(&mut body).await.unwrap();
+    assert!(tick.starts_with("event: tick\n") && tick.contains(r#""fragments":{},"busy":true"#), "{tick}");
     assert_eq!(case.get("/admin/api/v1/workers", &cookie).await.status, StatusCode::SERVICE_UNAVAILABLE);
     drop(release);
     while heavy.snapshot().n_running + heavy.snapshot().n_waiting > 0 {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::wire::Fields;
 use super::{Budget, Fault, LeftOut, RECORDS_MAX, Reason, Times, are_fine};
 use crate::clock::UnixNanos;
-use crate::ingest::fields::{plain_name, severity_in_line};
+use crate::ingest::fields::{other_service, plain_name, severity_in_line};
 use crate::record::{Labels, LogRecord, Severity};
 
 pub use super::loki_json::decode as decode_json;
@@ -21,6 +21,9 @@ const METADATA_MAX: usize = 64;
 
 /// Streams of one request; a shipper on one machine has a handful.
 pub(super) const STREAMS_MAX: usize = 10_000;
+
+/// The label that says what a line is of.
+const SERVICE: &str = "service_name";
 
 /// Labels that name a service, the first that is there wins (Loki, `discover_service_name`).
 const SERVICE_LABELS: &[&str] = &[
@@ -108,10 +111,9 @@ impl Stream {
         };
         let severity =
             LEVEL_NAMES.iter().find_map(|name| value_of(name).and_then(|word| Severity::from_word(&word)));
-        if value_of("service_name").is_none() {
-            let found = SERVICE_LABELS.iter().find_map(|name| value_of(name));
-            pairs.push(("service_name".into(), found.unwrap_or_else(|| "unknown_service".into())));
-        }
+        let service = value_of(SERVICE).or_else(|| SERVICE_LABELS.iter().find_map(|name| value_of(name)));
+        pairs.retain(|(name, _)| name != SERVICE);
+        pairs.push((SERVICE.into(), other_service(service.unwrap_or_else(|| "unknown_service".into()))));
         Some(Stream { labels: Labels::new(pairs), severity })
     }
 
@@ -374,6 +376,9 @@ mod tests {
         check(r#"{service_name="a", app="b"}"#, "a");
         check(r#"{app="b", job="c"}"#, "b");
         check(r#"{host="h"}"#, "unknown_service");
+        // Nobody outside says what this vitrine did.
+        check(r#"{service_name="vitrine", job="audit"}"#, "remote-vitrine");
+        check(r#"{app="vitrine", job="audit"}"#, "remote-vitrine");
     }
 
     #[test]

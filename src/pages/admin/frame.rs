@@ -286,6 +286,7 @@ impl Frame {
             "live": lang.tr("live"),
             "restarts": lang.tr("the server restarts"),
             "broken": lang.tr("not live, trying again"),
+            "busy": lang.tr("the server is busy"),
             "lines": lang.tr("Lines of"),
             "days": lang.tr("Tables of"),
             "closer": lang.tr("A closer look"),

@@ -73,6 +73,7 @@ pub use traces::{
 pub use uptime::{Day, Outage, UptimeView, uptime};
 pub use visitors::{
     ByLink, Count, Days, Latest, OtherTag, Period, Row, Tables, TaggedView, VisitorsView, noon, visitors,
+    visitors_fragments,
 };
 pub use window::{Range, Window, address};
 pub use workers::{WorkersHistory, WorkersView, workers, workers_drawn, workers_fragments};

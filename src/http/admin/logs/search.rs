@@ -132,8 +132,11 @@ pub(super) fn counts(
     let mut res = empty(grid);
     // A line that a stage of the query fails on is a line, too; without this it would end the count.
     let tolerant = if is_written { " | drop __error__" } else { "" };
-    let query =
-        format!("sum by ({DETECTED_LEVEL}) (count_over_time({query}{tolerant} [{}s]))", grid.step.as_secs());
+    // On a line of its own: the query may end in a comment.
+    let query = format!(
+        "sum by ({DETECTED_LEVEL}) (count_over_time({query}\n{tolerant} [{}s]))",
+        grid.step.as_secs()
+    );
     for (labels, values) in ask.log_rows(&query, grid)? {
         let kind = &mut res.kinds[kind_of(labels.get(DETECTED_LEVEL))];
         for (sum, value) in kind.iter_mut().zip(values) {
@@ -314,6 +317,17 @@ mod tests {
         assert_eq!((&errors.kinds[0], &errors.kinds[2]), (&exact.kinds[0], &vec![None; 10]));
         for query in ["|= \"line\"", "| a=\"b\"", "| json"] {
             assert!(of(&format!("{ALL} {query}")).is_none(), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_query_that_ends_in_a_comment_is_counted_like_any() {
+        let store = store();
+        let ask = Ask::of(&store, UnixNanos(1_000 * SECOND));
+        let window = Window::Fixed { from: UnixMillis(0), to: UnixMillis(90_000) };
+        for is_written in [false, true] {
+            let of = |query: &str| counts(&ask, query, is_written, window, UnixMillis(0)).unwrap().kinds;
+            assert_eq!(of(&format!("{ALL} # mine")), of(ALL));
         }
     }
 

@@ -187,3 +187,41 @@ async fn what_strangers_wrote_is_text() {
     let page = case.get("/admin/visitors", &cookie).await.text;
     assert!(!page.contains("<script>alert") && page.contains("&lt;script&gt;alert"), "{page}");
 }
+
+#[actix_web::test]
+async fn the_sentence_and_the_tiles_of_an_open_page_go_on() {
+    let case = case();
+    let (cookie, _) = case.enter().await;
+    view(&case, 0, "aa", &[]);
+    view(&case, 1, "bb", &[]);
+    let mut body = stream_of(&case, &cookie, "/admin/visitors").await;
+    let first = next_event(&mut body).await.unwrap();
+    assert!(first.contains("Today 1 so far. 1 is here now.") && first.contains("\"people-now\""), "{first}");
+    // It is looked at again after ten seconds, not at every tick.
+    case.clock.advance(Duration::from_secs(600));
+    let second = next_event(&mut body).await.unwrap();
+    assert!(second.contains(r#""fragments":{}"#), "{second}");
+    let mut later = String::new();
+    for _ in 0..5 {
+        later.push_str(&next_event(&mut body).await.unwrap());
+    }
+    assert!(later.contains("Today 1 so far.<") || later.contains("Today 1 so far. "), "{later}");
+    assert!(!later.contains("is here now"), "{later}");
+}
+
+#[actix_web::test]
+async fn events_are_marked_on_the_chart_of_days() {
+    let case = case();
+    let (cookie, _) = case.enter().await;
+    view(&case, 0, "aa", &[]);
+    view(&case, 1, "bb", &[]);
+    case.store.record(LogRecord {
+        at: UnixNanos((NOW_MS - 3 * 86_400_000) * 1_000_000),
+        severity: Severity::Info,
+        stream: own_stream("app", Severity::Info),
+        metadata: vec![("event_name".into(), "vitrine.reload".into())],
+        body: "reloaded: cv.yaml".into(),
+    });
+    let page = case.get("/admin/visitors?range=today", &cookie).await.text;
+    assert!(page.contains("1 event is marked") && page.contains("reloaded: cv.yaml"), "{page}");
+}

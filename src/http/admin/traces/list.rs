@@ -1,6 +1,6 @@
 //! Finds the requests of the list, within the time that a page may take.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -44,7 +44,11 @@ struct Found<'a> {
     text: String,
     budget: Duration,
     kept: Vec<Span>,
-    traces: HashSet<TraceId>,
+    /// Where the span of a trace is among those kept, unless the slowest are looked for: it is the one
+    /// that is nearest to the root.
+    traces: HashMap<TraceId, usize>,
+    /// When the span that was taken last began.
+    oldest: Option<UnixNanos>,
     has_more: bool,
     reached: Option<UnixNanos>,
 }
@@ -56,7 +60,8 @@ impl<'a> Found<'a> {
             text: filter.text.to_lowercase(),
             budget: Duration::MAX,
             kept: Vec::new(),
-            traces: HashSet::new(),
+            traces: HashMap::new(),
+            oldest: None,
             has_more: false,
             reached: None,
         }
@@ -107,13 +112,27 @@ impl<'a> Found<'a> {
             return ControlFlow::Continue(());
         }
         // A page ends between moments, so that none is lost behind it.
-        let is_next = self.kept.last().is_some_and(|last| last.start != span.start);
-        if self.traces.len() >= TRACES_MAX && is_next && !self.traces.contains(&span.trace_id) {
-            self.has_more = true;
-            return ControlFlow::Break(());
+        let is_next = self.oldest.is_some_and(|oldest| oldest != span.start);
+        let known = self.traces.get(&span.trace_id).copied();
+        // Of more traces than that at one moment the rest is not shown.
+        let is_full = self.kept.len() >= if is_next { TRACES_MAX } else { KEPT_MAX };
+        match known {
+            None if is_full => {
+                self.has_more = true;
+                return ControlFlow::Break(());
+            }
+            None => {
+                self.oldest = Some(span.start);
+                self.traces.insert(span.trace_id, self.kept.len());
+                self.kept.push(span);
+            }
+            Some(idx) => {
+                self.oldest = Some(span.start);
+                if nearness(&span) < nearness(&self.kept[idx]) {
+                    self.kept[idx] = span;
+                }
+            }
         }
-        self.traces.insert(span.trace_id);
-        self.kept.push(span);
         ControlFlow::Continue(())
     }
 
@@ -129,7 +148,7 @@ impl<'a> Found<'a> {
     }
 
     fn older(&self) -> Option<i64> {
-        let oldest = self.kept.last().map(|span| span.start.0);
+        let oldest = self.oldest.map(|at| at.0);
         self.reached.map(|at| at.0).or(oldest.filter(|_| self.has_more))
     }
 
@@ -145,12 +164,16 @@ impl<'a> Found<'a> {
         for span in &self.kept {
             if res.len() < n_rows_max && shown.insert(span.trace_id) {
                 let of_trace = self.kept.iter().filter(|other| other.trace_id == span.trace_id);
-                let outer = of_trace.min_by_key(|span| (span.parent.is_some(), span.start));
-                res.push(row(outer.unwrap_or(span)));
+                res.push(row(of_trace.min_by_key(|span| nearness(span)).unwrap_or(span)));
             }
         }
         res
     }
+}
+
+/// Orders the spans of a trace by how near they are to its root.
+fn nearness(span: &Span) -> (bool, UnixNanos) {
+    (span.parent.is_some(), span.start)
 }
 
 /// Returns true for what programs ask for again and again, and for the owner's own pages, whose
@@ -269,6 +292,27 @@ mod tests {
         store.span(Span { trace_id: TraceId([8; 16]), name: "job".into(), ..inner(SpanKind::Internal, 8) });
         let found = names(&store, TraceFilter::default());
         assert_eq!(found, ["GET /1", "called", "GET /2", "GET /3", "GET /4"]);
+    }
+
+    #[test]
+    fn a_trace_of_many_requests_is_kept_as_one() {
+        let store = MemoryStore::default();
+        for n in 0..2_000_u16 {
+            store.span(Span {
+                span_id: SpanId([&n.to_be_bytes()[..], &[1; 6]].concat().try_into().unwrap()),
+                parent: Some(SpanId([2; 8])),
+                name: "called".into(),
+                ..span(2, 1_000 + i64::from(n), 1)
+            });
+        }
+        store.span(span(2, 4_000, 10));
+        for order in [TraceOrder::Newest, TraceOrder::Failed] {
+            let filter = TraceFilter { order, ..TraceFilter::default() };
+            let mut found = Found::new(&filter);
+            found.read(&store, &now()).unwrap();
+            assert_eq!((found.kept.len(), found.oldest), (1, Some(span(2, 4_000, 1).start)));
+            assert_eq!(found.rows()[0].name, "GET /2");
+        }
     }
 
     #[test]

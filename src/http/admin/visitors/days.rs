@@ -121,10 +121,10 @@ impl Counted {
             }
         }
         if self.bots.len() > NAMES_MAX {
-            let mut views: Vec<u64> = self.bots.values().copied().collect();
-            views.sort_unstable_by(|one, other| other.cmp(one));
-            let least = views[NAMES_MAX];
-            self.bots.retain(|_, views| *views > least);
+            let mut bots: Vec<(String, u64)> = std::mem::take(&mut self.bots).into_iter().collect();
+            bots.sort_by(|(one, n), (other, m)| m.cmp(n).then_with(|| one.cmp(other)));
+            bots.truncate(NAMES_MAX);
+            self.bots = bots.into_iter().collect();
         }
     }
 
@@ -253,7 +253,9 @@ mod tests {
         rows.push(row("c", &[("bot", "Googlebot")], 2.0));
         let mut counted = Counted::of(&rows);
         assert_eq!(counted.names(About::Referrer).count(), NAMES_MAX);
-        assert_eq!(counted.bots, BTreeMap::from([("Googlebot".to_string(), 2)]));
+        // Of those with one view each there is room for some.
+        assert_eq!((counted.bots.len(), counted.bots["Googlebot"]), (NAMES_MAX, 2));
+        assert!(counted.bots.contains_key("spam0.example") && !counted.bots.contains_key("spam99.example"));
         let other = counted.clone();
         counted.add(&other);
         assert_eq!(counted.all.people, 4);

@@ -32,7 +32,7 @@ const PLACE: &str = "/admin/visitors";
 pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {
     let Some(session) = guard::session(&state, &req).await else { return to_login(&state, &req) };
     let period = period_of(req.query_string(), Day::of(state.parts.clock.now()));
-    match view(&state, period, base(&state, &req)).await {
+    match view(&state, period, base(&state, &req), read::view).await {
         Ok(view) => {
             let frame = frame(&state, &req, &session, Tab::Visitors);
             html(StatusCode::OK, admin::visitors(&frame, &view).into_string())
@@ -144,7 +144,22 @@ fn period_of(query: &str, today: Day) -> Period {
     Period::read(&range, &from, &to, today.0)
 }
 
-async fn view(state: &Arc<AdminState>, period: Period, address: String) -> Result<VisitorsView, GatherError> {
+/// Fills of the view of a page, by its query, what changes by itself.
+pub(super) async fn people(
+    state: &Arc<AdminState>,
+    query: &str,
+    address: String,
+) -> Result<VisitorsView, GatherError> {
+    let period = period_of(query, Day::of(state.parts.clock.now()));
+    view(state, period, address, read::people).await
+}
+
+async fn view(
+    state: &Arc<AdminState>,
+    period: Period,
+    address: String,
+    read: fn(&AdminState, Period, String) -> VisitorsView,
+) -> Result<VisitorsView, GatherError> {
     let stages = state.stages();
-    off_thread(state, move |state| stages.run("query visitors", || read::view(state, period, address))).await
+    off_thread(state, move |state| stages.run("query visitors", || read(state, period, address))).await
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::super::AdminState;
 use super::super::ask::{Ask, AskError, Grid};
+use super::super::marks::marks;
 use super::days::{About, Counted, VIEWS, add};
 use crate::clock::{UnixMillis, UnixNanos};
 use crate::pages::admin::{
@@ -40,6 +41,24 @@ const OTHER_TAGS_MAX: usize = 20;
 
 /// Fills the view; what cannot be read is left out and said.
 pub(super) fn view(state: &AdminState, period: Period, address: String) -> VisitorsView {
+    view_by(state, period, address, |reader, view| reader.fill(view))
+}
+
+/// Fills of the view what its sentence and its tiles say, which takes a part of the queries.
+pub(super) fn people(state: &AdminState, period: Period, address: String) -> VisitorsView {
+    view_by(state, period, address, |reader, view| {
+        let People { daily, .. } = reader.fill_people(view)?;
+        (view.at, view.people, view.views) = daily.into_lines();
+        Ok(())
+    })
+}
+
+fn view_by(
+    state: &AdminState,
+    period: Period,
+    address: String,
+    fill: impl FnOnce(&Reader<'_>, &mut VisitorsView) -> Result<(), AskError>,
+) -> VisitorsView {
     let now = state.parts.clock.now();
     let today = Day::of(now).0;
     let links = state.parts.tagged.list();
@@ -53,7 +72,7 @@ pub(super) fn view(state: &AdminState, period: Period, address: String) -> Visit
         ..VisitorsView::default()
     };
     let reader = Reader { state, ask: state.ask(), now, today };
-    if let Err(err) = reader.fill(&mut view) {
+    if let Err(err) = fill(&reader, &mut view) {
         view.unreadable = Some(err.to_string());
     }
     view
@@ -77,6 +96,15 @@ fn of_day(instrument: Instrument) -> String {
 /// The days of a stretch as they were counted.
 type Counts = Vec<(i64, Arc<Counted>)>;
 
+/// The numbers of people that were read.
+struct People {
+    daily: Daily,
+    /// The days of the tables.
+    counts: Counts,
+    /// Yesterday and today.
+    recent: [(i64, Arc<Counted>); 2],
+}
+
 struct Reader<'s> {
     state: &'s AdminState,
     ask: Ask<'s>,
@@ -86,6 +114,23 @@ struct Reader<'s> {
 
 impl Reader<'_> {
     fn fill(&self, view: &mut VisitorsView) -> Result<(), AskError> {
+        let People { daily, counts, recent } = self.fill_people(view)?;
+        let mut counted = Counted::default();
+        counts.iter().for_each(|(_, of_day)| counted.add(of_day));
+        view.tables = tables(&counted);
+        if view.period == Period::Year {
+            view.tables.of_year = self.views_of_year(&recent[1].1)?;
+        }
+        view.lines_since = self.lines_since(view.days)?;
+        view.latest = self.latest(&counts)?;
+        self.fill_links(view, &counted, counts.iter().chain(&recent))?;
+        view.marks = marks(&self.ask, Day(daily.first).begin(), self.now);
+        (view.at, view.people, view.views) = daily.into_lines();
+        Ok(())
+    }
+
+    /// Fills the numbers of the sentence and of the tiles.
+    fn fill_people(&self, view: &mut VisitorsView) -> Result<People, AskError> {
         let (today, yesterday) = (self.counted(self.today)?, self.counted(self.today - 1)?);
         view.now = lately(&self.ask)?;
         view.today = today.all;
@@ -93,22 +138,12 @@ impl Reader<'_> {
         let n_days = if view.period == Period::Year { YEAR_DAYS } else { CHART_DAYS };
         let mut daily = self.daily(n_days)?;
         let counts = self.counts(view.days)?;
-        let recent = [(self.today - 1, yesterday), (self.today, today.clone())];
+        let recent = [(self.today - 1, yesterday), (self.today, today)];
         counts.iter().chain(&recent).for_each(|(day, of_day)| daily.know(*day, of_day.all));
         view.yesterday = daily.sum(self.today - 1..=self.today - 1);
         view.week = daily.sum(self.today - 6..=self.today);
         view.month = daily.sum(self.today - 29..=self.today);
-        let mut counted = Counted::default();
-        counts.iter().for_each(|(_, of_day)| counted.add(of_day));
-        view.tables = tables(&counted);
-        if view.period == Period::Year {
-            view.tables.of_year = self.views_of_year(&today)?;
-        }
-        view.lines_since = self.lines_since(view.days)?;
-        view.latest = self.latest(&counts)?;
-        self.fill_links(view, &counted, counts.iter().chain(&recent))?;
-        (view.at, view.people, view.views) = daily.into_lines();
-        Ok(())
+        Ok(People { daily, counts, recent })
     }
 
     fn counted(&self, day: i64) -> Result<Arc<Counted>, AskError> {

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::value::{ATTRIBUTES_MAX, find, limited, text};
 use super::{Collect, Form, json, walk};
-use crate::ingest::fields::metadata_name;
+use crate::ingest::fields::{metadata_name, other_service};
 use crate::ingest::push::{Budget, Fault, LABEL_VALUE_MAX_BYTES, LeftOut, RECORDS_MAX, Reason, Times};
 use crate::record::access::cut;
 use crate::record::trace::{SpanId, TraceId};
@@ -77,7 +77,7 @@ impl Collect for Logs {
         let attributes = resource.attributes;
         let service = match find(&attributes, "service.name") {
             name if name.is_empty() => "unknown_service".to_string(),
-            name => name,
+            name => other_service(name),
         };
         let job = match find(&attributes, "job") {
             own if own.is_empty() => match job(&attributes) {

@@ -124,6 +124,16 @@ fn times_ids_and_levels_are_read_or_refused() {
 }
 
 #[test]
+fn lines_of_another_vitrine_are_not_taken_for_those_of_this_one() {
+    let own = ["service.name", "job", "service.instance.id"].into_iter().zip(["vitrine", "audit", "other"]);
+    let resource = own.map(|(name, value)| text(name, value)).collect();
+    let logs = decode_logs(&logs_request(resource, OtlpRecord::default()), Form::Protobuf, TIMES).unwrap();
+    let record = &logs.records[0];
+    assert_eq!((record.stream.get("service_name"), record.stream.get("job")), ("remote-vitrine", "audit"));
+    assert_eq!(record.metadata("service_instance_id"), "other");
+}
+
+#[test]
 fn numbers_are_named_as_prometheus_names_them() {
     let point = |value, flags| NumberDataPoint {
         attributes: vec![text("a.b", "1"), text("a_b", "2"), text("0x", "3")],

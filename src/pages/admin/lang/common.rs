@@ -184,6 +184,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ("show these keys", "показать эти клавиши"),
     ("start", "запуск"),
     ("stopped", "остановлен"),
+    ("the server is busy", "сервер занят"),
     ("the server restarts", "сервер перезапускается"),
     ("until", "до"),
     ("{name}: between {low} and {high}. ", "{name}: от {low} до {high}. "),

@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::chart::{Behind, Chart, Line};
+use super::chart::{Behind, Chart, Line, Mark, events};
 use super::format::{self, Unit};
-use super::frame::Frame;
+use super::frame::{Fragment, Frame};
 use super::lang::Lang;
 use super::panels;
+use super::window::address;
 use crate::clock::UnixNanos;
 
 pub use links::{OtherTag, TaggedView};
@@ -51,6 +52,8 @@ pub struct VisitorsView {
     pub people: Vec<Option<f64>>,
     /// Their views of each day.
     pub views: Vec<Option<f64>>,
+    /// What happened to the process in these days.
+    pub marks: Vec<Mark>,
     /// What is known of the days.
     pub tables: Tables,
     /// Who came last.
@@ -90,31 +93,59 @@ pub struct ByLink {
 /// Renders the page.
 pub fn visitors(frame: &Frame, view: &VisitorsView) -> Markup {
     let lang = frame.lang;
+    let is_of_today = view.days.iter().any(|day| noon(day) == noon_of(frame.now));
+    let marks =
+        view.marks.iter().map(|mark| Mark { at: noon_of(mark.at), ..mark.clone() }).collect::<Vec<_>>();
     let content = html! {
-        (sentence::sentence(lang, view))
-        @if let Some(unreadable) = &view.unreadable {
-            p.banner.warn role="alert" { (lang.tr("The numbers cannot be read:")) " " (unreadable) }
-        }
-        (tiles(lang, view))
-        section aria-labelledby="days-title" {
-            h2.visually-hidden id="days-title" { (lang.tr("Day by day")) }
-            (chart(lang, view).render(lang))
-        }
-        section aria-labelledby="tables-title" {
-            h2 id="tables-title" { (lang.tr("Where from, and what they read")) }
-            (period::ranges(lang, view.period, view.days))
-            @if let Some(since) = view.lines_since {
-                p.note {
-                    (lang.tr("Told by lines that are kept, since")) " " (format::date(since)) "."
-                }
+        div data-stream=[is_of_today.then(|| stream(view))] {
+            (sentence::sentence(lang, view))
+            @if let Some(unreadable) = &view.unreadable {
+                p.banner.warn role="alert" { (lang.tr("The numbers cannot be read:")) " " (unreadable) }
             }
-            (tables::tables(lang, &view.tables))
-            (tables::latest(lang, view))
+            (tiles(lang, view))
+            section aria-labelledby="days-title" {
+                h2.visually-hidden id="days-title" { (lang.tr("Day by day")) }
+                (chart(lang, view, &marks).render(lang))
+                (events(lang, &view.marks))
+            }
+            section aria-labelledby="tables-title" {
+                h2 id="tables-title" { (lang.tr("Where from, and what they read")) }
+                (period::ranges(lang, view.period, view.days))
+                @if let Some(since) = view.lines_since {
+                    p.note {
+                        (lang.tr("Told by lines that are kept, since")) " " (format::date(since)) "."
+                    }
+                }
+                (tables::tables(lang, &view.tables))
+                (tables::latest(lang, view))
+            }
+            (links::links(frame, view))
+            (tables::bots(lang, &view.tables))
         }
-        (links::links(frame, view))
-        (tables::bots(lang, &view.tables))
     };
     frame.page(lang.tr("Visitors"), &content)
+}
+
+/// Renders the parts of the page that change by themselves.
+pub fn visitors_fragments(lang: Lang, view: &VisitorsView) -> Vec<Fragment> {
+    vec![
+        Fragment { id: "verdict", markup: sentence::sentence(lang, view) },
+        Fragment { id: "people-now", markup: tiles(lang, view) },
+    ]
+}
+
+/// Where the page hears what changes on it.
+fn stream(view: &VisitorsView) -> String {
+    let parameters = view.period.parameters();
+    let of_period = parameters.iter().map(|(name, value)| (*name, value.as_str()));
+    let all: Vec<(&str, &str)> = [("page", "visitors")].into_iter().chain(of_period).collect();
+    address("/admin/events", &all)
+}
+
+/// Returns noon of the day of a moment: the chart has a place for each day.
+fn noon_of(at: UnixNanos) -> UnixNanos {
+    let day_ns = i64::try_from(DAY.as_nanos()).unwrap_or(i64::MAX);
+    noon(at.0.div_euclid(day_ns))
 }
 
 fn tiles(lang: Lang, view: &VisitorsView) -> Markup {
@@ -123,7 +154,7 @@ fn tiles(lang: Lang, view: &VisitorsView) -> Markup {
         panels::tile(name, &format::count(lang, count.people), &views)
     };
     html! {
-        section.tile-group aria-labelledby="people-title" {
+        section.tile-group id="people-now" aria-labelledby="people-title" {
             h2 id="people-title" { (lang.tr("People")) }
             dl.tiles {
                 (tile(lang.tr("In the last 5 minutes"), view.now))
@@ -138,7 +169,7 @@ fn tiles(lang: Lang, view: &VisitorsView) -> Markup {
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn chart<'a>(lang: Lang, view: &'a VisitorsView) -> Chart<'a> {
+fn chart<'a>(lang: Lang, view: &'a VisitorsView, marks: &'a [Mark]) -> Chart<'a> {
     Chart {
         id: "people",
         title: lang.tr("People a day"),
@@ -152,7 +183,7 @@ fn chart<'a>(lang: Lang, view: &'a VisitorsView) -> Chart<'a> {
         empty: lang.tr("The first day is not recorded yet."),
         // One reader of one page is no mountain.
         top_min: 4.0,
-        marks: &[],
+        marks,
         behind: Some(Behind::Days("/admin/visitors")),
         query: None,
     }

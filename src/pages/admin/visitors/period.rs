@@ -91,6 +91,16 @@ impl Period {
         }
     }
 
+    /// Returns the query parameters that [`Period::read`] reads it from.
+    pub fn parameters(self) -> Vec<(&'static str, String)> {
+        match self {
+            Period::Picked(Days { first, last }) => {
+                vec![("from", (first * DAY_MS).to_string()), ("to", ((last + 1) * DAY_MS).to_string())]
+            }
+            range => vec![("range", range.key().to_string())],
+        }
+    }
+
     fn label(self, lang: Lang) -> &'static str {
         match self {
             Period::Today => lang.tr("Today"),
@@ -173,5 +183,17 @@ mod tests {
         }
         assert_eq!(Period::Week.days(TODAY), Days { first: TODAY - 6, last: TODAY });
         assert_eq!(Period::Yesterday.days(TODAY).iter().collect::<Vec<_>>(), [TODAY - 1]);
+    }
+
+    #[test]
+    fn a_period_is_read_from_its_own_parameters() {
+        let all = [picked(TODAY - 9, TODAY - 3), picked(TODAY, TODAY), Period::Year, Period::Today];
+        for period in all {
+            let of = |wanted: &str| {
+                let found = period.parameters().into_iter().find(|(name, _)| *name == wanted);
+                found.map(|(_, value)| value).unwrap_or_default()
+            };
+            assert_eq!(Period::read(&of("range"), &of("from"), &of("to"), TODAY), period);
+        }
     }
 }

@@ -92,3 +92,34 @@ fn every_form_has_its_token_and_a_deletion_is_said_before_it_is_done() {
     assert!(delete.contains("action=\"/admin/visitors/links/acme/delete\""), "{delete}");
     assert!(!text.contains(" style="), "{text}");
 }
+
+#[test]
+fn a_page_of_today_is_live_and_one_of_other_days_is_not() {
+    let today = NOW.0 / 86_400_000_000_000;
+    let page = |period: Period| {
+        let view = VisitorsView { period, days: period.days(today), ..busy() };
+        visitors(&frame(Lang::En), &view).into_string()
+    };
+    assert!(page(Period::Month).contains("data-stream=\"/admin/events?page=visitors&amp;range=30d\""));
+    let picked = Period::Picked(Days { first: today - 3, last: today });
+    assert!(page(picked).contains(&format!("page=visitors&amp;from={}", (today - 3) * 86_400_000)));
+    assert!(!page(Period::Yesterday).contains("data-stream="));
+    let ids: Vec<&str> = visitors_fragments(Lang::En, &busy()).iter().map(|part| part.id).collect();
+    assert!(
+        ids.iter().all(|id| page(Period::Today).matches(&format!("id=\"{id}\"")).count() == 1),
+        "{ids:?}"
+    );
+}
+
+#[test]
+fn what_happened_is_marked_on_its_day_and_told_with_its_time() {
+    use crate::pages::admin::MarkKind;
+    let view = busy();
+    // In the evening of the fifth day, after the noon that the chart shows.
+    let at = UnixNanos(view.at[4].0 + 8 * 3_600_000_000_000);
+    let mark = Mark { at, kind: MarkKind::Reload, text: "reloaded".into(), is_good: true };
+    let text = visitors(&frame(Lang::En), &VisitorsView { marks: vec![mark], ..view }).into_string();
+    assert_eq!(text.matches("path class=\"mark").count(), 1, "{text}");
+    assert!(text.contains("1 event is marked") && text.contains("reloaded"), "{text}");
+    assert!(text.contains("T20:00:00"), "{text}");
+}
