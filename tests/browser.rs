@@ -5,9 +5,11 @@
 
 mod cv;
 mod driver;
+mod keys;
 mod logs;
 mod metrics;
 mod overview;
+mod plain;
 mod settings;
 mod views;
 mod visitors;

@@ -39,6 +39,8 @@ pub struct Viewer {
     pub is_dark: bool,
     /// Width and height of its window.
     pub size: (u32, u32),
+    /// Whether it runs scripts.
+    pub has_scripts: bool,
 }
 
 /// As small as phones are.
@@ -49,7 +51,7 @@ pub const DESK: (u32, u32) = (1_280, 900);
 
 impl Default for Viewer {
     fn default() -> Self {
-        Viewer { lang: "en", is_dark: false, size: PHONE }
+        Viewer { lang: "en", is_dark: false, size: PHONE, has_scripts: true }
     }
 }
 
@@ -94,7 +96,11 @@ impl Driver {
             "goog:chromeOptions": {
                 "binary": chromium,
                 "args": flags,
-                "prefs": { "intl.accept_languages": viewer.lang },
+                "prefs": {
+                    "intl.accept_languages": viewer.lang,
+                    // 1 allows, 2 blocks.
+                    "profile.managed_default_content_settings.javascript": if viewer.has_scripts { 1 } else { 2 },
+                },
                 // A window has a least width that is wider than a phone; what is emulated has none.
                 "mobileEmulation": (width < 500).then(|| json!({
                     "deviceMetrics": { "width": width, "height": height, "pixelRatio": 2.0 },
@@ -217,6 +223,22 @@ impl Page {
             }
         }
         panic!("{script} still returns {seen}");
+    }
+
+    /// Opens a page again and again until a script returns what is wanted of it.
+    pub async fn open_until(&self, url: &str, script: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        let begun = std::time::Instant::now();
+        let mut pause = tokio::time::interval(Duration::from_millis(500));
+        let mut seen = Value::Null;
+        while begun.elapsed() < PATIENCE {
+            pause.tick().await;
+            self.open(url).await;
+            seen = self.run(script).await;
+            if is_wanted(&seen) {
+                return seen;
+            }
+        }
+        panic!("{url} was opened for {PATIENCE:?}, and {script} still returns {seen}");
     }
 
     /// Presses keys where the focus is.

@@ -34,14 +34,8 @@ async fn a_query_is_written_with_what_is_offered_and_answered() {
     page.element("#live").await;
     // What is worth asking is known once the first sample is there.
     let place = vitrine.url("/admin/metrics");
-    let mut pause = tokio::time::interval(std::time::Duration::from_millis(500));
-    loop {
-        pause.tick().await;
-        page.open(&place).await;
-        if page.run("return document.querySelectorAll('.examples a').length").await.as_u64() > Some(3) {
-            break;
-        }
-    }
+    let n_examples = "return document.querySelectorAll('.examples a').length";
+    page.open_until(&place, n_examples, |n| n.as_u64() > Some(3)).await;
 
     // Tab takes the first offer.
     type_keys(&page, "sum by (wor").await;
@@ -72,7 +66,7 @@ async fn a_query_is_written_with_what_is_offered_and_answered() {
     let address = "return location.pathname + decodeURIComponent(location.search).replaceAll('+', ' ')";
     let expect = "/admin/metrics?q=sum by (worker_id) (vitrine_worker_in_flight{job=\"vitrine\"})";
     page.run_until(address, |place| place == expect).await;
-    let facts = page.text(".facts").await;
+    let facts = page.text_until(".facts", |text| !text.is_empty()).await;
     assert!(facts.contains("series, ") && facts.contains("samples read, took "), "{facts}");
     assert!(page.0.find_all(Locator::Css("table.answer tbody tr")).await.unwrap().len() >= 3);
     page.run_until("return Boolean(document.querySelector('#chart-answer'))", |is_there| {

@@ -57,3 +57,30 @@ async fn a_link_is_made_followed_and_forgotten() {
     assert!(page.complaints().await.is_empty());
     page.0.close().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn days_are_gone_through_one_by_one() {
+    let Some((_driver, page)) = browser(Viewer::default()).await else { return };
+    let vitrine = Vitrine::start();
+    let url = vitrine.url("/admin/visitors?range=today");
+    vitrine.request("GET", "/", &[("user-agent", FIREFOX)]);
+    page.open(&vitrine.url("/admin")).await;
+    page.log_in(vitrine.admin_password()).await;
+    page.element("#live").await;
+    let hint = "const over = document.querySelector('#chart-people .u-over'); return over ? over.title : '';";
+    let hint = page.open_until(&url, hint, |hint| hint != "").await;
+    assert_eq!(hint, "Click: the tables of this day. Drag: those of several days.");
+
+    const DAY_MS: i64 = 86_400_000;
+    const FIRST: &str = "return Number(document.querySelector('nav.ranges').dataset.from);";
+    const ARROWS: [(&str, i64); 3] = [("\u{e012}", -1), ("\u{e012}", -2), ("\u{e014}", -1)];
+    let today = page.run(FIRST).await.as_i64().unwrap();
+    for (arrow, day) in ARROWS {
+        page.press(arrow).await;
+        page.run_until(FIRST, |first| first.as_i64() == Some(today + day * DAY_MS)).await;
+        let days = "return document.querySelectorAll('.ranges .fixed time').length;";
+        assert_eq!(page.run(days).await, 1);
+    }
+    assert!(page.complaints().await.is_empty());
+    page.0.close().await.unwrap();
+}

@@ -11,14 +11,18 @@ const WRITTEN = {
   second: (at) => admin.clock(at),
   minute: (at) => admin.minute(at),
   date: (at) => admin.date(at),
+  "date-minute": (at) => admin.date(at) + " " + admin.minute(at),
+  "date-second": (at) => admin.date(at) + " " + admin.clock(at),
   day: (at) => at.getFullYear() + "-" + admin.date(at) + " " + admin.clock(at),
+  exact: (at) => WRITTEN.day(at) + "." + String(at.getMilliseconds()).padStart(3, "0"),
 };
+admin.written = WRITTEN;
 
 function localTimes(root) {
   for (const time of root.querySelectorAll("time[data-at]")) {
     const at = new Date(time.dateTime);
     if (isNaN(at)) continue;
-    if (!time.title) time.title = time.dateTime.replace("T", " ").replace("Z", " UTC");
+    if (!time.title) time.title = admin.utc(at);
     time.textContent = WRITTEN[time.dataset.at](at);
   }
 }
@@ -29,11 +33,29 @@ admin.localTimes = localTimes;
 let paused = false;
 const waiting = new Map();
 
-// A part that someone selects or types in stays until they are done.
+// A part that someone selects or types in, or decides about, stays until they are done.
 function inUse(part) {
   const selection = document.getSelection();
   const selects = selection && !selection.isCollapsed && part.contains(selection.anchorNode);
-  return paused || selects || (part !== document.activeElement && part.contains(document.activeElement));
+  const focused = document.activeElement;
+  const types = part.contains(focused) && focused.matches("input, select, textarea");
+  return paused || selects || types || part.querySelector("details[open] form, [aria-busy]");
+}
+
+/** Finds what has the focus in a part again where that comes anew. */
+function focusIn(part) {
+  const focused = document.activeElement;
+  if (part === focused) return (fresh) => fresh;
+  if (!part.contains(focused)) return () => null;
+  const parent = focused.parentElement;
+  const selectors = [
+    focused.id && "#" + CSS.escape(focused.id),
+    focused.matches("summary") && parent.id && "#" + CSS.escape(parent.id) + " > summary",
+    focused.matches("a[href]") && `a[href="${CSS.escape(focused.getAttribute("href"))}"]`,
+    focused.tagName,
+  ].filter(Boolean);
+  const places = selectors.map((like) => [like, [...part.querySelectorAll(like)].indexOf(focused)]);
+  return (fresh) => places.reduce((found, [like, idx]) => found || fresh.querySelectorAll(like)[idx], null);
 }
 
 function swap(id, markup) {
@@ -54,12 +76,12 @@ function swap(id, markup) {
     if (same) same.open = open.open;
   }
   const scrolls = [part, ...part.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
-  const hadFocus = part === document.activeElement;
+  const focused = focusIn(part)(fresh);
   part.replaceWith(fresh);
   [fresh, ...fresh.querySelectorAll(".scroll")].forEach((box, idx) => {
     if (scrolls[idx]) [box.scrollLeft, box.scrollTop] = scrolls[idx];
   });
-  if (hadFocus) fresh.focus({ preventScroll: true });
+  if (focused) focused.focus({ preventScroll: true });
 }
 
 // The stream ------------------------------------------------------------------------
@@ -96,6 +118,17 @@ function say(state, text) {
   live.textContent = text;
 }
 
+let told = 0;
+let isBusy = false;
+
+/** Says what is true while the stream is heard. */
+function tell() {
+  if (paused) say("off", admin.words.paused);
+  // Nothing could be read this time: what is shown is as old as the tick before.
+  else if (isBusy) say("off", admin.words.busy);
+  else if (told && !broken) say("on", admin.words.live + ", " + admin.clock(new Date(told)));
+}
+
 /** What else a view hears from the stream, by the names of events. */
 admin.on = {};
 
@@ -111,10 +144,8 @@ function listen() {
     for (const id in fragments) swap(id, fragments[id]);
     if (!paused) for (const id in charts || {}) admin.update(id, charts[id]);
     for (const markup of figures || []) admin.renew(markup);
-    if (paused) return;
-    // Nothing could be read this time: what is shown is as old as the tick before.
-    if (busy) say("off", admin.words.busy);
-    else say("on", admin.words.live + ", " + admin.clock(new Date(at_ms)));
+    [told, isBusy] = [at_ms, busy];
+    tell();
   });
   source.addEventListener("end", (event) => {
     if (event.data === "login") logIn();
@@ -172,8 +203,12 @@ function otherRange(step) {
 function pan(step) {
   if (!ranges || !ranges.dataset.from) return;
   const [from, to] = [Number(ranges.dataset.from), Number(ranges.dataset.to)];
-  const by = ((to - from) / 2) * step;
-  if (to + by > Date.now() + (to - from) / 4) return backToNow();
+  // Where all is told by the day it goes on by whole days, and ends with this one.
+  const day = Number(ranges.dataset.step) || 0;
+  const half = (to - from) / 2;
+  const by = step * (day ? Math.max(1, Math.round(half / day)) * day : half);
+  const end = day ? Math.ceil(Date.now() / day) * day : Date.now() + half / 2;
+  if (to + by > end) return backToNow();
   admin.look(from + by, to + by);
 }
 
@@ -196,12 +231,18 @@ function pause() {
   paused = !paused;
   document.body.classList.toggle("paused", paused);
   if (admin.onpause) admin.onpause(paused);
-  if (paused) say("off", admin.words.paused);
-  else for (const [id, markup] of [...waiting]) swap(id, markup);
+  tell();
+  if (!paused) for (const [id, markup] of [...waiting]) swap(id, markup);
+}
+
+/** Shows the keys that do something on this page. */
+function showKeys() {
+  for (const part of dialog.querySelectorAll("[data-needs]")) part.hidden = !document.querySelector(part.dataset.needs);
+  dialog.showModal();
 }
 
 const KEYS = {
-  "?": () => dialog.showModal(),
+  "?": showKeys,
   "/": () => byId("search") && byId("search").focus(),
   "[": () => otherRange(-1),
   "]": () => otherRange(1),
@@ -214,6 +255,18 @@ const KEYS = {
 admin.keys = KEYS;
 admin.pause = pause;
 
+// Letters of another script stand on the same keys, and so do the marks beside them. A key that
+// writes a Latin letter means that letter, wherever it is.
+const PLACES = { BracketLeft: "[", BracketRight: "]" };
+
+/** The key that is meant, whatever the layout is. */
+admin.keyOf = ({ key, code, shiftKey }) => {
+  if (code === "Slash" && (key === "." || key === ",")) return shiftKey ? "?" : "/";
+  if (key.length !== 1 || /[\p{ASCII}\p{Script=Latin}]/u.test(key)) return key;
+  if (code === "Slash") return shiftKey ? "?" : "/";
+  return PLACES[code] || (/^Key[A-Z]$/.test(code) ? code[3].toLowerCase() : key);
+};
+
 let goes = 0;
 const dialog = byId("keys");
 
@@ -222,25 +275,54 @@ document.addEventListener("keydown", (event) => {
   const typing = event.target.closest && event.target.closest("input, select, textarea, [contenteditable]");
   if (typing && event.key === "Escape") event.target.blur();
   if (typing || event.ctrlKey || event.metaKey || event.altKey || dialog.open) return;
+  const key = admin.keyOf(event);
   // Arrows scroll what can be scrolled.
-  if (event.key.startsWith("Arrow") && event.target.closest && event.target.closest(".scroll")) return;
+  if (key.startsWith("Arrow") && event.target.closest && event.target.closest(".scroll")) return;
   if (goes && Date.now() - goes < 1500) {
     goes = 0;
-    const link = document.querySelector(`nav.views a[data-key="${CSS.escape(event.key)}"]`);
+    const link = document.querySelector(`nav.views a[data-key="${CSS.escape(key)}"]`);
     if (link) {
       event.preventDefault();
       return link.click();
     }
   }
-  if (event.key === "g") {
+  if (key === "g") {
     goes = Date.now();
     return;
   }
-  const act = KEYS[event.key];
+  const act = KEYS[key];
   if (!act) return;
   event.preventDefault();
   act(event);
 });
+
+// Forms -----------------------------------------------------------------------------
+
+// What changes something may take seconds; a server that is gone answers after none, so that the
+// button can be pressed again.
+const ANSWER_MS = 30000;
+let pressed = null;
+
+function release() {
+  if (!pressed) return;
+  const { button, content, timer } = pressed;
+  pressed = null;
+  clearTimeout(timer);
+  button.removeAttribute("aria-busy");
+  button.replaceChildren(...content);
+}
+
+document.addEventListener("submit", (event) => {
+  const [form, button] = [event.target, event.submitter];
+  const said = (name) => (button && button.getAttribute("form" + name)) || form.getAttribute(name) || "";
+  if (event.defaultPrevented || said("method").toLowerCase() !== "post" || said("target") === "_blank") return;
+  if (pressed) return event.preventDefault();
+  if (!button || button.tagName !== "BUTTON") return;
+  pressed = { button, content: [...button.childNodes], timer: setTimeout(release, ANSWER_MS) };
+  button.setAttribute("aria-busy", "true");
+  button.textContent = admin.words.working;
+});
+addEventListener("pageshow", release);
 
 // Start -----------------------------------------------------------------------------
 
@@ -249,7 +331,7 @@ localTimes(document);
 if (live) {
   const opener = byId("keys-open");
   opener.hidden = false;
-  opener.addEventListener("click", () => dialog.showModal());
+  opener.addEventListener("click", showKeys);
   const current = document.querySelector('nav.views a[aria-current="page"]');
   if (current) current.scrollIntoView({ block: "nearest", inline: "center" });
   if (streaming) {

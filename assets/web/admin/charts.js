@@ -77,10 +77,13 @@ const admin = (() => {
   const minute = (at) => pad(at.getHours()) + ":" + pad(at.getMinutes());
   const clock = (at) => minute(at) + ":" + pad(at.getSeconds());
   const date = (at) => pad(at.getMonth() + 1) + "-" + pad(at.getDate());
+  const utc = (at) => at.toISOString().replace("T", " ").replace(/(\.000)?Z$/, " UTC");
+
+  const DAY_MS = 86400000;
 
   function tick(ms, spanMs) {
     const at = new Date(ms);
-    if (spanMs > 2 * 86400000) return date(at);
+    if (spanMs > 2 * DAY_MS) return date(at);
     return spanMs < 300000 ? clock(at) : minute(at);
   }
 
@@ -109,22 +112,32 @@ const admin = (() => {
   const span = (data) => data.step * Math.max(1, data.lines[0].values.length - 1);
 
   /** Steps of a day have their moments within, shorter ones at their ends. */
-  const isDaily = (data) => data.step >= 86400000;
+  const isDaily = (data) => data.step >= DAY_MS;
 
-  /** The address of the lines between two moments. */
-  function linesOf(data, from, to) {
-    return data.logs + (data.logs.includes("?") ? "&" : "?") + "from=" + Math.round(from) + "&to=" + Math.round(to);
+  /** A moment, with the day where an hour comes more than once. */
+  function moment(data, ms) {
+    const at = new Date(ms);
+    if (isDaily(data)) return date(at);
+    return (span(data) >= DAY_MS ? date(at) + " " : "") + (data.step < 60000 ? clock : minute)(at);
   }
 
-  /** Looks at another stretch of time: the same page by its address. */
-  function look(from, to) {
+  /** The address of what is behind the values between two moments. */
+  function placeBehind(data, from, to) {
+    const { place } = data.behind;
+    return place + (place.includes("?") ? "&" : "?") + "from=" + Math.round(from) + "&to=" + Math.round(to);
+  }
+
+  /** The address of the same page for another stretch of time. */
+  function placeOf(from, to) {
     const query = new URLSearchParams(location.search);
     query.delete("range");
     for (const name of ["before", "after", "count"]) query.delete(name);
     query.set("from", Math.round(from));
     query.set("to", Math.round(to));
-    location.assign(location.pathname + "?" + query);
+    return location.pathname + "?" + query;
   }
+
+  const look = (from, to) => location.assign(placeOf(from, to));
 
   function legend(chart, idx) {
     chart.figure.querySelectorAll("[data-now]").forEach((now, line) => {
@@ -135,6 +148,24 @@ const admin = (() => {
       const sum = () => grouped(values.reduce((sum, value) => sum + (value || 0), 0));
       now.textContent = isOff && chart.data.bars ? sum() : write(chart.data.unit, values[at]);
     });
+    point(chart, idx);
+  }
+
+  /** Says the moment that is pointed at; its room is kept where there is none. */
+  function point({ figure, data }, idx) {
+    const room = figure.querySelector(".pointed");
+    if (idx === null || idx === undefined) return room.replaceChildren();
+    const to = data.from + idx * data.step;
+    const time = document.createElement("time");
+    time.dateTime = new Date(to).toISOString();
+    time.textContent = data.bars ? stretch(data, to) : moment(data, to);
+    room.replaceChildren(time);
+  }
+
+  /** A step in words: its day, or from when to when. */
+  function stretch(data, to) {
+    if (isDaily(data)) return moment(data, to);
+    return moment(data, to - data.step) + "–" + (data.step < 60000 ? clock : minute)(new Date(to));
   }
 
   function marks(plot, chart) {
@@ -237,16 +268,16 @@ const admin = (() => {
         ],
         ready: [
           (plot) => {
-            if (!chart.data.logs) return;
-            plot.over.title = words.hint || "";
+            const { behind } = chart.data;
+            plot.over.title = words.hint[behind ? behind.kind : "none"];
+            if (!behind) return;
             plot.over.addEventListener("click", (event) => {
               const idx = plot.cursor.idx;
               if (idx === null || idx === undefined || performance.now() - selectedAt < 300) return;
               const to = chart.data.from + idx * chart.data.step;
-              const place = linesOf(chart.data, to - chart.data.step, to);
-              // A finger has no way to look before it clicks: it is offered the way.
-              if (event.pointerType === "touch") offer(chart, place, to);
-              else location.assign(place);
+              // A finger has no way to look before it clicks, and none to drag: it is offered both.
+              if (event.pointerType === "touch") offer(chart, to);
+              else location.assign(placeBehind(chart.data, to - chart.data.step, to));
             });
           },
         ],
@@ -254,18 +285,22 @@ const admin = (() => {
     };
   }
 
-  function offer(chart, place, to) {
-    let link = chart.figure.querySelector("a.behind");
-    if (!link) {
-      link = document.createElement("a");
-      link.className = "behind";
-      chart.figure.append(link);
+  const CLOSER_STEPS = 5;
+
+  function offer({ figure, data }, to) {
+    let ways = figure.querySelector(".behind");
+    if (!ways) {
+      ways = document.createElement("p");
+      ways.className = "behind";
+      ways.append(document.createElement("a"), " ", document.createElement("a"));
+      figure.append(ways);
     }
-    link.href = place;
-    const stretch = isDaily(chart.data)
-      ? date(new Date(to))
-      : minute(new Date(to - chart.data.step)) + "–" + minute(new Date(to));
-    link.textContent = (words.logs || "") + " " + stretch;
+    const [behind, closer] = ways.querySelectorAll("a");
+    behind.href = placeBehind(data, to - data.step, to);
+    behind.textContent = words[data.behind.kind] + " " + stretch(data, to);
+    const [from, until] = [to - data.step * (CLOSER_STEPS + 1), to + data.step * CLOSER_STEPS];
+    closer.href = placeOf(from, Math.max(to, Math.min(until, Date.now())));
+    closer.textContent = words.closer;
   }
 
   function draw(figure) {
@@ -332,10 +367,11 @@ const admin = (() => {
       const to = data.from + idx * data.step;
       const at = document.createElement("time");
       at.dateTime = new Date(to).toISOString();
-      at.textContent = (isDaily(data) ? date : minute)(new Date(to));
-      if (data.logs) {
+      at.title = utc(new Date(to));
+      at.textContent = moment(data, to);
+      if (data.behind) {
         const link = document.createElement("a");
-        link.href = linesOf(data, to - data.step, to);
+        link.href = placeBehind(data, to - data.step, to);
         link.append(at);
         head.append(link);
       } else {
@@ -363,5 +399,5 @@ const admin = (() => {
     });
   }
 
-  return { words, write, minute, clock, date, pad, look, update, renew, drawAll };
+  return { words, write, minute, clock, date, utc, pad, look, update, renew, drawAll };
 })();

@@ -104,7 +104,7 @@
     check();
   });
   document.addEventListener("keydown", (event) => {
-    if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "s") {
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && admin.keyOf(event).toLowerCase() === "s") {
       event.preventDefault();
       if (publish) form.requestSubmit(publish);
     }

@@ -9,7 +9,9 @@
   if (!list) return;
   const words = JSON.parse(box.dataset.words);
 
+  // A line is a mebibyte at most: few long ones weigh as much as all of the short ones.
   const KEPT_MAX = 10000;
+  const KEPT_CHARS_MAX = 16 << 20;
   const CHUNK = 500;
   const AHEAD = 12;
   const FLUSH_MS = 250;
@@ -42,12 +44,21 @@
     return { t: li.dataset.at, l: li.dataset.level, b: text, s: pairs("stream"), f: pairs("field"), marked };
   }
 
-  function stamp(row) {
+  const ranges = document.querySelector("nav.ranges");
+  const isOverADay = ranges && ranges.dataset.to - ranges.dataset.from > 86400000;
+
+  function moment(row, kind) {
     const at = time(row);
-    const res = make("time", "", admin.clock(at));
+    const res = make("time", "", admin.written[kind](at));
     res.dateTime = at.toISOString();
-    res.title = res.dateTime.replace("T", " ").replace("Z", " UTC");
+    res.title = admin.utc(at);
     return res;
+  }
+
+  /** The time of a line, with its day where that is not today's or the list is of several. */
+  function stamp(row) {
+    const isOfToday = time(row).toDateString() === new Date().toDateString();
+    return moment(row, isOverADay || !isOfToday ? "date-second" : "second");
   }
 
   const level = (row) => (row.l && row.l !== "unknown" ? row.l : words.none);
@@ -132,7 +143,7 @@
   }
 
   function details(row) {
-    const meta = make("dl", "meta");
+    const meta = make("dl", "meta", make("dt", "", words.time), make("dd", "", moment(row, "exact")));
     if (!row.s.some(([name]) => name === "level")) {
       meta.append(make("dt", "", words.level), make("dd", "", level(row)));
     }
@@ -177,6 +188,7 @@
   let height = 0;
   let current = -1;
   let asked = 0;
+  let nLeft = 0;
 
   /** The places of open lines with what each is higher than a closed one, in order. */
   function extras() {
@@ -248,7 +260,38 @@
 
   let older = box.dataset.older || null;
   let fetching = false;
+  let isFull = false;
   const turn = byId("older");
+
+  const weight = (row) => row.b.length + [...row.s, ...row.f].reduce((sum, pair) => sum + pair[1].length, 0);
+
+  /** How many of the lines may be kept, from the first one on; one always. */
+  function fitting(all) {
+    let chars = 0;
+    const cut = all.findIndex((row, idx) => {
+      chars += weight(row);
+      return idx && (idx === KEPT_MAX || chars > KEPT_CHARS_MAX);
+    });
+    return cut < 0 ? all.length : cut;
+  }
+
+  /** Lets go of the oldest lines where there are too many; they are found again by what older is. */
+  function trim() {
+    const gone = rows.splice(fitting(rows));
+    if (!gone.length) return;
+    isFull = true;
+    const { t } = gone[0];
+    // Pages end between moments.
+    const last = rows.findLastIndex((row) => row.t !== t) + 1;
+    if (last) {
+      gone.push(...rows.splice(last));
+      older = String(BigInt(t) + 1n);
+    } else {
+      nLeft += gone.filter((row) => row.t === t).length;
+      older = t;
+    }
+    for (const row of gone) opened.delete(row);
+  }
 
   function hide(id) {
     const part = byId(id);
@@ -257,8 +300,9 @@
 
   async function fetchOlder() {
     if (fetching || !older || !box.dataset.rows) return;
-    if (rows.length >= KEPT_MAX) return full();
+    if (isFull || rows.length >= KEPT_MAX) return full();
     fetching = true;
+    const before = rows;
     const place = new URL(box.dataset.rows, location);
     place.searchParams.set("before", older);
     place.searchParams.set("limit", Math.min(CHUNK, KEPT_MAX - rows.length));
@@ -267,8 +311,12 @@
       if (answer.status === 401) return location.assign("/admin/login");
       if (!answer.ok) throw answer.status;
       const more = await answer.json();
-      rows.push(...more.rows);
-      older = more.older;
+      // The list may have begun anew meanwhile.
+      if (rows === before) {
+        rows.push(...more.rows);
+        older = more.older;
+        trim();
+      }
       if (turn) turn.hidden = true;
       hide("searched");
       if (rows.length) hide("no-lines");
@@ -309,7 +357,8 @@
   const waiting = [];
   const base = box.dataset.stream;
   let isPaused = false;
-  let nLeft = 0;
+  let hasGap = false;
+  let waitingChars = 0;
   let timer = 0;
 
   /** The stream begins behind the newest line that is known, whenever it begins anew. */
@@ -326,21 +375,36 @@
     for (const row of come) {
       knows(row.t);
       waiting.push(row);
+      waitingChars += weight(row);
     }
     nLeft += left;
-    if (waiting.length > KEPT_MAX) nLeft += waiting.splice(0, waiting.length - KEPT_MAX).length;
+    let n = 0;
+    for (; waiting.length - n > 1 && (waiting.length - n > KEPT_MAX || waitingChars > KEPT_CHARS_MAX); n++) {
+      waitingChars -= weight(waiting[n]);
+    }
+    nLeft += waiting.splice(0, n).length;
     count(come);
     flushSoon();
   }
 
-  /** After a long absence the list begins anew: what lies between is older, and fetched as such. */
+  /**
+   * After a long absence the list begins anew: what lies between is older, and fetched as such. What
+   * is there stays until the new lines are shown, for someone may be reading.
+   */
   function begins(event) {
     if (!JSON.parse(event.data).gap) return;
+    hasGap = true;
+    waiting.length = waitingChars = 0;
+  }
+
+  function beginAnew() {
+    hasGap = isFull = false;
     rows = [];
-    waiting.length = 0;
     opened.clear();
     older = null;
-    redraw();
+    current = -1;
+    if (turn) turn.hidden = true;
+    if (byId("full")) byId("full").remove();
   }
 
   // Who reads, or is further down, is not pushed away.
@@ -355,15 +419,12 @@
     clearTimeout(timer);
     timer = 0;
     if (waiting.length && (isAsked === true || (!isPaused && !isRead()))) {
+      if (hasGap) beginAnew();
       const come = waiting.splice(0).sort((one, other) => (one.t < other.t ? 1 : one.t > other.t ? -1 : 0));
+      waitingChars = 0;
       if (!older && !rows.length) older = come[come.length - 1].t;
-      rows = come.concat(rows);
-      if (rows.length > KEPT_MAX) {
-        const [gone] = rows.splice(KEPT_MAX);
-        // Pages end between moments.
-        while (rows.length && rows[rows.length - 1].t === gone.t) rows.pop();
-        older = String(BigInt(gone.t) + 1n);
-      }
+      rows.unshift(...come);
+      trim();
       if (current >= 0) current += come.length;
       hide("no-lines");
       if (height) redraw();
@@ -393,7 +454,8 @@
 
   function count(come) {
     const drawn = figure();
-    if (!drawn || !drawn.dataset.chart) return;
+    if (!drawn) return;
+    if (!drawn.dataset.chart) return beginCount();
     chart = chart || JSON.parse(drawn.dataset.chart);
     const { lines, step } = chart;
     for (const row of come) {
@@ -414,6 +476,32 @@
       while (sum > chart.top) chart.top *= 2;
     }
     charting = charting || setTimeout(() => ((charting = 0), admin.update("chart-lines", chart)), 1000);
+  }
+
+  // A list that was empty has no bars to count along: they are asked for once lines come, which
+  // are in the store a moment later than here.
+  const STORED_MS = 2000;
+  const COUNT_EVERY_MS = 10000;
+  const COUNTS_UNASKED_MAX = 3;
+  let countedAt = -COUNT_EVERY_MS;
+  let beginning = 0;
+  let nUnasked = 0;
+
+  function beginCount() {
+    if (beginning) return;
+    const waits = Math.max(STORED_MS, countedAt + COUNT_EVERY_MS - performance.now());
+    beginning = setTimeout(async () => {
+      countedAt = performance.now();
+      try {
+        const answer = await fetch("/admin/logs/histogram" + new URL(box.dataset.rows, location).search);
+        if (answer.ok) admin.renew(await answer.text());
+      } catch {
+        // The server is away, which the page says; the next lines ask again.
+      }
+      beginning = 0;
+      chart = null;
+      if (!figure().dataset.chart && nUnasked++ < COUNTS_UNASKED_MAX) beginCount();
+    }, waits);
   }
 
   // Keys -----------------------------------------------------------------------------------
@@ -462,7 +550,6 @@
   new ResizeObserver(measure).observe(list);
 
   if (bar) {
-    const ranges = document.querySelector("nav.ranges");
     knows(rows.length ? rows[0].t : ranges.dataset.to + "000000");
     bar.hidden = false;
     admin.on.lines = hears;

@@ -48,10 +48,35 @@ pub struct Chart<'a> {
     pub top_min: f64,
     /// What happened meanwhile.
     pub marks: &'a [Mark],
-    /// The address of the lines behind the values, a step's moments aside; none where there are none.
-    pub logs: Option<&'a str>,
+    /// What is shown of a step's moments; none where there is nothing.
+    pub behind: Option<Behind<'a>>,
     /// The address where the same is asked for by a query.
     pub query: Option<&'a str>,
+}
+
+/// What a step of a chart leads to: an address, the step's moments aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind<'a> {
+    /// The lines that were logged in it.
+    Lines(&'a str),
+    /// The tables of its day.
+    Days(&'a str),
+}
+
+impl<'a> Behind<'a> {
+    fn address(self) -> &'a str {
+        match self {
+            Behind::Lines(address) | Behind::Days(address) => address,
+        }
+    }
+
+    /// Returns the name by which the script knows what it says of it.
+    fn key(self) -> &'static str {
+        match self {
+            Behind::Lines(_) => "lines",
+            Behind::Days(_) => "days",
+        }
+    }
 }
 
 /// A chart as a stream sends it.
@@ -184,6 +209,7 @@ impl Chart<'_> {
             figure.chart id={ "chart-" (self.id) } data-chart=[(!is_empty).then(|| self.data().to_string())] {
                 figcaption {
                     h3 { (self.title) }
+                    (pointed(is_empty))
                     @if let Some(query) = self.query {
                         a.query href=(query) aria-label={ "PromQL: " (self.title) } { "PromQL" }
                     }
@@ -239,7 +265,7 @@ impl Chart<'_> {
             "top": self.top(),
             "lines": lines.collect::<Vec<_>>(),
             "marks": marks.collect::<Vec<_>>(),
-            "logs": self.logs,
+            "behind": self.behind.map(|behind| json!({ "kind": behind.key(), "place": behind.address() })),
         })
     }
 
@@ -333,14 +359,14 @@ impl Chart<'_> {
         }
     }
 
-    /// The moment of a row, with the way to the lines of its step.
+    /// The moment of a row, with the way to what is behind its step.
     fn moment(&self, at: UnixNanos) -> Markup {
         let from = at.to_millis().minus(self.step).0.to_string();
         let to = at.to_millis().0.to_string();
         html! {
-            @match self.logs {
-                Some(logs) => {
-                    a href={ (logs) @if logs.contains('?') { "&" } @else { "?" } (&address("", &[("from", &from), ("to", &to)])[1..]) } {
+            @match self.behind.map(Behind::address) {
+                Some(place) => {
+                    a href={ (place) @if place.contains('?') { "&" } @else { "?" } (&address("", &[("from", &from), ("to", &to)])[1..]) } {
                         (self.row_name(at))
                     }
                 }
@@ -354,8 +380,19 @@ impl Chart<'_> {
         self.step >= Duration::from_secs(86_400)
     }
 
+    /// Whether an hour comes more than once.
+    fn is_over_a_day(&self) -> bool {
+        let n_steps = u32::try_from(self.at.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        self.step.saturating_mul(n_steps) >= Duration::from_secs(86_400)
+    }
+
     fn row_name(&self, at: UnixNanos) -> Markup {
-        if self.is_daily() { format::date(at) } else { format::minute(at) }
+        match () {
+            () if self.is_daily() => format::date(at),
+            () if self.is_over_a_day() => format::date_and_minute(at),
+            () if self.step < Duration::from_secs(60) => format::time(at),
+            () => format::minute(at),
+        }
     }
 
     /// Returns the steps with a value, newest first.
@@ -415,6 +452,11 @@ impl Chart<'_> {
         }
         res
     }
+}
+
+/// The room in which the script says the moment that is pointed at.
+fn pointed(is_empty: bool) -> Markup {
+    html! { @if !is_empty { span.pointed {} } }
 }
 
 /// What a chart shows of a number: the script writes it with three.
@@ -487,7 +529,14 @@ fn nice_above(value: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn chart<'a>(at: &'a [UnixNanos], values: &'a [Option<f64>]) -> String {
+    const MARKS: &[Mark] =
+        &[Mark { at: UnixNanos(30_000_000_000), kind: MarkKind::Reload, text: String::new(), is_good: true }];
+
+    fn chart(at: &[UnixNanos], values: &[Option<f64>]) -> String {
+        sample(at, values).render(Lang::En).into_string()
+    }
+
+    fn sample<'a>(at: &'a [UnixNanos], values: &'a [Option<f64>]) -> Chart<'a> {
         let lines = vec![Line { name: "all", class: "l1", values }];
         Chart {
             id: "rate",
@@ -498,17 +547,10 @@ mod tests {
             lines,
             empty: "nothing yet",
             top_min: 1.0,
-            marks: &[Mark {
-                at: UnixNanos(30_000_000_000),
-                kind: MarkKind::Reload,
-                text: "reloaded".into(),
-                is_good: true,
-            }],
-            logs: Some("/admin/logs?level=error"),
+            marks: MARKS,
+            behind: Some(Behind::Lines("/admin/logs?level=error")),
             query: None,
         }
-        .render(Lang::En)
-        .into_string()
     }
 
     #[test]
@@ -544,7 +586,7 @@ mod tests {
             empty: "",
             top_min: 0.0,
             marks: &[],
-            logs: None,
+            behind: None,
             query: Some("/admin/metrics?q=up"),
         };
         let few = chart(vec![line("a")]).render(Lang::En).into_string();
@@ -567,6 +609,34 @@ mod tests {
             text.split("&amp;to=").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
         assert_eq!(steps, ["120000", "0"], "{text}");
         assert!(text.contains("level=error&amp;from=60000&amp;to=120000"), "{text}");
+    }
+
+    #[test]
+    fn table_has_the_day_where_an_hour_comes_twice() {
+        let day = |n: i64, step: u64| {
+            let at: Vec<UnixNanos> =
+                (0..=n).map(|idx| UnixNanos(idx * step as i64 * 1_000_000_000)).collect();
+            let values = vec![Some(1.0); at.len()];
+            let step = Duration::from_secs(step);
+            Chart { step, ..sample(&at, &values) }.render(Lang::En).into_string()
+        };
+        let hours = day(24, 3_600);
+        for name in ["01-01 00:00", "01-01 14:00", "01-02 00:00"] {
+            assert!(hours.contains(&format!(">{name}</time></a></th>")), "{name} is not in {hours}");
+        }
+        assert!(day(23, 3_600).contains(">14:00</time></a></th>"));
+        assert!(day(23, 30).contains(">00:00:30</time></a></th>"));
+        assert!(day(3, 86_400).contains(">01-02</time></a></th>"));
+    }
+
+    #[test]
+    fn the_script_knows_what_is_behind_a_step() {
+        let (at, values) = ([UnixNanos(0)], [Some(1.0)]);
+        let lines = sample(&at, &values);
+        assert_eq!(lines.data()["behind"], json!({ "kind": "lines", "place": "/admin/logs?level=error" }));
+        let days = Chart { behind: Some(Behind::Days("/admin/visitors")), ..lines };
+        assert_eq!(days.data()["behind"]["kind"], "days");
+        assert!(Chart { behind: None, ..days }.data()["behind"].is_null());
     }
 
     #[test]

@@ -155,18 +155,29 @@ pub fn lasting(lang: Lang, duration: Duration) -> String {
 
 /// Writes a moment in UTC; the script rewrites it in the viewer's zone.
 pub fn time(at: UnixNanos) -> Markup {
-    html! {
-        time data-at="second" datetime=(in_utc(at, "%Y-%m-%dT%H:%M:%S.%3fZ")) title=(in_utc(at, "%Y-%m-%d %H:%M:%S.%3f UTC")) {
-            (in_utc(at, "%H:%M:%S"))
-        }
-    }
+    stamp(at, "second", "%H:%M:%S")
+}
+
+/// Writes month, day and time in UTC; the script rewrites it in the viewer's zone.
+pub fn date_and_time(at: UnixNanos) -> Markup {
+    stamp(at, "date-second", "%m-%d %H:%M:%S")
+}
+
+/// Writes a moment to the millisecond in UTC; the script rewrites it in the viewer's zone.
+pub fn exactly(at: UnixNanos) -> Markup {
+    stamp(at, "exact", "%Y-%m-%d %H:%M:%S.%3f")
 }
 
 /// Writes day and time in UTC; the script rewrites it in the viewer's zone.
 pub fn moment(at: UnixNanos) -> Markup {
+    stamp(at, "day", "%Y-%m-%d %H:%M:%S")
+}
+
+/// Writes a moment as the script does under a name, with all of it on hover.
+fn stamp(at: UnixNanos, name: &str, format: &str) -> Markup {
     html! {
-        time data-at="day" datetime=(in_utc(at, "%Y-%m-%dT%H:%M:%S.%3fZ")) title=(in_utc(at, "%Y-%m-%d %H:%M:%S.%3f UTC")) {
-            (in_utc(at, "%Y-%m-%d %H:%M:%S"))
+        time data-at=(name) datetime=(in_utc(at, "%Y-%m-%dT%H:%M:%S.%3fZ")) title=(in_utc(at, "%Y-%m-%d %H:%M:%S.%3f UTC")) {
+            (in_utc(at, format))
         }
     }
 }
@@ -175,6 +186,13 @@ pub fn moment(at: UnixNanos) -> Markup {
 pub fn minute(at: UnixNanos) -> Markup {
     html! {
         time data-at="minute" datetime=(in_utc(at, "%Y-%m-%dT%H:%M:%SZ")) { (in_utc(at, "%H:%M")) }
+    }
+}
+
+/// Writes day, hour and minute in UTC.
+pub fn date_and_minute(at: UnixNanos) -> Markup {
+    html! {
+        time data-at="date-minute" datetime=(in_utc(at, "%Y-%m-%dT%H:%M:%SZ")) { (in_utc(at, "%m-%d %H:%M")) }
     }
 }
 

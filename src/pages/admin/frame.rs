@@ -163,18 +163,18 @@ impl Tab {
     }
 }
 
-/// The keys that work everywhere, and on the views with times and lines.
-const KEYS: [(&str, &str); 10] = [
-    ("?", text!("show these keys")),
-    ("/", text!("go to the search field")),
-    ("[ ]", text!("shorter or longer time")),
-    ("← →", text!("earlier or later, by half of the time shown")),
-    ("0", text!("back to now")),
-    ("p", text!("pause what arrives by itself, or go on")),
-    ("j k", text!("next or previous line")),
-    ("Enter", text!("open the line, or close it")),
-    ("x", text!("charts as tables")),
-    ("Esc", text!("close, or leave the field")),
+/// The keys, what they do, and what a page must have for it, as a selector; `""` works everywhere.
+const KEYS: [(&str, &str, &str); 10] = [
+    ("?", text!("show these keys"), ""),
+    ("/", text!("go to the search field"), "#search"),
+    ("[ ]", text!("shorter or longer time"), "nav.ranges"),
+    ("← →", text!("earlier or later, by half of the time shown"), "nav.ranges"),
+    ("0", text!("back to now"), "nav.ranges"),
+    ("p", text!("pause what arrives by itself, or go on"), "[data-stream]"),
+    ("j k", text!("next or previous line"), "#log-lines li"),
+    ("Enter", text!("open the line, or close it"), "#log-lines li"),
+    ("x", text!("charts as tables"), "figure.chart details"),
+    ("Esc", text!("close, or leave the field"), ""),
 ];
 
 impl Frame {
@@ -287,11 +287,18 @@ impl Frame {
             "restarts": lang.tr("the server restarts"),
             "broken": lang.tr("not live, trying again"),
             "busy": lang.tr("the server is busy"),
-            "logs": lang.tr("Lines of"),
-            "hint": lang.tr("Click: the lines of this moment. Drag: a closer look."),
+            "lines": lang.tr("Lines of"),
+            "days": lang.tr("Tables of"),
+            "closer": lang.tr("A closer look"),
+            "hint": {
+                "lines": lang.tr("Click: the lines of this moment. Drag: a closer look."),
+                "days": lang.tr("Click: the tables of this day. Drag: those of several days."),
+                "none": lang.tr("Drag: a closer look."),
+            },
             "pause": lang.tr("Pause"),
             "paused": lang.tr("paused"),
             "resume": lang.tr("Go on"),
+            "working": lang.tr("At work…"),
             "cost": lang.tr("This page: {size}, shown after {time}"),
         })
         .to_string()
@@ -307,7 +314,10 @@ impl Frame {
             dialog id="keys" aria-labelledby="keys-title" {
                 h2 id="keys-title" { (lang.tr("Keys")) }
                 dl.keys {
-                    @for (key, meaning) in KEYS { dt { kbd { (key) } } dd { (lang.tr(meaning)) } }
+                    @for (key, meaning, needs) in KEYS {
+                        @let needs = (!needs.is_empty()).then_some(needs);
+                        dt data-needs=[needs] { kbd { (key) } } dd data-needs=[needs] { (lang.tr(meaning)) }
+                    }
                     @for tab in Tab::ALL { dt { kbd { "g" } " " kbd { (tab.key()) } } dd { (tab.name(lang)) } }
                 }
                 form method="dialog" { button type="submit" { (lang.tr("Close")) } }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 use serde_json::json;
 
-use super::chart::{Bars, Chart, Line, Mark};
+use super::chart::{Bars, Behind, Chart, Line, Mark};
 use super::format::{self, Unit};
 use super::frame::{Frame, Tab};
 use super::lang::Lang;
@@ -180,7 +180,7 @@ fn bars(lang: Lang, title: &str, filter: &LogFilter, counts: &LineCounts) -> Mar
         empty: lang.tr("No line in this time."),
         top_min: 1.0,
         marks: &counts.marks,
-        logs: Some(&logs),
+        behind: Some(Behind::Lines(&logs)),
         query: None,
     };
     Bars(chart).render(lang)
@@ -192,6 +192,7 @@ fn list(lang: Lang, view: &LogsView, now: UnixNanos) -> Markup {
     let mut of_stream = vec![("page", "logs".to_string())];
     of_stream.extend(filter.question());
     let stream = with_parameters("/admin/events", &of_stream);
+    let today = row::Today { now, is_over_a_day: filter.window.span() > Duration::from_secs(86_400) };
     let mut of_rows = filter.window.parameters();
     of_rows.extend(filter.question());
     html! {
@@ -200,7 +201,7 @@ fn list(lang: Lang, view: &LogsView, now: UnixNanos) -> Markup {
             data-older=[view.older] data-words=(words(lang)) {
             @if is_live { (live_bar(lang)) }
             (turn(lang, view, Turn::Newer))
-            ol.lines.rows { @for line in &view.lines { (row::row(lang, line)) } }
+            ol.lines.rows { @for line in &view.lines { (row::row(lang, today, line)) } }
             @if view.lines.is_empty() { (empty(lang, view, now)) }
             @if let Some(at) = view.searched_to {
                 p.note id="searched" { (lang.tr("Searched back to")) " " (format::moment(at)) ". " (lang.tr("What is older takes longer.")) }
@@ -224,6 +225,7 @@ fn live_bar(lang: Lang) -> Markup {
 /// What the script of the list says.
 fn words(lang: Lang) -> String {
     json!({
+        "time": lang.tr("time"),
         "level": lang.tr("level"),
         "none": lang.tr("none"),
         "around": lang.tr("Lines around it"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Drawn, Line, Mark, events};
+use super::chart::{Behind, Chart, Drawn, Line, Mark, events};
 use super::format::{self, Unit};
 use super::frame::{Fragment, Frame, stream_address};
 use super::lang::Lang;
@@ -223,7 +223,7 @@ fn charts<'a>(lang: Lang, view: &'a OverviewView) -> Vec<Chart<'a>> {
                 empty: unsampled,
                 top_min,
                 marks,
-                logs: Some(LOGS),
+                behind: Some(Behind::Lines(LOGS)),
                 query: queries.iter().find(|(chart, _)| *chart == id).map(|(_, place)| place.as_str()),
             }
         };
@@ -242,7 +242,7 @@ fn charts<'a>(lang: Lang, view: &'a OverviewView) -> Vec<Chart<'a>> {
         },
         Chart {
             empty: waiting,
-            logs: Some(FAILED),
+            behind: Some(Behind::Lines(FAILED)),
             ..chart(
                 "errors",
                 lang.tr("Server errors a second"),

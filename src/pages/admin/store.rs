@@ -348,7 +348,7 @@ fn drawn<'a>(lang: Lang, view: &'a StorePageView, chart: &'a StoreChart, query: 
         empty,
         top_min: 0.0,
         marks: &view.marks,
-        logs: None,
+        behind: None,
         query: Some(query),
     }
 }

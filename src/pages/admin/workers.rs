@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Drawn, Line, Mark, events};
+use super::chart::{Behind, Chart, Drawn, Line, Mark, events};
 use super::format::{self, Unit};
 use super::frame::{Fragment, Frame, stream_address};
 use super::lang::Lang;
@@ -261,7 +261,7 @@ fn charts<'a>(lang: Lang, history: &'a WorkersHistory) -> Vec<Chart<'a>> {
         empty: lang.tr("No sample yet: the first one comes ten seconds after the start."),
         top_min: TOP_MIN,
         marks: &history.marks,
-        logs: Some(LOGS),
+        behind: Some(Behind::Lines(LOGS)),
         query: None,
     };
     vec![

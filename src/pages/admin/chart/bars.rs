@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::{Chart, HEIGHT, WIDTH, nice_above};
+use super::{Chart, HEIGHT, WIDTH, nice_above, pointed};
 use crate::pages::admin::format;
 use crate::pages::admin::lang::Lang;
 
@@ -23,6 +23,7 @@ impl Bars<'_> {
             figure.chart.bars id={ "chart-" (chart.id) } data-chart=[(!is_empty).then(|| self.data().to_string())] {
                 figcaption {
                     h2.h3 { (chart.title) }
+                    (pointed(is_empty))
                     p.legend { @for idx in 0..chart.lines.len() { (self.legend(lang, idx)) } }
                 }
                 @if is_empty {
@@ -147,7 +148,7 @@ mod tests {
 
     use super::*;
     use crate::clock::UnixNanos;
-    use crate::pages::admin::chart::Line;
+    use crate::pages::admin::chart::{Behind, Line};
     use crate::pages::admin::format::Unit;
 
     fn bars<'a>(at: &'a [UnixNanos], errors: &'a [Option<f64>], rest: &'a [Option<f64>]) -> Bars<'a> {
@@ -164,7 +165,7 @@ mod tests {
             empty: "nothing",
             top_min: 1.0,
             marks: &[],
-            logs: Some("/admin/logs?q=x"),
+            behind: Some(Behind::Lines("/admin/logs?q=x")),
             query: None,
         })
     }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{ExploreView, Explored, METRICS, metrics_address};
 use crate::clock::UnixNanos;
-use crate::pages::admin::chart::{Chart, Drawn, LINE_CLASSES, Line, Mark, events};
+use crate::pages::admin::chart::{Behind, Chart, Drawn, LINE_CLASSES, Line, Mark, events};
 use crate::pages::admin::format::{self, Unit};
 use crate::pages::admin::frame::{Fragment, stream_address};
 use crate::pages::admin::lang::Lang;
@@ -213,7 +213,7 @@ fn chart<'a>(lang: Lang, lines: &'a LinesView, answered: &'a AnsweredView) -> Ch
         empty: lang.tr("There is no value in this time. A longer time, or another one, may have some."),
         top_min: 0.0,
         marks: &answered.marks,
-        logs: Some("/admin/logs"),
+        behind: Some(Behind::Lines("/admin/logs")),
         query: None,
     }
 }

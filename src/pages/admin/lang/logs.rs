@@ -78,6 +78,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ("none", "нет"),
     ("or look further back.", "или поищите раньше."),
     ("show all lines", "показать все строки"),
+    ("time", "время"),
     ("warn and above", "warn и выше"),
     ("without a level", "без уровня"),
     (

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::filter::{LogFilter, with_parameters};
-use super::row::row;
+use super::row::{Today, row};
 use super::{FaultView, LineView, words};
 use crate::clock::UnixNanos;
 use crate::pages::admin::format;
@@ -39,6 +39,7 @@ pub fn around(frame: &Frame, view: &AroundView) -> Markup {
     };
     let next = (view.n * 4).min(AROUND_MAX);
     let logql = LogFilter { logql: view.source.clone(), ..LogFilter::default() };
+    let today = Today { now: frame.now, is_over_a_day: false };
     let form = html! { form id="only" method="get" action="/admin/logs" hidden { input type="hidden" name="all" value="1"; } };
     let content = html! {
         p { (lang.tr("Lines of the source")) " " code { (view.source) } " " (lang.tr("around")) " " (format::moment(view.at)) ". "
@@ -49,7 +50,7 @@ pub fn around(frame: &Frame, view: &AroundView) -> Markup {
             (form)
             section.log id="log-lines" aria-label=(lang.tr("Lines")) data-words=(words(lang)) {
                 @if view.has_more.1 && next > view.n { p.turn { a href=(more(next)) { (lang.tr("More after it")) } } }
-                ol.lines.rows { @for line in &view.lines { (row(lang, line)) } }
+                ol.lines.rows { @for line in &view.lines { (row(lang, today, line)) } }
                 @if view.lines.is_empty() {
                     p.empty { (lang.tr("There is no such line. It may be older than what is kept.")) }
                 }

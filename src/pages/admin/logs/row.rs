@@ -31,6 +31,8 @@ pub struct LineView {
 /// A trace and what belongs to it are looked for so far before and behind one of its lines.
 const TRACE_AROUND_MS: i64 = 3_600_000;
 
+const DAY_NS: i64 = 86_400_000_000_000;
+
 impl LineView {
     /// Returns a value of what else is known, `""` when it is not.
     pub fn field(&self, name: &str) -> &str {
@@ -71,14 +73,35 @@ impl LineView {
     }
 }
 
+/// What the moments of a list are read against: lines of a time that is longer than a day, and of
+/// any other day than this, say their own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Today {
+    /// When the list was made.
+    pub(super) now: UnixNanos,
+    /// Whether the list is of a time that is longer than a day.
+    pub(super) is_over_a_day: bool,
+}
+
+impl Today {
+    fn stamp(self, at: UnixNanos) -> Markup {
+        let day = |at: UnixNanos| at.0.div_euclid(DAY_NS);
+        if self.is_over_a_day || day(at) != day(self.now) {
+            format::date_and_time(at)
+        } else {
+            format::time(at)
+        }
+    }
+}
+
 /// Renders a line; the buttons below it ask for others like it by the form `only` of the page.
-pub(super) fn row(lang: Lang, line: &LineView) -> Markup {
+pub(super) fn row(lang: Lang, today: Today, line: &LineView) -> Markup {
     let class = line.class();
     html! {
         li.(class) data-at=(line.at.0) data-level=(line.level) aria-current=[line.is_marked.then_some("true")] {
             details {
                 summary {
-                    (format::time(line.at)) " "
+                    (today.stamp(line.at)) " "
                     @match request(lang, line) {
                         Some(request) => { (request) }
                         None => {
@@ -118,6 +141,7 @@ fn details(lang: Lang, line: &LineView) -> Markup {
         div.whole {
             pre.text { (line.text) }
             dl.meta {
+                dt { (lang.tr("time")) } dd { (format::exactly(line.at)) }
                 // Most streams say it themselves.
                 @if line.stream.iter().all(|(name, _)| name != "level") {
                     dt { (lang.tr("level")) } dd { (line.level_word(lang)) }
@@ -148,8 +172,8 @@ fn ways(lang: Lang, line: &LineView) -> Markup {
     let trace = Some(line.field("trace_id")).filter(|id| TraceId::parse_hex(id).is_some());
     let visitor = Some(line.field("visitor")).filter(|visitor| !visitor.is_empty());
     let day = Window::Fixed {
-        from: UnixNanos(line.at.0.saturating_sub(86_400_000_000_000)).to_millis(),
-        to: UnixNanos(line.at.0.saturating_add(86_400_000_000_000)).to_millis(),
+        from: UnixNanos(line.at.0.saturating_sub(DAY_NS)).to_millis(),
+        to: UnixNanos(line.at.0.saturating_add(DAY_NS)).to_millis(),
     };
     html! {
         p.ways {

@@ -67,6 +67,25 @@ fn a_request_stands_in_columns_and_any_other_line_as_it_is() {
 }
 
 #[test]
+fn a_line_of_another_day_says_which_and_each_says_its_moment_when_it_is_open() {
+    let old = LineView { at: UnixNanos(AT.0 - 86_400_000_000_000), ..line("info", "old") };
+    let lines = || vec![line("info", "new"), old.clone()];
+    let stamps = |view: &LogsView| -> Vec<String> {
+        let text = page(view);
+        let summaries = text.split("<summary><time ").skip(1);
+        summaries.map(|rest| rest.split(['>', '<']).nth(1).unwrap().to_string()).collect()
+    };
+    let today = LogsView { lines: lines(), ..some() };
+    assert_eq!(stamps(&today), ["11:06:40", "11-17 11:06:40"]);
+    let filter = LogFilter { window: Window::Moving(Range::Week), ..LogFilter::default() };
+    assert_eq!(stamps(&LogsView { filter, lines: lines(), ..some() }), ["11-18 11:06:40", "11-17 11:06:40"]);
+    let text = page(&today);
+    let first = text.split("<dl class=\"meta\">").nth(1).unwrap();
+    assert!(first.starts_with("<dt>time</dt><dd><time data-at=\"exact\""), "{first}");
+    assert!(first.split("</dd>").next().unwrap().ends_with(">2026-11-18 11:06:40.123</time>"), "{first}");
+}
+
+#[test]
 fn each_value_leads_to_the_lines_that_have_it() {
     let filter = LogFilter {
         text: "cv".into(),
@@ -161,11 +180,11 @@ fn pages_turn_by_time_and_only_the_newest_is_live() {
         text.contains("href=\"/admin/logs?after=20\"") && text.contains("href=\"/admin/logs\""),
         "{text}"
     );
-    assert!(!text.contains("data-stream"));
+    assert!(!text.contains("data-stream="));
     let window = Window::read("", "1000000", "2000000");
     let text = page(&LogsView { filter: LogFilter { window, ..LogFilter::default() }, ..some() });
     assert!(
-        !text.contains("data-stream")
+        !text.contains("data-stream=")
             && text.contains("data-rows=\"/admin/logs/rows?from=1000000&amp;to=2000000\"")
     );
 }

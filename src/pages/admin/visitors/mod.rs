@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Line, Mark, events};
+use super::chart::{Behind, Chart, Line, Mark, events};
 use super::format::{self, Unit};
 use super::frame::{Fragment, Frame};
 use super::lang::Lang;
@@ -184,7 +184,7 @@ fn chart<'a>(lang: Lang, view: &'a VisitorsView, marks: &'a [Mark]) -> Chart<'a>
         // One reader of one page is no mountain.
         top_min: 4.0,
         marks,
-        logs: Some("/admin/visitors"),
+        behind: Some(Behind::Days("/admin/visitors")),
         query: None,
     }
 }

@@ -122,7 +122,7 @@ pub fn noon(day: i64) -> UnixNanos {
 pub(super) fn ranges(lang: Lang, period: Period, days: Days) -> Markup {
     let (from, to) = (days.first * DAY_MS, (days.last + 1) * DAY_MS);
     html! {
-        nav.ranges aria-label=(lang.tr("Days shown")) data-from=(from) data-to=(to) {
+        nav.ranges aria-label=(lang.tr("Days shown")) data-from=(from) data-to=(to) data-step=(DAY_MS) {
             @for range in Period::RANGES {
                 a href=(address("/admin/visitors", &[("range", range.key())]))
                     aria-current=[(range == period).then_some("true")] data-range=(range.key()) {
