@@ -95,6 +95,7 @@ const BROKEN_MS = 5000;
 const SILENT_MS = 20000;
 let heard = Date.now();
 let broken = 0;
+let leaving = false;
 
 function hear() {
   heard = Date.now();
@@ -152,6 +153,8 @@ function listen() {
     else say("off", admin.words.restarts);
   });
   source.onerror = () => {
+    // A page that is left breaks its stream, and nobody is there to be told.
+    if (leaving) return;
     broken = broken || Date.now();
     say("off", admin.words.broken);
     // Not left to the browser: what is asked for may be another by now.
@@ -336,8 +339,16 @@ if (live) {
   if (current) current.scrollIntoView({ block: "nearest", inline: "center" });
   if (streaming) {
     document.addEventListener("visibilitychange", () => (document.hidden ? leave() : listen()));
+    addEventListener("beforeunload", () => {
+      leaving = true;
+      // A download only looks like leaving.
+      setTimeout(() => (leaving = false), 5000);
+    });
     addEventListener("pagehide", leave);
-    addEventListener("pageshow", listen);
+    addEventListener("pageshow", () => {
+      leaving = false;
+      listen();
+    });
     // When the scripts of the view have said what they hear.
     addEventListener("DOMContentLoaded", listen);
     setInterval(judge, 1000);

@@ -211,7 +211,7 @@ const admin = (() => {
   function options(chart, width) {
     const soft = () => colour("soft");
     const font = "12px system-ui, sans-serif";
-    const grid = { stroke: () => colour("edge"), width: 1 };
+    const grid = { stroke: () => colour("rule"), width: 1 };
     let selectedAt = 0;
     return {
       width,

@@ -15,7 +15,7 @@ const EVERY_STREAM: &str = "service_name=~\".+\"";
 /// Leaves out what programs ask for again and again, and the owner's own page, when it went
 /// well: that is most of a quiet server's lines and tells nothing about visitors.
 const NO_ROUTINE: &str = "job!=\"access\" or http_response_status_code!~\"[23].*\" or \
-     url_path!~\"/(health|ready|metrics|admin)(/.*)?\"";
+     url_path!~\"/(health|ready|metrics|(assets/)?admin)(/.*)?\"";
 
 /// The levels at or above one, by its key in the form.
 const LEVELS: [(&str, &str); 4] = [
@@ -310,12 +310,13 @@ mod tests {
             };
             live.line(record.view()).is_some()
         };
-        for path in ["/health", "/ready", "/metrics", "/admin", "/admin/logs"] {
+        for path in ["/health", "/ready", "/metrics", "/admin", "/admin/logs", "/assets/admin/a.js"] {
             assert!(!is_shown("access", path, "200") && !is_shown("access", path, "303"), "{path}");
             assert!(is_shown("access", path, "503") && is_shown("access", path, "404"), "{path}");
             assert!(is_shown("shop", path, "200"), "{path}");
         }
         assert!(is_shown("access", "/", "200") && is_shown("access", "/administrator", "200"));
+        assert!(is_shown("access", "/assets/cv/a.css", "200"));
         assert!(is_shown("access", "/de/health", "200") && is_shown("app", "", ""));
     }
 
