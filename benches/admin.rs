@@ -56,8 +56,8 @@ const SAMPLED_EVERY: Duration = Duration::from_secs(10);
 /// Text of the lines, metadata included.
 const RAW_BYTES: u64 = 1_000_000_000;
 
-/// Shorter lines than these are not made.
-const LINE_BYTES_MIN: u64 = 100;
+/// About what a line of the mix has, so that they end now.
+const LINE_BYTES: u64 = 210;
 
 /// Lines that are given to the store at once.
 const BATCH: usize = 1_000;
@@ -131,8 +131,8 @@ fn fill(data: &Path) -> (u64, u64) {
         store.append_scrape(series.scrape(UnixMillis(now.to_millis().0 - age.as_millis() as i64)));
         store.sync().unwrap();
     }
-    let longest_s = (RAW_BYTES / LINE_BYTES_MIN) as i64 / LINES_PER_SECOND;
-    let mut lines = Lines::new(LineKind::Mixed, 1, UnixNanos(now.0 - longest_s * 1_000_000_000), u64::MAX);
+    let span_s = (RAW_BYTES / LINE_BYTES) as i64 / LINES_PER_SECOND;
+    let mut lines = Lines::new(LineKind::Mixed, 1, UnixNanos(now.0 - span_s * 1_000_000_000), u64::MAX);
     while lines.told().raw_bytes < RAW_BYTES && lines.now() < now {
         assert!(store.append_logs((0..BATCH).map(|_| lines.next()).collect()), "a push found no room");
         store.sync().unwrap();

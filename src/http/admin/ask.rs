@@ -112,6 +112,7 @@ impl Grid {
 pub(super) type Row = (Labels, Vec<Option<f64>>);
 
 /// Asks the store as of one moment.
+#[derive(Clone)]
 pub(super) struct Ask<'a> {
     metrics: &'a dyn MetricRead,
     logs: &'a dyn LogRead,

@@ -36,7 +36,7 @@ const CHARTS_EVERY: Duration = Duration::from_secs(10);
 
 /// Reading the numbers of a chart may take one part in so many of a core, as a query that an
 /// owner wrote may be of any size.
-const CHARTS_SHARE: u32 = 100;
+const CHARTS_SHARE: u32 = 200;
 
 /// `GET /admin/events`
 pub(super) async fn events(state: web::Data<AdminState>, req: HttpRequest) -> HttpResponse {

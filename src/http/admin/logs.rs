@@ -50,6 +50,9 @@ const LINES_BUDGET: Duration = Duration::from_millis(150);
 /// A count of lines that takes longer is left to be asked for.
 const COUNT_PATIENCE: Duration = Duration::from_millis(150);
 
+/// What is asked for by the page itself then takes no longer than this, and says how far it came.
+const COUNT_BUDGET: Duration = Duration::from_millis(350);
+
 /// Of more lines than this a count is not even begun: it would take longer.
 const COUNTED_MAX: f64 = 1e6;
 
@@ -104,7 +107,7 @@ pub(super) async fn histogram(state: web::Data<AdminState>, req: HttpRequest) ->
         let ask = state.ask();
         let streams = streams(state, &ask, &asked.filter);
         let query = question::query(&asked.filter, |name| names(&streams).any(|known| known == name));
-        counted(state, &ask, &query, &asked.filter)
+        counted(state, &ask, &query, &asked.filter, Some(COUNT_BUDGET))
     });
     match counted.await {
         Ok(Ok(counts)) => {
@@ -157,13 +160,13 @@ fn histogram_of(
 ) -> Result<Histogram, AskError> {
     let (query, filter) = (&view.query, &view.filter);
     if counts {
-        return Ok(Histogram::Counted(counted(state, &ask, query, filter)?));
+        return Ok(Histogram::Counted(counted(state, &ask, query, filter, None)?));
     }
     let ask = ask.with_patience(COUNT_PATIENCE);
     let about = search::estimate(&ask, query, filter.window, state.parts.clock.now_ms())?;
     // Of a query that looks at the lines nobody knows before how many it has to look at.
     if about.as_ref().is_none_or(|about| about.total() <= COUNTED_MAX) {
-        match counted(state, &ask, query, filter) {
+        match counted(state, &ask, query, filter, None) {
             Ok(counts) => return Ok(Histogram::Counted(counts)),
             Err(fault) if fault.is_timeout() => {}
             Err(fault) => return Err(fault),
@@ -273,14 +276,22 @@ fn turned(found: Found, direction: Direction, place: Place) -> Lines {
     Lines { lines, older, newer, searched_to: found.reached.filter(|_| is_back) }
 }
 
+/// Counts all lines, or those that there is time for.
 fn counted(
     state: &AdminState,
     ask: &Ask<'_>,
     query: &str,
     filter: &LogFilter,
+    budget: Option<Duration>,
 ) -> Result<LineCounts, AskError> {
-    let now = state.parts.clock.now_ms();
-    let mut counts = search::counts(ask, query, !filter.logql.is_empty(), filter.window, now)?;
+    let (now, is_written) = (state.parts.clock.now_ms(), !filter.logql.is_empty());
+    let mut counts = match budget {
+        None => search::counts(ask, query, is_written, filter.window, now)?,
+        Some(budget) => {
+            let budget = (budget, &state.parts.clock);
+            search::counts_in_time(ask, query, is_written, (filter.window, now), budget)?
+        }
+    };
     let (from, to) = filter.window.bounds(now);
     counts.marks = marks(ask, from.to_nanos(), to.to_nanos());
     Ok(counts)

@@ -94,6 +94,8 @@ pub struct LineCounts {
     pub kinds: [Vec<Option<f64>>; 5],
     /// What happened to the process meanwhile.
     pub marks: Vec<Mark>,
+    /// Where the count ended for want of time; what is older is not in it.
+    pub reached: Option<UnixNanos>,
 }
 
 impl LineCounts {
@@ -129,13 +131,18 @@ pub fn logs(frame: &Frame, view: &LogsView) -> Markup {
 pub fn histogram(lang: Lang, filter: &LogFilter, histogram: &Histogram) -> Markup {
     match histogram {
         Histogram::None => html! {},
-        Histogram::Counted(counts) => bars(lang, lang.tr("Lines by level"), filter, counts),
+        Histogram::Counted(counts) => html! {
+            div {
+                (bars(lang, lang.tr("Lines by level"), filter, counts))
+                @if let Some(reached) = counts.reached {
+                    p.note { (lang.tr("Counted back to")) " " (format::moment(reached)) ". "
+                        (lang.tr("There are so many lines that it takes a moment to count them.")) " " (count_all(lang, filter)) }
+                }
+            }
+        },
         Histogram::Later(about) => {
-            let mut parameters = filter.at(Place::Newest).parameters();
-            let exact = with_parameters("/admin/logs/histogram", &parameters);
-            parameters.push(("count", "1".into()));
-            let count =
-                html! { a href=(with_parameters(Tab::Logs.path(), &parameters)) { (lang.tr("Count them")) } };
+            let exact = with_parameters("/admin/logs/histogram", &filter.at(Place::Newest).parameters());
+            let count = count_all(lang, filter);
             html! {
                 div.later id="lines-later" data-later=(exact) {
                     @match about {
@@ -154,6 +161,13 @@ pub fn histogram(lang: Lang, filter: &LogFilter, histogram: &Histogram) -> Marku
             }
         }
     }
+}
+
+/// The way to a count that takes as long as it takes.
+fn count_all(lang: Lang, filter: &LogFilter) -> Markup {
+    let mut parameters = filter.at(Place::Newest).parameters();
+    parameters.push(("count", "1".into()));
+    html! { a href=(with_parameters(Tab::Logs.path(), &parameters)) { (lang.tr("Count them")) } }
 }
 
 fn bars(lang: Lang, title: &str, filter: &LogFilter, counts: &LineCounts) -> Markup {

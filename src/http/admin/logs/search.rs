@@ -19,6 +19,9 @@ use crate::record::read::Direction;
 /// The first slice is this part of the whole, and each further one at most twice the one before.
 const SLICES: i64 = 64;
 
+/// The first slice of a count is this part of the whole.
+const COUNT_SLICES: usize = 16;
+
 /// Finer slices cost more than they save.
 const SLICE_MIN_NS: i64 = 1_000_000_000;
 
@@ -129,7 +132,16 @@ pub(super) fn counts(
     now: UnixMillis,
 ) -> Result<LineCounts, AskError> {
     let grid = grid(window, now);
-    let mut res = empty(grid);
+    Ok(LineCounts { kinds: count(ask, query, is_written, grid)?, ..empty(grid) })
+}
+
+fn count(
+    ask: &Ask<'_>,
+    query: &str,
+    is_written: bool,
+    grid: Grid,
+) -> Result<[Vec<Option<f64>>; LineCounts::KINDS.len()], AskError> {
+    let mut kinds = empty(grid).kinds;
     // A line that a stage of the query fails on is a line, too; without this it would end the count.
     let tolerant = if is_written { " | drop __error__" } else { "" };
     // On a line of its own: the query may end in a comment.
@@ -138,10 +150,46 @@ pub(super) fn counts(
         grid.step.as_secs()
     );
     for (labels, values) in ask.log_rows(&query, grid)? {
-        let kind = &mut res.kinds[kind_of(labels.get(DETECTED_LEVEL))];
+        let kind = &mut kinds[kind_of(labels.get(DETECTED_LEVEL))];
         for (sum, value) in kind.iter_mut().zip(values) {
             *sum = sum.iter().chain(&value).copied().reduce(|one, other| one + other);
         }
+    }
+    Ok(kinds)
+}
+
+/// Counts them from the newest step back, in slices, and stops where there is no more time for it.
+pub(super) fn counts_in_time(
+    ask: &Ask<'_>,
+    query: &str,
+    is_written: bool,
+    (window, now): (Window, UnixMillis),
+    (budget, clock): (Duration, &Clock),
+) -> Result<LineCounts, AskError> {
+    let (grid, begun) = (grid(window, now), clock.elapsed());
+    let mut res = empty(grid);
+    let (mut left, mut size) = (grid.count(), (grid.count() / COUNT_SLICES).max(1));
+    while left > 0 {
+        let took = clock.elapsed().saturating_sub(begun);
+        let first = left.saturating_sub(size);
+        let slice = Grid { from: grid.moment(first), to: grid.moment(left - 1), step: grid.step };
+        let in_time = ask.clone().with_patience(budget.saturating_sub(took));
+        match count(&in_time, query, is_written, slice) {
+            Ok(kinds) => {
+                for (all, some) in res.kinds.iter_mut().zip(kinds) {
+                    all[first..left].copy_from_slice(&some);
+                }
+            }
+            Err(fault) if fault.is_timeout() => {
+                res.reached = Some(res.at[left - 1]);
+                break;
+            }
+            Err(fault) => return Err(fault),
+        }
+        left = first;
+        let took = clock.elapsed().saturating_sub(begun).as_secs_f64();
+        let likely = (grid.count() - left) as f64 * (budget.as_secs_f64() - took) / took.max(1e-6);
+        size = (size * 2).min(likely.max(1.0) as usize);
     }
     Ok(res)
 }
@@ -176,7 +224,7 @@ pub(super) fn estimate(
 fn empty(grid: Grid) -> LineCounts {
     let at = (0..grid.count()).map(|idx| grid.moment(idx).to_nanos()).collect();
     let kinds = std::array::from_fn(|_| vec![None; grid.count()]);
-    LineCounts { at, step: grid.step, kinds, marks: Vec::new() }
+    LineCounts { at, step: grid.step, kinds, marks: Vec::new(), reached: None }
 }
 
 /// Returns the place of a level among the kinds.
@@ -295,6 +343,12 @@ mod tests {
         let ask = Ask::of(&store, UnixNanos(1_000 * SECOND));
         let window = Window::Fixed { from: UnixMillis(0), to: UnixMillis(95_000) };
         let counts = counts(&ask, ALL, false, window, UnixMillis(0)).unwrap();
+        let budget = (Duration::from_secs(60), &*CLOCK);
+        let in_slices = counts_in_time(&ask, ALL, false, (window, UnixMillis(0)), budget).unwrap();
+        assert_eq!((&in_slices.kinds, in_slices.reached), (&counts.kinds, None));
+        let none =
+            counts_in_time(&ask, ALL, false, (window, UnixMillis(0)), (Duration::ZERO, &*CLOCK)).unwrap();
+        assert_eq!(none.reached, none.at.last().copied(), "not even the newest step was counted");
         assert_eq!(counts.step, Duration::from_secs(10));
         let at: Vec<i64> = counts.at.iter().map(|at| at.0 / SECOND).collect();
         assert_eq!(at, (1..=10).map(|n| n * 10).collect::<Vec<_>>());

@@ -10,6 +10,7 @@ pub(super) const RUSSIAN: super::Table = &[
     ("Copy as JSON", "Копировать как JSON"),
     ("Copy the link", "Копировать ссылку"),
     ("Count them", "Посчитать"),
+    ("Counted back to", "Подсчитано до"),
     ("Find", "Найти"),
     ("In any case", "Без учёта регистра"),
     ("Its trace", "Трейс"),

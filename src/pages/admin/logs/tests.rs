@@ -45,6 +45,7 @@ fn some() -> LogsView {
         step: Duration::from_secs(60),
         kinds: [vec![Some(2.0)], vec![None], vec![Some(5.0)], vec![None], vec![None]],
         marks: Vec::new(),
+        reached: None,
     };
     LogsView {
         query: "{service_name=~\".+\"}".into(),
@@ -54,6 +55,19 @@ fn some() -> LogsView {
         known: KnownLabels { sources: vec!["access".into(), "app".into()], names: vec!["url_path".into()] },
         ..LogsView::default()
     }
+}
+
+#[test]
+fn a_count_that_ended_early_says_how_far_it_came_and_what_counts_all() {
+    let mut view = some();
+    assert!(!page(&view).contains("Counted back to"));
+    let Histogram::Counted(counts) = &mut view.histogram else { panic!("some() has a count") };
+    counts.reached = Some(AT);
+    let text = page(&view);
+    assert!(
+        text.contains("Counted back to <time") && text.contains("href=\"/admin/logs?count=1\""),
+        "{text}"
+    );
 }
 
 #[test]
