@@ -44,6 +44,8 @@ use series::SeriesSet;
 use table::{Row, Section};
 use ureq::http::Response;
 use vitrine::clock::{Clock, UnixMillis, UnixNanos};
+use vitrine::record::access::own_stream;
+use vitrine::record::{LogRecord, Severity};
 use vitrine::store::{Config, Store};
 
 /// Series of another program.
@@ -62,6 +64,10 @@ const LINE_BYTES: u64 = 210;
 /// Lines that are given to the store at once.
 const BATCH: usize = 1_000;
 
+/// Views of the CV that are on record, and over how long.
+const VIEWS_KEPT: usize = 100_000;
+const VIEWED: Duration = Duration::from_secs(29 * 86_400);
+
 /// Pages that visitors see before.
 const VISITS: usize = 2_000;
 
@@ -78,11 +84,12 @@ const STREAM_MAX: f64 = 0.01;
 const PASSWORD: &str = "correct horse battery staple";
 
 /// What an owner looks at; over an hour unless they say otherwise.
-const VIEWS: [(&str, &str); 27] = [
+const VIEWS: [(&str, &str); 28] = [
     ("overview", "/admin"),
     ("overview, a day", "/admin?range=24h"),
     ("overview, 30 days", "/admin?range=30d"),
-    ("visitors, 30 days", "/admin/visitors"),
+    ("visitors, a week", "/admin/visitors?range=7d"),
+    ("visitors, 30 days", "/admin/visitors?range=30d"),
     ("logs", "/admin/logs"),
     ("its histogram", "/admin/logs/histogram"),
     ("logs of a day, errors", "/admin/logs?range=24h&level=error"),
@@ -119,11 +126,43 @@ const STREAMS: [(&str, &str); 7] = [
     ("store", "/admin/store"),
 ];
 
+/// Returns a line of the access log about one view of many, the oldest first.
+fn view(now: UnixNanos, no: usize) -> LogRecord {
+    let age = VIEWED.as_nanos() as i64 / VIEWS_KEPT as i64 * (VIEWS_KEPT - no) as i64;
+    let one_of = |words: &[&str]| words[no * 7919 % words.len()].to_string();
+    let metadata = [
+        ("http_route", "/".to_string()),
+        ("url_path", "/".into()),
+        ("http_response_status_code", "200".into()),
+        ("document", "page".into()),
+        ("lang", one_of(&["en", "en", "ru"])),
+        ("visitor", format!("{:016x}", no / 3)),
+        ("user_agent_name", one_of(&["Firefox", "Chrome", "Safari", "Edge", "Chrome"])),
+        ("user_agent_os_name", one_of(&["Linux", "Windows", "iOS", "Android"])),
+        ("bot", one_of(&["", "", "", "", "", "", "Googlebot"])),
+        ("referrer_host", one_of(&["", "", "www.linkedin.com", "github.com"])),
+        ("via", one_of(&["", "", "", "", "acme"])),
+    ];
+    // People have no name of a program, and most come from nowhere.
+    let said = metadata.into_iter().filter(|(_, value)| !value.is_empty());
+    LogRecord {
+        at: UnixNanos(now.0 - age),
+        severity: Severity::Info,
+        stream: own_stream("access", Severity::Info),
+        metadata: said.map(|(name, value)| (name.into(), value)).collect(),
+        body: "GET / 200 0.3ms".into(),
+    }
+}
+
 /// Fills the store of a program that does not run yet.
 fn fill(data: &Path) -> (u64, u64) {
     let meter = NoopMeterProvider::new().meter("bench");
     let store = Store::open(&data.join("store"), Config::default(), Clock::system(), &meter).unwrap();
     let now = Clock::system().now();
+    for batch in 0..VIEWS_KEPT / BATCH {
+        assert!(store.append_logs((0..BATCH).map(|n| view(now, batch * BATCH + n)).collect()), "no room");
+        store.sync().unwrap();
+    }
     let mut series = SeriesSet::fleet(1, SERIES);
     let n_scrapes = SAMPLED.as_secs() / SAMPLED_EVERY.as_secs();
     for n in 0..n_scrapes {

@@ -121,6 +121,7 @@ function say(state, text) {
 
 let told = 0;
 let isBusy = false;
+const held = [];
 
 /** Says what is true while the stream is heard. */
 function tell() {
@@ -144,7 +145,8 @@ function listen() {
     for (const [id, markup] of [...waiting]) swap(id, markup);
     for (const id in fragments) swap(id, fragments[id]);
     if (!paused) for (const id in charts || {}) admin.update(id, charts[id]);
-    for (const markup of figures || []) admin.renew(markup);
+    held.push(...(figures || []));
+    if (!paused) for (const markup of held.splice(0)) admin.renew(markup);
     [told, isBusy] = [at_ms, busy];
     tell();
   });
@@ -323,7 +325,8 @@ document.addEventListener("submit", (event) => {
   if (!button || button.tagName !== "BUTTON") return;
   pressed = { button, content: [...button.childNodes], timer: setTimeout(release, ANSWER_MS) };
   button.setAttribute("aria-busy", "true");
-  button.textContent = admin.words.working;
+  // The login has no words.
+  if (admin.words.working) button.textContent = admin.words.working;
 });
 addEventListener("pageshow", release);
 
@@ -342,7 +345,12 @@ if (live) {
     addEventListener("beforeunload", () => {
       leaving = true;
       // A download only looks like leaving.
-      setTimeout(() => (leaving = false), 5000);
+      setTimeout(() => {
+        leaving = false;
+        if (!source || source.readyState !== EventSource.CLOSED) return;
+        stop();
+        listen();
+      }, 5000);
     });
     addEventListener("pagehide", leave);
     addEventListener("pageshow", () => {

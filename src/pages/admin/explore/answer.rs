@@ -57,7 +57,7 @@ pub enum AnswerValue {
 /// Series with a value each.
 #[derive(Clone, Debug, Default)]
 pub struct RowsView {
-    /// The first [`ROWS_MAX`].
+    /// The first [`super::ROWS_MAX`].
     pub rows: Vec<RowView>,
     /// All there are.
     pub n_series: usize,
@@ -102,7 +102,7 @@ pub struct LinesView {
     pub step: Duration,
     /// What the values are.
     pub unit: Unit,
-    /// Up to [`LINES_MAX`] lines: names, and a value a moment.
+    /// Up to [`super::LINES_MAX`] lines: names, and a value a moment.
     pub lines: Vec<(String, Vec<Option<f64>>)>,
     /// How many series are not drawn.
     pub n_left_out: usize,
