@@ -287,9 +287,9 @@ fn what_was_done_at_the_terminal_is_in_the_audit_log() {
     });
     let [(told, applied), (signalled, refused)] = &deeds[..] else { panic!("{deeds:?}") };
     assert_eq!((&told["actor"], &told["outcome"]), (&json!("command line"), &json!("done")));
-    assert!(applied.contains("reloaded"), "{applied}");
+    assert_eq!(applied, "apply what is on disk");
     assert_eq!((&signalled["actor"], &signalled["outcome"]), (&json!("signal"), &json!("refused")));
-    assert!(refused.contains("reload refused: cv.yaml:1:"), "{refused}");
+    assert!(refused.contains("apply what is on disk: cv.yaml:1:"), "{refused}");
 }
 
 #[test]

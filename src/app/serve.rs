@@ -50,8 +50,10 @@ pub async fn serve(layers: Layers) -> Result<(), Failure> {
 /// What a reload that somebody asked for is to the audit log.
 fn reload_deed(outcome: &Result<String, Vec<String>>) -> Deed {
     match outcome {
-        Ok(applied) => Deed::done(Event::Reload, applied),
-        Err(reasons) => Deed::refused(Event::Reload, format!("reload refused: {}", reasons.join("; "))),
+        Ok(_) => Deed::done(Event::Reload, "apply what is on disk"),
+        Err(reasons) => {
+            Deed::refused(Event::Reload, format!("apply what is on disk: {}", reasons.join("; ")))
+        }
     }
 }
 

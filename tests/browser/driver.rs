@@ -202,6 +202,25 @@ impl Page {
         panic!("{css} still says {seen:?}");
     }
 
+    /// Presses an element; one that the stream replaces meanwhile is looked for again.
+    pub async fn click(&self, css: &str) {
+        let begun = std::time::Instant::now();
+        let mut pause = tokio::time::interval(Duration::from_millis(100));
+        let mut fault = String::new();
+        while begun.elapsed() < PATIENCE {
+            pause.tick().await;
+            let clicked = match self.0.find(Locator::Css(css)).await {
+                Ok(element) => element.click().await,
+                Err(fault) => Err(fault),
+            };
+            match clicked {
+                Ok(_) => return,
+                Err(again) => fault = again.to_string(),
+            }
+        }
+        panic!("{css} cannot be pressed: {fault}");
+    }
+
     /// Runs a script and returns what it returns.
     pub async fn run(&self, script: &str) -> Value {
         self.0.execute(script, Vec::new()).await.unwrap()

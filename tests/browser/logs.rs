@@ -13,18 +13,6 @@ async fn log_in(page: &Page, vitrine: &Vitrine, path: &str) {
     page.open(&vitrine.url(path)).await;
 }
 
-/// Clicks what a script may put in its place anew.
-async fn click(page: &Page, css: &str) {
-    page.element(css).await;
-    page.run_until(
-        &format!(
-            "const it = document.querySelector({css:?}); if (!it) return false; it.click(); return true;"
-        ),
-        |is_there| is_there.as_bool() == Some(true),
-    )
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn owner_finds_out_why_a_request_failed() {
     let Some((_driver, page)) = browser(Viewer { size: DESK, ..Viewer::default() }).await else { return };
@@ -60,12 +48,12 @@ async fn owner_finds_out_why_a_request_failed() {
     assert!(text.contains("500"), "{text}");
     page.press("\u{e007}").await;
     page.text_until("#log-lines details[open] dl", |text| text.contains("http_response_status_code")).await;
-    click(&page, "#log-lines details[open] a[href^='/admin/traces/']").await;
+    page.click("#log-lines details[open] a[href^='/admin/traces/']").await;
 
     page.text_until("h1", |text| text.starts_with("GET")).await;
     let spans = page.text("section.waterfall").await;
     assert!(spans.contains("failed") && spans.contains("respond"), "{spans}");
-    click(&page, "main a[href^='/admin/logs?']").await;
+    page.click("main a[href^='/admin/logs?']").await;
     // All lines of the request: what it answered, and what the worker said when it panicked.
     page.text_until("#log-lines", |text| text.contains("/drill/panic") && text.contains("a drill")).await;
     assert!(page.complaints().await.is_empty());
@@ -87,7 +75,7 @@ async fn lines_come_in_until_the_owner_pauses_them() {
     vitrine.get("/waits");
     page.text_until("#tail-waiting", |text| text.starts_with("new lines: ")).await;
     assert!(!page.text("#log-lines ol").await.contains("/waits"));
-    click(&page, "#tail-pause").await;
+    page.click("#tail-pause").await;
     page.text_until("#log-lines", |text| text.contains("/waits")).await;
     assert!(page.complaints().await.is_empty());
     page.0.close().await.unwrap();
@@ -216,7 +204,7 @@ async fn lines_say_their_day_where_it_is_not_this_one() {
     let stamps = "return [...document.querySelectorAll('#log-lines summary time')].map((time) =>
         time.textContent.replace(/[0-9]/g, '9'));";
     page.run_until(stamps, |stamps| *stamps == json!(["99:99:99", "99-99 99:99:99"])).await;
-    click(&page, "#log-lines li:last-child summary").await;
+    page.click("#log-lines li:last-child summary").await;
     let first = "const first = document.querySelector('#log-lines details[open] dl > *');
         return first ? first.textContent + ' ' + first.nextSibling.textContent.replace(/[0-9]/g, '9') : '';";
     page.run_until(first, |first| first == "time 9999-99-99 99:99:99.999").await;

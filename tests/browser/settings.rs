@@ -10,17 +10,13 @@ async fn enter(page: &Page, vitrine: &Vitrine, place: &str) {
     page.open(&vitrine.url(place)).await;
 }
 
-async fn click(page: &Page, css: &str) {
-    page.element(css).await.click().await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_is_drained_and_comes_back_on_a_phone() {
     let Some((_driver, page)) = browser(Viewer { size: PHONE, ..Viewer::default() }).await else { return };
     let vitrine = Vitrine::start();
     enter(&page, &vitrine, "/admin/workers").await;
     page.text_until("#live", |text| text.starts_with("live")).await;
-    click(&page, "#drain-1 > summary").await;
+    page.click("#drain-1 > summary").await;
     // Who decides is not interrupted: what another one changed meanwhile waits until they are done.
     let workers = vitrine.admin_page("/admin/workers").text();
     let csrf =
@@ -29,12 +25,12 @@ async fn a_worker_is_drained_and_comes_back_on_a_phone() {
     assert_eq!(vitrine.post_as_admin("/admin/api/v1/workers/0/drain", &form).status, 200);
     page.run_until("return waiting.has('worker-commands');", |waits| *waits == true).await;
     assert_eq!(page.run("return document.querySelector('#drain-1').open;").await, true);
-    click(&page, "#drain-1 button").await;
+    page.click("#drain-1 button").await;
     page.text_until("#notice", |text| text.contains("Worker 1 is drained")).await;
     page.text_until("#workers", |text| text.contains("stopped")).await;
     assert_eq!(vitrine.post_as_admin("/admin/api/v1/workers/0/enable", &form).status, 200);
-    click(&page, "#enable-1 > summary").await;
-    click(&page, "#enable-1 button").await;
+    page.click("#enable-1 > summary").await;
+    page.click("#enable-1 button").await;
     page.text_until("#notice", |text| text.contains("Worker 1 takes requests again.")).await;
     page.text_until("#workers", |text| !text.contains("stopped") && text.contains("ready")).await;
     assert!(page.complaints().await.is_empty());
@@ -47,15 +43,15 @@ async fn a_token_is_made_used_and_revoked() {
     let vitrine = Vitrine::start();
     enter(&page, &vitrine, "/admin/settings/access").await;
     page.element("#token-name").await.send_keys("grafana").await.unwrap();
-    click(&page, "form[action='/admin/settings/access/tokens'] button").await;
+    page.click("form[action='/admin/settings/access/tokens'] button").await;
     let secret = page.text("#made-token code").await;
     let bearer = format!("Bearer {secret}");
     let ask = || vitrine.request("GET", "/api/v1/labels", &[("authorization", &bearer)]).status;
     assert_eq!(ask(), 200);
     page.open(&vitrine.url("/admin/settings/access")).await;
     assert!(!page.text("main").await.contains(&secret), "it is shown once");
-    click(&page, "details[id^='revoke-'] > summary").await;
-    click(&page, "details[id^='revoke-'] button").await;
+    page.click("details[id^='revoke-'] > summary").await;
+    page.click("details[id^='revoke-'] button").await;
     page.text_until("#notice", |text| text.contains("The token grafana is revoked.")).await;
     assert_eq!(ask(), 401);
     assert!(page.complaints().await.is_empty());
@@ -70,14 +66,14 @@ async fn the_log_level_is_changed_and_a_reload_brings_it_back() {
     let field = page.element("#log-level").await;
     field.clear().await.unwrap();
     field.send_keys("loud").await.unwrap();
-    click(&page, "form[action='/admin/api/v1/log-level'] button").await;
+    page.click("form[action='/admin/api/v1/log-level'] button").await;
     page.text_until("#notice", |text| text.contains("\"loud\" is no level")).await;
     let field = page.element("#log-level").await;
     field.clear().await.unwrap();
     field.send_keys("debug").await.unwrap();
-    click(&page, "form[action='/admin/api/v1/log-level'] button").await;
+    page.click("form[action='/admin/api/v1/log-level'] button").await;
     page.text_until("main", |text| text.contains("brings back what is configured: info")).await;
-    click(&page, "form[action='/admin/api/v1/reload'] button").await;
+    page.click("form[action='/admin/api/v1/reload'] button").await;
     page.text_until("#notice", |text| text.contains("are in force")).await;
     page.text_until("main", |text| text.contains("As configured: info")).await;
     page.open(&vitrine.url("/admin/settings/audit")).await;
@@ -106,8 +102,8 @@ async fn a_button_says_that_it_is_at_work_and_is_not_pressed_twice() {
          return [button.getAttribute('aria-busy'), button.textContent, sent];"
     );
     let before = page.run(&state).await[1].clone();
-    click(&page, button).await;
-    click(&page, button).await;
+    page.click(button).await;
+    page.click(button).await;
     assert_eq!(page.run(&state).await, serde_json::json!(["true", "Выполняется…", 1]));
     // The way back shows the page as it was left.
     page.run("dispatchEvent(new Event('pageshow'));").await;
@@ -116,7 +112,7 @@ async fn a_button_says_that_it_is_at_work_and_is_not_pressed_twice() {
     // What only looks is left alone.
     page.open(&vitrine.url("/admin/logs")).await;
     page.run("addEventListener('submit', (event) => event.preventDefault());").await;
-    click(&page, "#filter button").await;
+    page.click("#filter button").await;
     assert_eq!(page.run("return document.querySelectorAll('[aria-busy]').length;").await, 0);
     assert!(page.complaints().await.is_empty());
     page.0.close().await.unwrap();

@@ -338,7 +338,7 @@ const admin = (() => {
   function renew(markup) {
     const template = document.createElement("template");
     template.innerHTML = markup;
-    const fresh = template.content.firstElementChild;
+    const fresh = template.content.querySelector("figure");
     const old = fresh && document.getElementById(fresh.id);
     if (!old) return;
     const known = drawn.get(fresh.id);

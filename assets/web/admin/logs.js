@@ -578,9 +578,8 @@
       .then((markup) => {
         const template = document.createElement("template");
         template.innerHTML = markup;
-        const fresh = template.content.firstElementChild;
-        admin.localTimes(fresh);
-        later.replaceChildren(fresh);
+        admin.localTimes(template.content);
+        later.replaceChildren(template.content);
         admin.drawAll(later);
         chart = null;
       })

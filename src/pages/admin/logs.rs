@@ -132,12 +132,10 @@ pub fn histogram(lang: Lang, filter: &LogFilter, histogram: &Histogram) -> Marku
     match histogram {
         Histogram::None => html! {},
         Histogram::Counted(counts) => html! {
-            div {
-                (bars(lang, lang.tr("Lines by level"), filter, counts))
-                @if let Some(reached) = counts.reached {
-                    p.note { (lang.tr("Counted back to")) " " (format::moment(reached)) ". "
+            (bars(lang, lang.tr("Lines by level"), filter, counts))
+            @if let Some(reached) = counts.reached {
+                p.note { (lang.tr("Counted back to")) " " (format::moment(reached)) ". "
                         (lang.tr("There are so many lines that it takes a moment to count them.")) " " (count_all(lang, filter)) }
-                }
             }
         },
         Histogram::Later(about) => {
