@@ -10,12 +10,15 @@ const TODAY: i64 = NOW_MS / 86_400_000;
 
 /// A view so many days ago.
 fn view(case: &Case, days_ago: i64, visitor: &str, more: &[(&'static str, &str)]) {
-    let at = UnixNanos(NOW_MS * 1_000_000 - days_ago * 86_400_000_000_000 - 1_000_000_000);
+    view_at(case, NOW_MS - days_ago * 86_400_000 - 1_000, visitor, more);
+}
+
+fn view_at(case: &Case, at_ms: i64, visitor: &str, more: &[(&'static str, &str)]) {
     let own = [("document", "page"), ("lang", "en"), ("visitor", visitor), ("user_agent_name", "Firefox")];
     let mut metadata: Vec<(&'static str, &str)> = more.to_vec();
     metadata.extend(own.into_iter().filter(|(name, _)| more.iter().all(|(known, _)| known != name)));
     case.store.record(LogRecord {
-        at,
+        at: UnixNanos(at_ms * 1_000_000),
         severity: Severity::Info,
         stream: own_stream("access", Severity::Info),
         metadata: metadata.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
@@ -224,4 +227,18 @@ async fn events_are_marked_on_the_chart_of_days() {
     });
     let page = case.get("/admin/visitors?range=today", &cookie).await.text;
     assert!(page.contains("1 event is marked") && page.contains("reloaded: cv.yaml"), "{page}");
+}
+
+#[actix_web::test]
+async fn at_midnight_nobody_is_here_twice() {
+    let case = case();
+    let to_midnight_ms = 86_400_000 - NOW_MS % 86_400_000;
+    // The same person, who is another visitor on the next day.
+    for (later_ms, visitor) in [(to_midnight_ms - 30_000, "aa"), (to_midnight_ms + 30_000, "bb")] {
+        view_at(&case, NOW_MS + later_ms, visitor, &[]);
+    }
+    case.clock.advance(Duration::from_millis(to_midnight_ms as u64 + 60_000));
+    let (cookie, _) = case.enter().await;
+    let page = words(&case.get("/admin/visitors", &cookie).await.text);
+    assert!(page.contains("1 is here now."), "{page}");
 }
