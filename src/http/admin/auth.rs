@@ -638,7 +638,11 @@ impl Auth {
             Ok(file.read()?.map(|hash| (hash, mark)))
         };
         match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(Some((hash, mark)))) => self.take_up(hash, Some(mark)),
+            Ok(Ok(Some((hash, mark)))) => {
+                // `vitrine password` takes it away.
+                self.reread_second_factor();
+                self.take_up(hash, Some(mark));
+            }
             Ok(Ok(None)) => {}
             Ok(Err(err)) => tracing::warn!("keep the known admin password: {err}"),
             Err(err) => tracing::warn!("look at the admin password file: {err}"),
@@ -647,8 +651,6 @@ impl Auth {
 
     fn take_up(&self, hash: Hash, mark: Option<Mark>) {
         if self.state().replace(hash, mark) {
-            // `vitrine password` takes it away.
-            self.reread_second_factor();
             let deed = Deed::done(Event::PasswordChanged, "changed the admin password; every session ended");
             self.0.audit.note(&Actor::CommandLine, None, deed);
         }

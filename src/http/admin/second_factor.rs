@@ -131,12 +131,16 @@ impl SecondFactor {
         Ok(SecondFactor { path, state: Mutex::new(State { totp, ..State::default() }) })
     }
 
-    /// Takes up what lies in the data directory now; a file that cannot be read changes nothing.
+    /// Takes up what lies in the data directory now; a file that cannot be read changes nothing. A
+    /// code that opened before does not open again for that.
     pub(super) fn reread(&self) {
         match read(&self.path) {
             Ok(totp) => {
                 let mut state = self.state();
-                (state.totp, state.used) = (totp, None);
+                let secret = |totp: &Option<Totp>| totp.as_ref().map(|totp| totp.secret().to_base32());
+                if secret(&totp) != secret(&state.totp) {
+                    (state.totp, state.used) = (totp, None);
+                }
             }
             Err(fault) => tracing::warn!("keep the second factor as it is: {fault}"),
         }
@@ -340,6 +344,16 @@ mod tests {
         let right = code(&proposal, UNIX + 60);
         assert!(matches!(factor.check(&right, UNIX + 60, NOW), Err(CodeError::TooSoon { .. })));
         assert_eq!(factor.check(&right, UNIX + 60, NOW + Duration::from_secs(2)), Ok(()));
+    }
+
+    #[test]
+    fn a_code_opens_once_also_when_the_file_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (factor, proposal) = on(dir.path());
+        let later = code(&proposal, UNIX + 60);
+        assert_eq!(factor.check(&later, UNIX + 60, NOW), Ok(()));
+        factor.reread();
+        assert_eq!(factor.check(&later, UNIX + 60, NOW), Err(CodeError::Wrong));
     }
 
     #[test]
