@@ -37,6 +37,11 @@ impl UnixNanos {
 }
 
 impl UnixMillis {
+    /// Returns the moment so many seconds after 1970.
+    pub fn from_seconds(seconds: u64) -> UnixMillis {
+        UnixMillis(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000))
+    }
+
     /// Returns the first nanosecond of this millisecond, clamped to what fits.
     pub fn to_nanos(self) -> UnixNanos {
         UnixNanos(self.0.saturating_mul(1_000_000))

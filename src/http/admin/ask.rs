@@ -40,14 +40,6 @@ pub(super) enum AskError {
     },
 }
 
-/// Evenly spaced moments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Grid {
-    pub(super) from: UnixMillis,
-    pub(super) to: UnixMillis,
-    pub(super) step: Duration,
-}
-
 impl AskError {
     /// Returns true when there was no time for the answer.
     pub(super) fn is_timeout(&self) -> bool {
@@ -66,6 +58,14 @@ impl AskError {
             _ => None,
         }
     }
+}
+
+/// Evenly spaced moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Grid {
+    pub(super) from: UnixMillis,
+    pub(super) to: UnixMillis,
+    pub(super) step: Duration,
 }
 
 impl Grid {

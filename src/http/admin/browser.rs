@@ -11,16 +11,20 @@ use super::guard::{self, Session};
 use super::language;
 use crate::pages::admin::{self, Frame, Notice, Tab};
 
+/// Returns the address that is asked for, with its query.
+pub(super) fn place(req: &HttpRequest) -> &str {
+    req.uri().path_and_query().map_or("/admin", |place| place.as_str())
+}
+
 /// Returns the frame of a page.
 pub(super) fn frame(state: &AdminState, req: &HttpRequest, session: &Session, tab: Tab) -> Frame {
-    let place = req.uri().path_and_query().map_or(tab.path(), |place| place.as_str());
     Frame {
         assets: state.parts.assets.clone(),
         lang: language::of(req),
         csrf: session.csrf.clone(),
         now: state.parts.clock.now(),
         tab,
-        place: place.to_string(),
+        place: place(req).to_string(),
         notice: state.take_notice(req, session),
     }
 }
@@ -77,8 +81,8 @@ pub(super) fn unanswered(state: &AdminState, req: &HttpRequest, err: GatherError
             (StatusCode::INTERNAL_SERVER_ERROR, lang.tr("The query broke off. The log says why."))
         }
     };
-    let place = req.uri().path_and_query().map_or("/admin", |place| place.as_str());
-    let page = admin::message(&state.parts.assets, lang, (lang.tr("Not now"), text), place).into_string();
+    let page =
+        admin::message(&state.parts.assets, lang, (lang.tr("Not now"), text), place(req)).into_string();
     HttpResponse::build(status).insert_header((RETRY_AFTER, 2)).insert_header(ContentType::html()).body(page)
 }
 

@@ -9,7 +9,7 @@ use url::{Url, form_urlencoded};
 use super::AdminState;
 use super::audit::{Deed, Event};
 use super::auth::LoginError;
-use super::browser::{html, see_other};
+use super::browser::{html, place, see_other};
 use super::form::Timely;
 use super::guard::{self, CsrfForm};
 use super::language;
@@ -28,7 +28,7 @@ pub(super) fn to_login(state: &AdminState, req: &HttpRequest) -> HttpResponse {
     if !matches!(*req.method(), Method::GET | Method::HEAD) {
         return see_other(&address(LOGIN, &[("lost", "1"), ("to", &came_from(req))]));
     }
-    let place = req.uri().path_and_query().map_or(HOME, |place| place.as_str());
+    let place = place(req);
     if guard::is_led_here(req) {
         // A link on another site brings no session, a page of our own does: it asks once more.
         let lang = language::of(req);

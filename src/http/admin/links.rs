@@ -38,7 +38,7 @@ pub(super) async fn page(state: web::Data<AdminState>, req: HttpRequest) -> Http
     let (links, now, base) = (&state.parts.links, state.parts.clock.now_ms(), base(&state, &req));
     let list = links.list(now).into_iter().map(|link| LinkView {
         url: format!("{base}{}", links.path_of(&link)),
-        expires: UnixMillis(i64::try_from(link.expires).unwrap_or(i64::MAX).saturating_mul(1_000)).to_nanos(),
+        expires: UnixMillis::from_seconds(link.expires).to_nanos(),
         id: link.id,
         note: link.note,
     });

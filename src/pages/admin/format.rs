@@ -238,10 +238,9 @@ fn grouped(lang: Lang, value: f64) -> String {
     res
 }
 
-/// Writes a day, given in seconds since 1970, in UTC.
-pub fn day(seconds: u64) -> Markup {
-    let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let text = at.map_or(NONE.to_string(), |at| at.strftime("%Y-%m-%d").to_string());
+/// Writes the day of a moment in UTC, which stays that.
+pub fn day(at: UnixNanos) -> Markup {
+    let text = in_utc(at, "%Y-%m-%d");
     html! { time datetime=(text) { (text) } }
 }
 

@@ -141,7 +141,7 @@ fn bars(lang: Lang, days: &[Day]) -> Markup {
                     tbody {
                         @for day in days.iter().rev().filter(|day| day.share.is_some()) {
                             tr {
-                                th scope="row" { (format::day(u64::try_from(day.at.to_millis().0 / 1_000).unwrap_or(0))) }
+                                th scope="row" { (format::day(day.at)) }
                                 td { (precise(lang, day.share.unwrap_or_default())) }
                             }
                         }

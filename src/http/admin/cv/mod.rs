@@ -316,20 +316,19 @@ async fn drafted(
         let page = lost_draft(&state.parts.assets, lang, &form.file, &form.text);
         return Err(html(StatusCode::UNAUTHORIZED, page.into_string()));
     };
-    if !guard::has_token(&session, req, Some(&form.csrf)) {
-        let text = lang.tr("This was sent from a page of an earlier login, so nothing was published. Look at it and publish again.");
-        let outcome = Some(Outcome::Failed(text.to_string()));
-        let view = EditorView { outcome, ..sent(form.into_draft(), None) };
-        return Err(show(state, req, &session, StatusCode::FORBIDDEN, view));
-    }
-    if form.text.len() > TEXT_MAX_BYTES {
-        let text =
-            lang.tr("The text is larger than 1 MB, the most that is edited here. Nothing was written.");
-        let outcome = Some(Outcome::Failed(text.to_string()));
-        let view = EditorView { outcome, ..sent(form.into_draft(), None) };
-        return Err(show(state, req, &session, StatusCode::PAYLOAD_TOO_LARGE, view));
-    }
-    Ok((session, form.into_draft()))
+    let (status, text) = if !guard::has_token(&session, req, Some(&form.csrf)) {
+        (StatusCode::FORBIDDEN, lang.tr("This was sent from a page of an earlier login, so nothing was published. Look at it and publish again."))
+    } else if form.text.len() > TEXT_MAX_BYTES {
+        (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            lang.tr("The text is larger than 1 MB, the most that is edited here. Nothing was written."),
+        )
+    } else {
+        return Ok((session, form.into_draft()));
+    };
+    let outcome = Some(Outcome::Failed(text.to_string()));
+    let view = EditorView { outcome, ..sent(form.into_draft(), None) };
+    Err(show(state, req, &session, status, view))
 }
 
 /// Writes a draft and says what became of it.

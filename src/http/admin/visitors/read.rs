@@ -83,7 +83,7 @@ fn tagged(address: &str, link: &TaggedLink) -> TaggedView {
         tag: link.tag.clone(),
         label: link.label.clone(),
         url: format!("{address}/?via={}", link.tag),
-        created: UnixMillis(i64::try_from(link.created).unwrap_or(0).saturating_mul(1_000)).to_nanos(),
+        created: UnixMillis::from_seconds(link.created).to_nanos(),
         ..TaggedView::default()
     }
 }
